@@ -1,0 +1,74 @@
+"""The one place that imports TensorFlow: late, quietly, and on the asked-for device.
+
+`tf` and `keras` stand for the modules and import them when first used, so that a file which writes compiled code
+can be imported, and a config refused, without waiting for TensorFlow.
+"""
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from mtl_cli.errors import InputError
+
+Tensor = Any
+"""A tensor or something TensorFlow makes one of (TensorFlow has no types of its own)."""
+
+
+class _Late:
+    """A module that is imported at the first use of one of its names."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(import_module(self._name), attribute)
+
+
+tf: Any = _Late("tensorflow")
+keras: Any = _Late("keras")
+
+
+def start(device: str) -> str:
+    """Imports TensorFlow and returns the device to compute on, `CPU:0` or `GPU:0`.
+
+    Args:
+        device: `auto` (a GPU if there is one), `cpu`, or `gpu`.
+
+    Raises:
+        InputError: `gpu` was asked for and there is none.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet():
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        gpus = tf.config.list_physical_devices("GPU")
+        if device == "cpu" and gpus:
+            tf.config.set_visible_devices([], "GPU")
+        tf.zeros([])  # sets the devices up, which prints
+    if device == "gpu" and not gpus:
+        raise InputError("device: 'gpu' was asked for, but TensorFlow sees no GPU here; use device=cpu or device=auto")
+    return "GPU:0" if gpus and device != "cpu" else "CPU:0"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps what C++ code writes to the process' standard error off the terminal, unless the block fails."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        except BaseException as error:
+            os.dup2(terminal, 2)
+            if isinstance(error, ImportError):
+                caught.seek(0)
+                os.write(2, caught.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)

@@ -1,0 +1,174 @@
+"""The typed, frozen config of a run, and the messages for what is wrong with one. Imports no TensorFlow."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+import mtl_cli.data
+import mtl_cli.models
+import mtl_cli.modes
+import mtl_cli.sampling
+import mtl_cli.weighting
+from mtl_cli.data.base import Data
+from mtl_cli.errors import InputError, nearest
+from mtl_cli.families import any_of, members
+from mtl_cli.messages import describe
+from mtl_cli.models.base import Model
+from mtl_cli.modes.base import Mode
+from mtl_cli.optimizers import OPTIMIZERS, Optimizer
+from mtl_cli.sampling.base import Sampling
+from mtl_cli.settings import Settings
+from mtl_cli.tasks import AnyTask, Count, Task
+from mtl_cli.weighting.base import Weighting
+
+FAMILIES: Mapping[str, tuple[type[Settings], ...]] = {
+    "data": members(mtl_cli.data, Data),
+    "model": members(mtl_cli.models, Model),
+    "mode": members(mtl_cli.modes, Mode),
+    "weighting": members(mtl_cli.weighting, Weighting),
+    "sampling": members(mtl_cli.sampling, Sampling),
+    "optimizer": OPTIMIZERS,
+}
+"""The members of every config group that has them."""
+
+if TYPE_CHECKING:
+    AnyData, AnyModel, AnyMode, AnyTaskKind = Data, Model, Mode, Task
+    AnyWeighting, AnySampling, AnyOptimizer = Weighting, Sampling, Optimizer
+else:
+    AnyData, AnyModel, AnyMode = any_of(FAMILIES["data"]), any_of(FAMILIES["model"]), any_of(FAMILIES["mode"])
+    AnyWeighting, AnySampling = any_of(FAMILIES["weighting"]), any_of(FAMILIES["sampling"])
+    AnyOptimizer, AnyTaskKind = any_of(OPTIMIZERS), AnyTask
+
+TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+RESERVED = {"joint"}
+"""Task names that would clash with columns of losses.csv."""
+
+
+class Eval(Settings):
+    """When to look at the validation data."""
+
+    every: Count = 500
+
+
+class EarlyStopping(Settings):
+    """When to give up."""
+
+    patience: Count | None = None
+
+
+class Log(Settings):
+    """What is written, and what is shown."""
+
+    every: Count = 1
+    console: Literal["auto", "progress", "lines", "quiet"] = "auto"
+
+
+class Config(Settings):
+    """A run, as composed from `conf/` and the command line."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)] = "mtl"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    steps: Count = 10000
+    batch_size: Count = 10
+    tasks: dict[str, AnyTaskKind]
+    data: AnyData
+    model: AnyModel
+    mode: AnyMode
+    weighting: AnyWeighting
+    sampling: AnySampling
+    optimizer: AnyOptimizer
+    eval: Eval = Eval()
+    objective: str = "val_loss"
+    early_stopping: EarlyStopping = EarlyStopping()
+    log: Log = Log()
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.\- ]*", name):
+            raise ValueError("a run's name is letters, digits, '_', '-', '.' and spaces: it becomes a folder")
+        return name
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _check_task_names(cls, tasks: Any) -> Any:
+        if isinstance(tasks, dict):
+            if not tasks:
+                raise ValueError("there must be at least one task, e.g. '+tasks.price.kind=regression'")
+            for task in tasks:
+                if not isinstance(task, str) or not TASK_NAME.fullmatch(task):
+                    raise ValueError(f"{task!r} is no task name: a letter followed by letters, digits or '_'")
+                if task in RESERVED:
+                    raise ValueError(f"{task!r} can't be a task's name: losses.csv has a column of that name")
+        return tasks
+
+    @model_validator(mode="after")
+    def _fill_shares(self) -> Self:
+        """Gives every task its weight and its probability: what is null shares what the given ones leave of 1."""
+        weights = _shares({name: task.weight for name, task in self.tasks.items()}, "weight", must_sum=False)
+        probs = _shares({name: task.prob for name, task in self.tasks.items()}, "prob", must_sum=True)
+        filled = {
+            name: task.model_copy(update={"weight": weights[name], "prob": probs[name]})
+            for name, task in self.tasks.items()
+        }
+        object.__setattr__(self, "tasks", filled)
+        return self
+
+    @model_validator(mode="after")
+    def _check_objective(self) -> Self:
+        choices = ["val_loss"]
+        for name, task in self.tasks.items():
+            choices += [f"val/{name}/{metric}" for metric in ("loss", *task.metric_names())]
+        if self.objective not in choices:
+            raise ValueError(
+                f"objective: {self.objective!r} is neither val_loss nor val/<task>/<metric> (test data takes no part in "
+                f"choosing); {nearest(self.objective, choices)}"
+            )
+        return self
+
+    def hash(self) -> str:
+        """Returns a hash of all that decides the results: everything but `name`, `log` and `device`."""
+        decisive = self.model_dump(mode="json", exclude={"name", "log", "device"})
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _shares(given: Mapping[str, float | None], key: str, *, must_sum: bool) -> dict[str, float]:
+    """Returns every task's share, from the given ones and the nulls.
+
+    >>> _shares({"y1": 0.3, "y2": None}, "prob", must_sum=True)
+    {'y1': 0.3, 'y2': 0.7}
+    """
+    total = sum(share for share in given.values() if share is not None)
+    nulls = [task for task, share in given.items() if share is None]
+    listed = " + ".join(f"{share:g}" for share in given.values() if share is not None)
+    if nulls:
+        rest = 1.0 - total
+        if rest < -1e-6 or (rest <= 1e-6 and must_sum) or rest <= 0:
+            raise ValueError(
+                f"tasks.*.{key}: the given shares {listed} = {total:g} leave nothing of 1 for {', '.join(nulls)}, "
+                f"whose {key} is null; lower them, or set tasks.{nulls[0]}.{key}"
+            )
+        return {task: rest / len(nulls) if share is None else share for task, share in given.items()}
+    if must_sum and abs(total - 1.0) > 1e-6:
+        raise ValueError(f"tasks.*.{key}: the probabilities {listed} = {total:g} must add up to 1, or leave one null")
+    if total <= 0:
+        raise ValueError(f"tasks.*.{key}: all are 0; at least one must be above 0")
+    return {task: share for task, share in given.items() if share is not None}
+
+
+def parse(plain: Mapping[str, Any]) -> Config:
+    """Returns the config of a plain dict, as composed by Hydra.
+
+    Raises:
+        InputError: Something in it is wrong; the message has a line for each thing.
+    """
+    try:
+        return Config.model_validate(dict(plain))
+    except ValidationError as error:
+        lines = dict.fromkeys(describe(Config, detail) for detail in error.errors())
+        raise InputError("\n".join(lines)) from None

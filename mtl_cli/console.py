@@ -1,0 +1,261 @@
+"""What a person sees of a run: what will train, how it goes, how it ended. Imports no TensorFlow."""
+
+import math
+import sys
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from mtl_cli.records import Metrics
+
+REFRESHES_PER_SECOND = 4
+SMOOTHING = 0.02
+"""The weight of a task's newest loss in the one that is shown."""
+SHOWN_TASKS = 8
+"""Tasks whose losses are shown live; the rest are counted."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will train, for the opening lines."""
+
+    title: str
+    tasks: Sequence[Sequence[str]]
+    """A row each task: name, kind, loss, share, layers, parameters."""
+    share: str
+    facts: Mapping[str, str]
+    steps: int
+    folder: str
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How it ended, for the closing lines."""
+
+    text: str
+    main_metrics: Mapping[str, str]
+    metrics: Mapping[str, Metrics]
+    """By split; the training losses are there at least."""
+    folder: str
+
+
+class View(ABC):
+    """How a run is shown. This one shows nothing."""
+
+    def loading(self) -> AbstractContextManager[Any]:
+        """Shows, while the block runs, that TensorFlow is loading."""
+        return nullcontext()
+
+    def start(self, plan: Plan) -> None:
+        """Shows what will train."""
+
+    def losses(
+        self, iterations: NDArray[np.int64], losses: NDArray[np.float32], picks: NDArray[np.int32] | None
+    ) -> None:
+        """Shows the losses of a chunk, which come as `LossesCsv.write` takes them."""
+
+    def evaluated(self, split: str, metrics: Metrics) -> None:
+        """Shows the newest evaluation."""
+
+    def stop(self) -> None:
+        """Gives the terminal back."""
+
+    def end(self, ending: Ending) -> None:
+        """Shows how it ended."""
+
+
+class Quiet(View):
+    """A line at the start and one at the end."""
+
+    def __init__(self, file: Any = None) -> None:
+        self._file = file or sys.stdout
+
+    def start(self, plan: Plan) -> None:
+        """Prints the line."""
+        names = [row[0] for row in plan.tasks]
+        shown = ", ".join(names[:SHOWN_TASKS]) + (f" and {len(names) - SHOWN_TASKS} more" * (len(names) > SHOWN_TASKS))
+        print(f"{plan.title}; tasks {shown}; {plan.steps:,} iterations; files in {plan.folder}", file=self._file, flush=True)
+
+    def end(self, ending: Ending) -> None:
+        """Prints the line."""
+        results = [f"{task} {value}" for task, value in list(_results(ending).items())[:SHOWN_TASKS]]
+        print(f"{ending.text}; {', '.join(results)}; files in {ending.folder}", file=self._file, flush=True)
+
+
+class Lines(Quiet):
+    """The source article's lines on standard output, one each logged iteration: `iteration:17, y1_loss:42.5`."""
+
+    def __init__(self, tasks: Sequence[str], every: int) -> None:
+        super().__init__(sys.stderr)
+        self._names = ["joint", *tasks]
+        self._every = every
+
+    def losses(
+        self, iterations: NDArray[np.int64], losses: NDArray[np.float32], picks: NDArray[np.int32] | None
+    ) -> None:
+        """Prints the lines."""
+        columns = np.zeros(len(iterations), np.int64) if picks is None else picks + 1
+        lines = [
+            f"iteration:{iteration}, {self._names[column]}_loss:{row[column]}\n"
+            for iteration, column, row in zip(iterations.tolist(), columns.tolist(), losses, strict=True)
+            if iteration % self._every == 0
+        ]
+        sys.stdout.write("".join(lines))
+        sys.stdout.flush()
+
+
+class _Speed(ProgressColumn):
+    def render(self, task: Any) -> Text:
+        if not task.speed:
+            return Text("compiling", style="dim")
+        return Text(f"{number(task.speed)} it/s, {duration(task.time_remaining or 0)} left")
+
+
+class Display(View):
+    """The experiment in a few lines, a live progress bar with each task's smoothed loss, and a closing table."""
+
+    def __init__(self, console: Console, tasks: Sequence[str]) -> None:
+        self._console = console
+        self._tasks = tasks
+        self._smooth: NDArray[np.float64] = np.full(len(tasks), np.nan)
+        self._evaluation = ""
+        self._progress = Progress(
+            BarColumn(bar_width=24), TextColumn("{task.completed:,}/{task.total:,}"), _Speed(), console=console
+        )
+        self._live = Live(
+            get_renderable=self._render, console=console, refresh_per_second=REFRESHES_PER_SECOND, transient=True
+        )
+
+    def loading(self) -> AbstractContextManager[Any]:
+        """Shows a spinner."""
+        return self._console.status("loading TensorFlow") if self._console.is_terminal else nullcontext()
+
+    def start(self, plan: Plan) -> None:
+        """Prints the experiment and begins the live part."""
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, title=plan.title, title_justify="left", title_style="bold")
+        for heading in ("task", "kind", "loss", plan.share, "layers"):
+            table.add_column(heading, overflow="fold")
+        table.add_column("parameters", justify="right")
+        for row in plan.tasks[:SHOWN_TASKS]:
+            table.add_row(*row)
+        if len(plan.tasks) > SHOWN_TASKS:
+            table.add_row(f"and {len(plan.tasks) - SHOWN_TASKS} more")
+        facts = Table.grid(padding=(0, 2))
+        for name, fact in plan.facts.items():
+            facts.add_row(Text(name, style="dim"), fact)
+        self._console.print(table, facts)
+        self._bar = self._progress.add_task("", total=plan.steps)
+        if self._console.is_terminal:
+            self._live.start()
+
+    def losses(
+        self, iterations: NDArray[np.int64], losses: NDArray[np.float32], picks: NDArray[np.int32] | None
+    ) -> None:
+        """Moves the bar and the losses on."""
+        for i in range(len(self._tasks)):
+            values = losses[:, 1 + i] if picks is None else losses[picks == i, 1 + i]
+            if len(values):
+                mean, old = float(values.mean()), self._smooth[i]
+                keep = 0.0 if np.isnan(old) else (1 - SMOOTHING) ** len(values)
+                self._smooth[i] = mean if np.isnan(old) else keep * old + (1 - keep) * mean
+        self._progress.update(self._bar, completed=int(iterations[-1]))
+
+    def evaluated(self, split: str, metrics: Metrics) -> None:
+        """Shows the newest evaluation."""
+        self._evaluation = _losses(split, {task: values["loss"] for task, values in metrics.items()})
+
+    def stop(self) -> None:
+        """Ends the live part."""
+        self._live.stop()
+
+    def end(self, ending: Ending) -> None:
+        """Prints the closing table."""
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("task", overflow="fold")
+        splits = [split for split in ending.metrics if split != "train"]
+        table.add_column("train loss", justify="right")
+        for split in splits:
+            table.add_column(f"{split} loss", justify="right")
+            table.add_column(split, justify="right")
+        for task, main in ending.main_metrics.items():
+            cells = [task, number(ending.metrics["train"][task]["loss"])]
+            for split in splits:
+                values = ending.metrics[split][task]
+                cells += [number(values["loss"]), f"{main} {number(values[main])}"]
+            table.add_row(*cells)
+        self._console.print(table)
+        self._console.print(ending.text)
+        self._console.print(Text(f"files in {ending.folder}", overflow="fold"), soft_wrap=True)
+
+    def _render(self) -> RenderableType:
+        smooth = {task: loss for task, loss in zip(self._tasks, self._smooth, strict=True) if not np.isnan(loss)}
+        lines = [Text(line) for line in (_losses("loss", smooth), self._evaluation) if line]
+        return Group(self._progress.get_renderable(), *lines)
+
+
+def view(kind: str, tasks: Sequence[str], every: int) -> View:
+    """Returns the view for `log.console`."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=80, color_system=None)
+    views = {
+        "progress": lambda: Display(console, tasks),
+        "lines": lambda: Lines(tasks, every),
+        "quiet": Quiet,
+        "auto": lambda: Display(console, tasks) if console.is_terminal else Quiet(),
+    }
+    made: View = views[kind]()
+    return made
+
+
+def _losses(title: str, losses: Mapping[str, float]) -> str:
+    shown = "  ".join(f"{task} {number(loss)}" for task, loss in list(losses.items())[:SHOWN_TASKS])
+    more = f"  and {len(losses) - SHOWN_TASKS} more" if len(losses) > SHOWN_TASKS else ""
+    return f"{title:5} {shown}{more}" if losses else ""
+
+
+def _results(ending: Ending) -> dict[str, str]:
+    """Returns each task's main result: its metric on the last split there is, or its training loss."""
+    splits = [split for split in ending.metrics if split != "train"]
+    if not splits:
+        return {task: f"train loss {number(values['loss'])}" for task, values in ending.metrics["train"].items()}
+    metrics = ending.metrics[splits[-1]]
+    return {
+        task: f"{splits[-1]} {main} {number(metrics[task][main])}" for task, main in ending.main_metrics.items()
+    }
+
+
+def duration(seconds: float) -> str:
+    """Returns a length of time in words.
+
+    >>> duration(4.26), duration(75), duration(4000)
+    ('4.3 s', '1 min 15 s', '1 h 06 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def number(value: float) -> str:
+    """Returns a number with four digits that count, grouped in thousands.
+
+    >>> number(954.2671), number(0.0123456), number(5012345.6), number(float("nan"))
+    ('954.3', '0.01235', '5,012,346', 'nan')
+    """
+    if not math.isfinite(value) or abs(value) < 1000:
+        return f"{value:.4g}"
+    return f"{value:,.0f}"

@@ -1,0 +1,85 @@
+"""The source article's data: an endless stream of uniform random numbers, fresh in every iteration."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from mtl_cli.backend import Tensor
+from mtl_cli.data.base import ROWS, Arrays, Batch, Data, Dataset, Feed, Resident, Stream, generator
+from mtl_cli.errors import InputError
+from mtl_cli.tasks import Regression, Tasks
+
+HIGH = 10.0
+"""Features and labels are uniform in [0, HIGH)."""
+
+
+@dataclass(frozen=True)
+class UniformFeed(Feed):
+    """Cuts features and labels out of one block of uniform numbers a batch."""
+
+    features: int
+    units: tuple[tuple[str, int], ...]
+
+    def joint(self, resident: Resident, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Returns x [B, F] and y [B, U] for each task from a block [B, F + sum of U]."""
+        block, labels, start = HIGH * batch["block"], {}, self.features
+        for task, units in self.units:
+            labels[task] = block[:, start : start + units]
+            start += units
+        return block[:, : self.features], labels
+
+    def single(self, resident: Resident, batch: Batch, task: str) -> tuple[Tensor, Tensor]:
+        """Returns x and y of one task from a block [B, F + largest U]."""
+        block = HIGH * batch["block"]
+        return block[:, : self.features], block[:, self.features : self.features + dict(self.units)[task]]
+
+
+class UniformStream(Stream):
+    """Draws the blocks."""
+
+    def __init__(self, feed: UniformFeed, seed: int, batch_size: int) -> None:
+        self._random = generator(seed, ROWS)
+        self._batch_size = batch_size
+        self._features = feed.features
+        self._units = [units for _, units in feed.units]
+
+    def joint(self, n: int) -> Arrays:
+        """Returns `block` [n, B, F + sum of U], uniform in [0, 1)."""
+        return self._block(n, self._features + sum(self._units))
+
+    def single(self, picks: NDArray[np.int32]) -> Arrays:
+        """Returns `block` [n, B, F + largest U], uniform in [0, 1)."""
+        return self._block(len(picks), self._features + max(self._units))
+
+    def _block(self, n: int, width: int) -> Arrays:
+        return {"block": self._random.random((n, self._batch_size, width), dtype=np.float32)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class UniformDataset(Dataset):
+    """The endless stream."""
+
+    feed: UniformFeed = field()
+
+    def stream(self, seed: int, batch_size: int) -> Stream:
+        """Returns the draws."""
+        return UniformStream(self.feed, seed, batch_size)
+
+
+class Seed(Data):
+    """`features` numbers a row; every task is a regression on labels that have nothing to do with them."""
+
+    name: Literal["seed"] = "seed"
+    features: Annotated[int, Field(ge=1)] = 10
+
+    def load(self, tasks: Tasks, seed: int, batch_size: int) -> Dataset:
+        """Returns the stream for these tasks."""
+        for name, task in tasks.items():
+            if not isinstance(task, Regression):
+                raise InputError(f"tasks.{name}.kind: data=seed has regression tasks only, got {task.kind!r}")
+        filled = {name: task.model_copy(update={"units": task.units or 1}) for name, task in tasks.items()}
+        units = tuple((name, task.units) for name, task in filled.items())
+        return UniformDataset(tasks=filled, features=self.features, feed=UniformFeed(self.features, units))

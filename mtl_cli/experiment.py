@@ -1,0 +1,180 @@
+"""One run from config to files. This is the map of the program: data, model, step, program, loop, report."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtl_cli.backend import keras, quiet, start
+from mtl_cli.config import Config
+from mtl_cli.console import View
+from mtl_cli.data.base import PICKS, Arrays, Dataset, generator
+from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.loop import Loop, Progress, Selection, draw, evaluate
+from mtl_cli.models.base import Network
+from mtl_cli.modes.base import Draws, State
+from mtl_cli.overview import ending, plan
+from mtl_cli.program import constants, make_parts, program_for, settings_tree
+from mtl_cli.records import LossesCsv, Metrics, MetricsCsv, git_state, versions, write_summary
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is ready to train."""
+
+    config: Config
+    folder: Path
+    dataset: Dataset
+    device: str
+    network: Network
+    loop: Loop
+    state: State
+    one_draw: Arrays
+    """A draw for one iteration, thrown away, for its shapes."""
+
+
+def load(config: Config) -> Dataset:
+    """Returns the run's data, and refuses what doesn't fit it. Imports no TensorFlow.
+
+    Raises:
+        InputError: The data can't be used, or the config asks for a validation split that there isn't.
+    """
+    dataset = config.data.load(config.tasks, config.seed, config.batch_size)
+    if "val" not in dataset.splits:
+        if config.objective != "val_loss":
+            raise InputError(f"objective: {config.objective!r} needs a validation split, and the data has none")
+        if config.early_stopping.patience is not None:
+            raise InputError("early_stopping.patience: it needs a validation split, and the data has none")
+    return dataset
+
+
+def run(
+    config: Config,
+    dataset: Dataset,
+    folder: Path,
+    overrides: list[str],
+    view: View,
+    stop_asked: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Trains one run and writes its files into `folder`.
+
+    Args:
+        config: What to train.
+        dataset: Its data, from `load`.
+        folder: An existing folder for the files.
+        overrides: The command line's overrides, for the summary.
+        view: How to show it.
+        stop_asked: Asked after every chunk whether to end early.
+
+    Returns:
+        The summary, as in summary.json.
+
+    Raises:
+        InputError: The asked-for device isn't there. Nothing was written.
+        RunFailed: A loss or parameter became NaN or infinite. Files are written up to there.
+    """
+    begun = time.perf_counter()
+    with view.loading():
+        device = start(config.device)
+        ready = _prepare(config, dataset, folder, device, stop_asked)
+    progress = Progress(ready.state, ready.state)
+    summary: dict[str, Any] = {"status": "failed", "error": None}
+    metrics: dict[str, Metrics] = {}
+    view.start(plan(config, dataset, ready.network, device, folder))
+    try:
+        with quiet():
+            ready.loop.compile(ready.state, ready.one_draw)
+        metrics_csv = MetricsCsv(folder)
+        with LossesCsv(folder, list(dataset.tasks), config.log.every) as losses_csv:
+            ready.loop.train(progress, losses_csv, metrics_csv, view)
+        metrics = _finish(ready, progress, metrics_csv)
+        summary["status"] = "stopped" if progress.stopped else "finished"
+    except BaseException as error:
+        summary["error"] = str(error) or type(error).__name__
+        raise
+    finally:
+        view.stop()
+        speed = progress.iterations / progress.seconds if progress.seconds else None
+        summary |= {
+            "iterations": progress.iterations,
+            "seconds": time.perf_counter() - begun,
+            "train_seconds": progress.seconds,
+            "iterations_per_second": speed,
+            "best_iteration": progress.best_iteration,
+            "objective": progress.objective,
+            "metrics": metrics,
+            "seed": config.seed,
+            "config_hash": config.hash(),
+            "overrides": overrides,
+            "versions": versions(),
+            "git": git_state(),
+            "device": device,
+        }
+        write_summary(folder, summary)
+    view.end(ending(config, summary, folder))
+    return summary
+
+
+def _prepare(
+    config: Config, dataset: Dataset, folder: Path, device: str, stop_asked: Callable[[], bool]
+) -> Run:
+    """Builds everything up to the first iteration."""
+    network = config.model.build(dataset.features, dataset.tasks, config.seed)
+    tree = settings_tree(config.mode, config.model, config.weighting, config.optimizer, dataset.tasks)
+    params = network.params()
+    optimizers = config.mode.init(make_parts(network, dataset.feed, tree), params)
+    probs = np.array([task.prob for task in dataset.tasks.values()])
+
+    def draws() -> Draws:
+        stream = dataset.stream(config.seed, config.batch_size)
+        return Draws(stream, config.sampling, probs, generator(config.seed, PICKS))
+
+    selection = Selection(config.eval.every, config.objective, config.early_stopping.patience)
+    one_draw = draw(config.mode, config.optimizer, draws(), np.arange(1, 2), config.steps)
+    loop = Loop(
+        program=program_for(network, dataset, tree, one_draw, device),
+        mode=config.mode,
+        optimizer=config.optimizer,
+        dataset=dataset,
+        draws=draws(),
+        constants=constants(tree),
+        steps=config.steps,
+        selection=selection,
+        stop_asked=stop_asked,
+    )
+    return Run(config, folder, dataset, device, network, loop, State(params, optimizers, network.extra()), one_draw)
+
+
+def _finish(ready: Run, progress: Progress, metrics_csv: MetricsCsv) -> dict[str, Metrics]:
+    """Evaluates what selection chose, saves it, and returns the metrics by split."""
+    metrics = {"train": progress.recent.metrics(ready.dataset.tasks)}
+    metrics_csv.write(progress.iterations, "train", metrics["train"])
+    if progress.val:
+        metrics["val"] = progress.val
+    if "test" in ready.dataset.splits:
+        test = ready.dataset.splits["test"]
+        metrics["test"] = evaluate(ready.loop.program, ready.dataset.tasks, progress.best, test)
+        metrics_csv.write(progress.best_iteration or progress.iterations, "test", metrics["test"])
+    ready.network.assign(progress.best.params)
+    predictor(ready.network, ready.dataset).save(ready.folder / "model.keras")
+    return metrics
+
+
+def predictor(network: Network, dataset: Dataset) -> Any:
+    """Returns the Keras model that is saved: raw features in, a dict of every task's predictions out.
+
+    Standardisation is its first layer; classes come as probabilities.
+    """
+    inputs = keras.Input((dataset.features,), name="features")
+    x = inputs
+    if dataset.standardization is not None:
+        mean, deviation = dataset.standardization.mean, dataset.standardization.deviation
+        x = keras.layers.Normalization(mean=mean, variance=deviation**2)(x)
+    raw = network.inference(x)
+    activations = {
+        name: keras.layers.Activation(task.activation, name=f"{name}_prediction") for name, task in dataset.tasks.items()
+    }
+    return keras.Model(inputs, {name: activation(raw[name]) for name, activation in activations.items()})

@@ -1,0 +1,234 @@
+"""The host's loop: chunks of iterations through the compiled program, evaluation, selection, early stopping.
+
+How iterations are cut into chunks changes no number, only how often files, terminal and a stop request get their turn.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_cli.backend import Tensor, keras, tf
+from mtl_cli.console import REFRESHES_PER_SECOND, View
+from mtl_cli.data.base import Arrays, Dataset, Split
+from mtl_cli.errors import RunFailed
+from mtl_cli.modes.base import Draws, Mode, State
+from mtl_cli.optimizers import Optimizer
+from mtl_cli.program import Program
+from mtl_cli.records import LossesCsv, Metrics, MetricsCsv
+from mtl_cli.tasks import HIGHER_IS_BETTER, Tasks
+
+FIRST_CHUNK = 10
+GROWTH = 8
+"""How many times longer a chunk may be than the one before."""
+TRAIN_WINDOW = 1000
+"""A task's training loss, as reported, is the mean of its values in this many last iterations."""
+EVALUATION_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class Selection:
+    """When to evaluate, what to compare, when to give up."""
+
+    every: int
+    objective: str
+    patience: int | None
+
+    def value(self, metrics: Metrics) -> float:
+        """Returns the objective: the mean over tasks of the loss, or the named task's metric."""
+        if self.objective == "val_loss":
+            return float(np.mean([values["loss"] for values in metrics.values()]))
+        _, task, metric = self.objective.split("/")
+        return metrics[task][metric]
+
+    def better(self, value: float, than: float | None) -> bool:
+        """Tells whether `value` is better; NaN never is."""
+        if than is None:
+            return not np.isnan(value)
+        return value > than if self.objective.rpartition("/")[2] in HIGHER_IS_BETTER else value < than
+
+
+@dataclass
+class Progress:
+    """How far a run has come; the loop keeps it up to date, so that it holds also when the loop fails."""
+
+    state: State
+    best: State
+    """What selection chose; the latest where nothing is compared."""
+    iterations: int = 0
+    seconds: float = 0.0
+    best_iteration: int | None = None
+    objective: float | None = None
+    val: Metrics = field(default_factory=dict)
+    """The validation metrics of the best iteration."""
+    recent: "Recent" = field(default_factory=lambda: Recent())
+    stopped: bool = False
+    """Somebody asked for an end before the last iteration."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """One run's training, with all it needs."""
+
+    program: Program
+    mode: Mode
+    optimizer: Optimizer
+    dataset: Dataset
+    draws: Draws
+    constants: dict[str, Tensor]
+    steps: int
+    selection: Selection
+    stop_asked: Callable[[], bool]
+
+    def compile(self, state: State, one_draw: Arrays) -> None:
+        """Traces and compiles the program, if no run did before, by running no iteration."""
+        self.program.train(state, self.constants, self._resident(), _padded(one_draw, self.program.capacity), 0)
+
+    def train(self, progress: Progress, losses_csv: LossesCsv, metrics_csv: MetricsCsv, view: View) -> None:
+        """Trains to the last iteration, to the end of the patience, or until asked to stop.
+
+        Raises:
+            RunFailed: A loss or a parameter became NaN or infinite. Everything up to it is written.
+        """
+        resident, pace = self._resident(), _Pace(self.program.capacity)
+        val, waited, begun = self.dataset.splits.get("val"), 0, time.perf_counter()
+        while progress.iterations < self.steps and not (progress.stopped or waited == self.selection.patience):
+            first = progress.iterations + 1
+            until = self.steps if val is None else min(self.steps, _next_multiple(first, self.selection.every))
+            iterations = np.arange(first, min(until, progress.iterations + pace.length) + 1)
+            chunk_begun = time.perf_counter()
+            drawn = draw(self.mode, self.optimizer, self.draws, iterations, self.steps)
+            arguments = _padded(drawn, self.program.capacity)
+            state, rows = self.program.train(progress.state, self.constants, resident, arguments, len(iterations))
+            losses, picks = rows.numpy()[: len(iterations)], drawn.get("pick")
+            good = _finite_rows(losses)
+            shown = iterations[: good + 1], losses[: good + 1], None if picks is None else picks[: good + 1]
+            losses_csv.write(*shown)
+            view.losses(*shown)
+            progress.recent.add(*shown[1:])
+            progress.state, progress.iterations = state, int(shown[0][-1])
+            progress.seconds = time.perf_counter() - begun
+            pace.measure(len(iterations), time.perf_counter() - chunk_begun)
+            if good < len(iterations):
+                raise RunFailed(_diverged(list(self.dataset.tasks), progress.iterations, losses[good]))
+            if val is not None and progress.iterations == until:
+                metrics = evaluate(self.program, self.dataset.tasks, state, val)
+                metrics_csv.write(progress.iterations, "val", metrics)
+                view.evaluated("val", metrics)
+                waited = 0 if self._select(progress, metrics) else waited + 1
+            progress.stopped = self.stop_asked() and progress.iterations < self.steps
+        if not all(np.isfinite(parameter.numpy()).all() for parameter in progress.state.params.all()):
+            raise RunFailed(f"diverged: a parameter is NaN or infinite after iteration {progress.iterations}; {_ADVICE}")
+        if progress.best_iteration is None:
+            progress.best = progress.state
+        progress.seconds = time.perf_counter() - begun
+
+    def _select(self, progress: Progress, metrics: Metrics) -> bool:
+        value = self.selection.value(metrics)
+        better = self.selection.better(value, progress.objective)
+        if better:
+            progress.objective, progress.val = value, metrics
+            progress.best_iteration, progress.best = progress.iterations, progress.state
+        return better
+
+    def _resident(self) -> object:
+        return keras.tree.map_structure(tf.constant, self.dataset.resident)
+
+
+def draw(mode: Mode, optimizer: Optimizer, draws: Draws, iterations: NDArray[np.int64], steps: int) -> Arrays:
+    """Draws on the host what the iterations of a run of `steps` need: rows, picks, learning rates."""
+    return {"learning_rate": optimizer.learning_rates(iterations - 1, steps), **mode.draw(draws, iterations)}
+
+
+def evaluate(program: Program, tasks: Tasks, state: State, split: Split) -> Metrics:
+    """Returns each task's loss and metrics on the rows of a split."""
+    blocks = [
+        program.predict(state, tf.constant(split.features[start : start + EVALUATION_ROWS]))
+        for start in range(0, len(split), EVALUATION_ROWS)
+    ]
+    metrics = {}
+    for name, task in tasks.items():
+        raw, labels = tf.concat([block[name] for block in blocks], axis=0), split.labels[name]
+        predictions = keras.activations.get(task.activation)(raw).numpy()
+        metrics[name] = {"loss": float(task.mean_loss(labels, raw)), **task.metrics(labels, predictions)}
+    return metrics
+
+
+class Recent:
+    """The latest losses of each task, for its training loss."""
+
+    def __init__(self) -> None:
+        self._chunks: deque[tuple[NDArray[np.float32], NDArray[np.int32] | None]] = deque()
+        self._rows = 0
+
+    def add(self, losses: NDArray[np.float32], picks: NDArray[np.int32] | None) -> None:
+        """Adds a chunk, and forgets the ones that have left the window."""
+        self._chunks.append((losses, picks))
+        self._rows += len(losses)
+        while self._rows - len(self._chunks[0][0]) >= TRAIN_WINDOW:
+            self._rows -= len(self._chunks.popleft()[0])
+
+    def metrics(self, tasks: Iterable[str]) -> Metrics:
+        """Returns each task's mean loss over the window; NaN where it never was computed."""
+        if not self._chunks:
+            return {task: {"loss": math.nan} for task in tasks}
+        losses = np.concatenate([rows for rows, _ in self._chunks])[-TRAIN_WINDOW:, 1:].astype(np.float64)
+        picks = [picks for _, picks in self._chunks if picks is not None]
+        picked = np.concatenate(picks)[-TRAIN_WINDOW:] if picks else None
+        means = {}
+        for i, task in enumerate(tasks):
+            values = losses[:, i] if picked is None else losses[picked == i, i]
+            means[task] = {"loss": float(values.mean()) if len(values) else math.nan}
+        return means
+
+
+class _Pace:
+    """How many iterations the next chunk gets: as many as fit between two refreshes of the terminal."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self.length = min(FIRST_CHUNK, capacity)
+
+    def measure(self, count: int, seconds: float) -> None:
+        """Notes how long a chunk took."""
+        fitting = int(count / max(seconds, 1e-9) / REFRESHES_PER_SECOND)
+        self.length = max(1, min(fitting, GROWTH * self.length, self._capacity))
+
+
+def _next_multiple(first: int, every: int) -> int:
+    return -(-first // every) * every
+
+
+def _padded(drawn: Arrays, capacity: int) -> dict[str, Tensor]:
+    """Returns the arrays as tensors of `capacity` entries; what is beyond the drawn ones is never read."""
+    padded = {}
+    for key, array in drawn.items():
+        if len(array) < capacity:
+            whole = np.zeros((capacity, *array.shape[1:]), array.dtype)
+            whole[: len(array)] = array
+            array = whole
+        padded[key] = tf.constant(array)
+    return padded
+
+
+def _finite_rows(losses: NDArray[np.float32]) -> int:
+    """Returns how many rows there are before the first that holds NaN or infinity."""
+    finite = np.isfinite(losses).all(axis=1)
+    return len(losses) if finite.all() else int(finite.argmin())
+
+
+_ADVICE = "try a smaller optimizer.learning_rate, or optimizer.clip_norm=1"
+
+
+def _diverged(tasks: Sequence[str], iteration: int, losses: NDArray[np.float32]) -> str:
+    """Returns the message for the first row of losses [1 + T] that isn't finite."""
+    bad = [task for task, loss in zip(tasks, losses[1:], strict=True) if not np.isfinite(loss)]
+    if not bad:
+        return f"diverged: the joint loss is {losses[0]} in iteration {iteration}; {_ADVICE}"
+    value = losses[1 + tasks.index(bad[0])]
+    who = f"task {bad[0]}'s loss" if len(bad) == 1 else f"the losses of tasks {', '.join(bad)}"
+    return f"diverged: {who} became {value} in iteration {iteration}; {_ADVICE}"

@@ -1,0 +1,235 @@
+"""The command `mtl-train`: verbs, Hydra, signals, exit status."""
+
+import contextlib
+import logging
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import hydra
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from mtl_cli import __version__, experiment
+from mtl_cli.config import Config, parse
+from mtl_cli.console import view
+from mtl_cli.errors import InputError, RunFailed, nearest
+from mtl_cli.messages import suggest
+from mtl_cli.overview import shown
+
+FAILED, WRONG_INPUT = 1, 2
+"""Exit statuses; 0 is done, and 128 + the signal's number is stopped by one."""
+
+log = logging.getLogger("mtl_cli")
+
+
+class Interrupt:
+    """Ctrl-C and SIGTERM: the training loop, once it asks, is told to end; before that, and at the second, it's an end.
+
+    Call it to ask whether there was a signal.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._asks = False
+
+    def __call__(self) -> bool:
+        """Tells whether to end."""
+        self._asks = True
+        return self.signal is not None
+
+    @contextmanager
+    def handling(self) -> Iterator[None]:
+        """Takes the signals over for the block."""
+        before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        again, self.signal = self.signal is not None, number
+        if again or not self._asks:
+            raise KeyboardInterrupt
+
+
+class Check(Callback):
+    """Refuses what can't be trained before Hydra makes a folder for it: named in `conf/config.yaml`, called by Hydra."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Checks a single run."""
+        with _refusing():
+            _refuse_taken(config.hydra.run.dir, "hydra.run.dir")
+            parse(_plain(config))
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Checks every job of a sweep, where Hydra's own sweeper makes the jobs."""
+        if not config.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
+            return
+        with _refusing():
+            _refuse_taken(config.hydra.sweep.dir, "hydra.sweep.dir")
+            loader = GlobalHydra.instance().config_loader()
+            grid = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+            overrides = OverridesParser.create(loader).parse_overrides([*grid, *config.hydra.overrides.task])
+            (jobs,) = BasicSweeper.split_arguments(overrides, None)
+            wrong: dict[str, str] = {}
+            for job in jobs:
+                try:
+                    parse(_plain(loader.load_sweep_config(config, job)))
+                except InputError as error:
+                    wrong.setdefault(str(error), " ".join(job))
+            if wrong:
+                raise InputError("\n".join(f"{message} ({job})" for message, job in wrong.items()))
+
+
+class Command:
+    """What Hydra calls for each job, and what became of them."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.interrupt = Interrupt()
+
+    def __call__(self, composed: DictConfig) -> float | None:
+        """Trains one job into the folder that Hydra made, and returns its objective."""
+        if self.interrupt.signal is not None:
+            raise KeyboardInterrupt
+        settings = HydraConfig.get()
+        folder, overrides = Path(settings.runtime.output_dir), list(settings.overrides.task)
+        try:
+            config = parse(_plain(composed))
+            dataset = experiment.load(config)
+            log.info("training into %s with %s", folder, " ".join(overrides) or "the defaults")
+            display = view(config.log.console, list(config.tasks), config.log.every)
+            summary = experiment.run(config, dataset, folder, overrides, display, self.interrupt)
+        except InputError as error:
+            _discard(folder)
+            self._fail(WRONG_INPUT, error, settings)
+        except KeyboardInterrupt:
+            _discard(folder)
+            raise
+        except Exception as error:
+            log.exception("the run failed")
+            self._fail(FAILED, error, settings, f"; files up to there in {shown(folder)}")
+        else:
+            log.info("%s after %d iterations", summary["status"], summary["iterations"])
+            objective: float | None = summary["objective"]
+            return objective
+        return None
+
+    def _fail(self, status: int, error: Exception, settings: Any, where: str = "") -> None:
+        self.status = max(self.status, status)
+        known = isinstance(error, InputError | RunFailed)
+        _complain((str(error) if known else f"{type(error).__name__}: {error}") + where)
+        if settings.verbose:
+            traceback.print_exception(error)
+
+
+def main() -> None:
+    """Runs `mtl-train` with the process' arguments and ends the process with its exit status."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        print(f"mtl-cli {__version__}")
+        sys.exit(0)
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # its exceptions come to us, and we say what was wrong
+    command = Command()
+    try:
+        _refuse_words(arguments)
+        with command.interrupt.handling():
+            run = hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")
+            run(command.__call__)()
+    except InputError as error:
+        _complain(str(error))
+        sys.exit(WRONG_INPUT)
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        _complain(_hydra_message(error))
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.exit(128 + (command.interrupt.signal or signal.SIGINT))
+    sys.exit(128 + command.interrupt.signal if command.interrupt.signal is not None else command.status)
+
+
+def _conf() -> Path:
+    """Returns the folder of the shipped configs: the wheel's, or the checkout's."""
+    packaged = Path(__file__).parent / "conf"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "conf"
+
+
+def _refuse_words(arguments: Sequence[str]) -> None:
+    if arguments and re.fullmatch(r"[A-Za-z][\w-]*", arguments[0]):
+        raise InputError(f"{arguments[0]!r} is no command of mtl-train; overrides look like key=value (see --help)")
+
+
+def _refuse_taken(folder: str, key: str) -> None:
+    path = Path(folder)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"{key}: {path} exists and isn't empty; runs are never overwritten, choose another folder")
+
+
+def _plain(composed: DictConfig) -> dict[str, Any]:
+    """Returns the config without Hydra's part, as plain Python."""
+    masked = composed.copy()
+    with open_dict(masked):
+        masked.pop("hydra", None)
+    try:
+        plain: dict[str, Any] = OmegaConf.to_container(masked, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+    except OmegaConfBaseException as error:
+        raise InputError(str(error).partition("\n")[0]) from error
+    return plain
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Ends the process with a message where the block finds the input wrong; Hydra would swallow the exception."""
+    try:
+        yield
+    except InputError as error:
+        _complain(str(error))
+        sys.exit(WRONG_INPUT)
+    except (HydraException, OmegaConfBaseException) as error:
+        _complain(_hydra_message(error))
+        sys.exit(FAILED)
+
+
+def _hydra_message(error: Exception) -> str:
+    """Returns what Hydra found wrong, with the nearest valid choice."""
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        return f"{group}: there is no choice {choice!r}; {nearest(choice, error.options)}"
+    first = str(error).strip().partition("\n")[0]
+    key = re.match(r"Could not override '([^']+)'", first)
+    if key:
+        return f"{key[1]}: there is no such key; {suggest(Config, key[1])}"
+    return first
+
+
+def _complain(message: str) -> None:
+    for line in message.splitlines():
+        print(f"mtl-train: {line}", file=sys.stderr)
+
+
+def _discard(folder: Path) -> None:
+    """Removes a run's folder as Hydra made it, and the folders above it if that empties them."""
+    if (folder / "summary.json").exists():
+        return
+    for handler in logging.getLogger().handlers:
+        handler.close()
+    with contextlib.suppress(OSError):
+        for file in [*(folder / ".hydra").iterdir(), folder / "train.log"]:
+            file.unlink(missing_ok=True)
+        (folder / ".hydra").rmdir()
+        for path in (folder, *folder.parents):
+            path.rmdir()

@@ -1,0 +1,103 @@
+"""One line for each thing that is wrong with a config: key, value, rule, nearest valid choice."""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any, get_args, get_origin
+
+from pydantic_core import ErrorDetails
+
+from mtl_cli.errors import nearest
+from mtl_cli.settings import Settings
+
+
+def describe(root: type[Settings], detail: ErrorDetails) -> str:
+    """Returns the line for one of pydantic's errors about a `root`."""
+    key, siblings = _place(root, [str(part) for part in detail["loc"]])
+    value, context = detail["input"], detail.get("ctx", {})
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"{key}: there is no such key; {_suggestion(root, key, siblings)}"
+        case "missing":
+            return f"{key}: this key is missing"
+        case "union_tag_not_found":
+            return f"{key}.{context['discriminator']}: this key is missing".replace("'", "")
+        case "union_tag_invalid":
+            tag = str(context["tag"])
+            field = str(context["discriminator"]).strip("'")
+            return f"{key}.{field}: {tag!r} is not known; {nearest(tag, _words(context['expected_tags']))}"
+        case "literal_error":
+            return f"{key}: {value!r} is not valid; {nearest(str(value), _words(context['expected']))}"
+        case "value_error":
+            text = str(context["error"])
+            return f"{key}: {text}" if key else text
+    rule = detail["msg"].removeprefix("Input ")
+    return f"{key}: {rule[0].lower()}{rule[1:]}, got {value!r}"
+
+
+def suggest(root: type[Settings], key: str) -> str:
+    """Returns the hint for a key that a config made of `root` can't have."""
+    parent, _, last = key.rpartition(".")
+    _, siblings = _place(root, [*(parent.split(".") if parent else []), last])
+    return _suggestion(root, key, siblings)
+
+
+def _suggestion(root: type[Settings], key: str, siblings: Sequence[str]) -> str:
+    parent, dot, last = key.rpartition(".")
+    close = get_close_matches(last, siblings, n=1)
+    if close:
+        return f"did you mean '{parent}{dot}{close[0]}'?"
+    elsewhere = {known.rpartition(".")[2]: known for known in _keys(root) if "*" not in known and known != key}
+    close = get_close_matches(last, elsewhere, n=1, cutoff=0.7)
+    if close:
+        return f"did you mean '{elsewhere[close[0]]}'?"
+    return nearest(last, siblings, f"keys of {parent}" if parent else "keys")
+
+
+def _place(root: type[Settings], location: Sequence[str]) -> tuple[str, list[str]]:
+    """Returns the dotted key of a location in pydantic's sense, without union tags, and the keys valid beside it."""
+    key: list[str] = []
+    classes, siblings, any_name = [root], list(root.model_fields), False
+    for part in location:
+        tagged = [cls for cls in classes if len(classes) > 1 and part in _tags(cls)]
+        if tagged:
+            classes = tagged
+            continue
+        key.append(part)
+        siblings = list(dict.fromkeys(name for cls in classes for name in cls.model_fields))
+        if any_name:
+            any_name = False
+            continue
+        annotations = [cls.model_fields[part].annotation for cls in classes if part in cls.model_fields]
+        any_name = any(get_origin(annotation) is dict for annotation in annotations)
+        classes = [cls for annotation in annotations for cls in _settings_in(annotation)]
+    return ".".join(key), siblings
+
+
+def _tags(settings: type[Settings]) -> tuple[Any, ...]:
+    """Returns the values of the field that tells the class from the others of its union."""
+    return tuple(
+        value
+        for name in ("name", "kind")
+        if name in settings.model_fields
+        for value in get_args(settings.model_fields[name].annotation)
+    )
+
+
+def _keys(settings: type[Settings], prefix: str = "") -> Iterator[str]:
+    """Yields every dotted key of a config, `*` standing for a task's name."""
+    for name, field in settings.model_fields.items():
+        yield prefix + name
+        any_name = "*." if get_origin(field.annotation) is dict else ""
+        for inner in _settings_in(field.annotation):
+            yield from _keys(inner, f"{prefix}{name}.{any_name}")
+
+
+def _settings_in(annotation: Any) -> Iterator[type[Settings]]:
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _settings_in(argument)
+
+
+def _words(listing: Any) -> list[str]:
+    return [word.strip(" '") for word in str(listing).replace(" or ", ", ").split(",")]

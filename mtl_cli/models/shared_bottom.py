@@ -1,0 +1,77 @@
+"""Hard parameter sharing: all tasks share the first layers, and each has its own last ones.
+
+h = f(... f(x W_1 + b_1) ...), and for each task its own hidden layers on h and a linear output layer (Caruana,
+"Multitask Learning", Machine Learning 28, 1997). `output_activation` acts on regression outputs.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from mtl_cli.backend import keras
+from mtl_cli.data.base import DROPOUT, WEIGHTS, generator
+from mtl_cli.models.base import Model, Network
+from mtl_cli.models.dropout import trained_dropout
+from mtl_cli.models.initializers import AnyInitializer, Scaled
+from mtl_cli.settings import Fraction, Host
+from mtl_cli.tasks import Count, Regression, Task, Tasks
+
+Activation = Literal[
+    "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "tanh", "sigmoid"
+]
+
+
+class SharedBottom(Model):
+    """`shared_layers`, then `task_layers` (or the task's own `layers`) and an output layer for every task."""
+
+    name: Literal["shared_bottom"] = "shared_bottom"
+    shared_layers: list[Count] = [20]
+    task_layers: list[Count] = []
+    activation: Activation = "relu"
+    output_activation: Activation = "linear"
+    use_bias: bool = True
+    initializer: Annotated[AnyInitializer, Host()] = Scaled()
+    dropout: Fraction | None = None
+
+    def build(self, features: int, tasks: Tasks, seed: int) -> Network:
+        """Returns the network; `dropout` follows every hidden layer."""
+        random = generator(seed, WEIGHTS)
+
+        def dense(units: int, activation: str, name: str) -> Any:
+            initializer = self.initializer.build(int(random.integers(2**31)))
+            return keras.layers.Dense(units, activation, self.use_bias, initializer, name=name)
+
+        def hidden(widths: list[int], part: str) -> list[Any]:
+            return [dense(units, self.activation, f"{part}_{i}") for i, units in enumerate(widths, 1)]
+
+        trunk = hidden(self.shared_layers, "shared")
+        heads = {name: hidden(self._head(task), name) for name, task in tasks.items()}
+        outputs = {
+            name: dense(task.units or 1, self._output_activation(task), f"{name}_raw") for name, task in tasks.items()
+        }
+        inputs = keras.Input((features,), name="features")
+
+        def graph(drop: Callable[[], Any] | None) -> Any:
+            def through(layers: list[Any], x: Any) -> Any:
+                for layer in layers:
+                    x = layer(x) if drop is None else drop()(layer(x))
+                return x
+
+            bottom = through(trunk, inputs)
+            return keras.Model(inputs, {name: outputs[name](through(heads[name], bottom)) for name in tasks})
+
+        inference = graph(None)
+        model = inference
+        if self.dropout is not None:
+            rate, seeds = self.dropout, generator(seed, DROPOUT)
+            model = graph(lambda: trained_dropout(rate, int(seeds.integers(2**31))))
+            inference = graph(lambda: keras.layers.Dropout(rate))
+        own = {
+            name: [v for layer in [*heads[name], outputs[name]] for v in layer.trainable_variables] for name in tasks
+        }
+        return Network(model, inference, [v for layer in trunk for v in layer.trainable_variables], own)
+
+    def _head(self, task: Task) -> list[int]:
+        return self.task_layers if task.layers is None else task.layers
+
+    def _output_activation(self, task: Task) -> str:
+        return self.output_activation if isinstance(task, Regression) else "linear"

@@ -1,0 +1,1 @@
+"""Training modes: one file each, giving the step of one iteration."""

@@ -1,0 +1,86 @@
+"""The contract of a training mode: what the host draws for an iteration, and the pure step that uses it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_cli.backend import Tensor, tf
+from mtl_cli.data.base import Arrays, Batch, Feed, Resident, Stream
+from mtl_cli.models.base import Model, Network, Params
+from mtl_cli.optimizers import Optimizer
+from mtl_cli.sampling.base import Sampling
+from mtl_cli.settings import Settings
+from mtl_cli.tasks import Task
+from mtl_cli.weighting.base import Weighting
+
+
+class State(NamedTuple):
+    """Everything that changes in training; nothing else does."""
+
+    params: Params
+    optimizers: dict[str, Any]
+    """The optimizer states, by a name the mode chose."""
+    extra: list[Tensor]
+    """Variables that are not trained."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a step is made of. Inside the program the numbers of the settings are tensors."""
+
+    network: Network
+    feed: Feed
+    model: Model
+    weighting: Weighting
+    optimizer: Optimizer
+    tasks: Mapping[str, Task]
+
+    def weights_T(self) -> Tensor:
+        """Returns the tasks' weights, [T]."""
+        return tf.stack([tf.convert_to_tensor(task.weight) for task in self.tasks.values()])
+
+
+class Draws:
+    """The host's randomness for a run: rows from the data, picks from the sampler, in the order of the iterations."""
+
+    def __init__(self, stream: Stream, sampling: Sampling, probs: NDArray[np.float64], random: np.random.Generator):
+        self.stream = stream
+        self._sampling = sampling
+        self._probs = probs
+        self._random = random
+
+    def picks(self, iterations: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Returns the task to train in each of the iterations (counted from 1)."""
+        return self._sampling.picks(iterations, self._probs, self._random)
+
+
+class Mode(Settings, ABC):
+    """A way to train, as the user describes it under `mode`."""
+
+    name: str
+
+    share: ClassVar[str]
+    """The tasks' key that matters in this mode, `weight` or `prob`."""
+    chooser: ClassVar[str]
+    """The config group that acts in this mode, `weighting` or `sampling`."""
+
+    @abstractmethod
+    def init(self, parts: Parts, params: Params) -> dict[str, Any]:
+        """Returns the optimizer states before the first iteration."""
+
+    @abstractmethod
+    def draw(self, draws: Draws, iterations: NDArray[np.int64]) -> Arrays:
+        """Draws what the iterations need, each array [n, ...]; `pick`, where there is one, is the task's number."""
+
+    @abstractmethod
+    def step(
+        self, parts: Parts, state: State, resident: Resident, batch: Batch, learning_rate: Tensor
+    ) -> tuple[State, Tensor]:
+        """Returns the state after one iteration, and the losses before it, [1 + T]: joint, then each task's.
+
+        A loss that the mode doesn't compute in this iteration is 0 there. Penalties (L2) are not part of the losses.
+        """

@@ -1,0 +1,70 @@
+"""A run in words: the lines that open it and the ones that close it."""
+
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from mtl_cli.config import Config
+from mtl_cli.console import Ending, Plan, duration, number
+from mtl_cli.data.base import Dataset
+from mtl_cli.models.base import Network
+
+
+def plan(config: Config, dataset: Dataset, network: Network, device: str, folder: Path) -> Plan:
+    """Returns what will train: tasks, shares, layers, parameters, data, training."""
+    mode, optimizer = config.mode, config.optimizer
+    rows = [
+        [
+            name,
+            f"{task.kind} {task.units}",
+            task.loss,
+            number(getattr(task, mode.share)),
+            _widths(network.own[name]),
+            f"{_size(network.own[name]):,}",
+        ]
+        for name, task in dataset.tasks.items()
+    ]
+    sizes = ", ".join(f"{rows:,} {split}" for split, rows in dataset.rows.items()) or "endless stream"
+    facts = {
+        "shared": f"{dataset.features} features, layers {_widths(network.shared) or 'none'}, "
+        f"{_size(network.shared):,} parameters",
+        "data": f"{config.data.name}: {sizes}; batches of {config.batch_size}",
+        "training": f"{config.steps:,} iterations, {optimizer.name}, learning rate {optimizer.learning_rate:g} {optimizer.schedule.name}, "
+        f"seed {config.seed}, {device.partition(':')[0]}",
+    }
+    title = f"{config.name}: {mode.name} training, {getattr(config, mode.chooser).name} {mode.chooser}"
+    return Plan(title, rows, mode.share, facts, config.steps, shown(folder))
+
+
+def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
+    """Returns how it ended: losses, metrics, time, files."""
+    speed = summary["iterations_per_second"] or 0.0
+    parts = [
+        f"{summary['status']}: {summary['iterations']:,} iterations in {duration(summary['train_seconds'])} "
+        f"({number(speed)} it/s)"
+    ]
+    if summary["best_iteration"] is not None:
+        parts.append(f"best iteration {summary['best_iteration']:,}, {config.objective} {number(summary['objective'])}")
+    return Ending(
+        text="; ".join(parts),
+        main_metrics={name: task.metric for name, task in config.tasks.items()},
+        metrics=summary["metrics"],
+        folder=shown(folder),
+    )
+
+
+def shown(path: Path) -> str:
+    """Returns a path as short as it can be said from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _widths(variables: Sequence[Any]) -> str:
+    return " - ".join(str(v.shape[-1]) for v in variables if len(v.shape) > 1)
+
+
+def _size(variables: Sequence[Any]) -> int:
+    return sum(prod(v.shape) for v in variables)

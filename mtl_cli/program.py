@@ -1,0 +1,123 @@
+"""The compiled program: a chunk of iterations in one XLA call, and the cache that lets runs share it.
+
+    train_chunk(state, numbers, resident, drawn, count) -> state, losses
+
+It is a pure function. Everything that changes no shape is an argument, so that a run with other numbers (seed, weights,
+learning rate, a method's constants) uses the same compiled program; `signature` says which runs can.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from mtl_cli.backend import Tensor, keras, tf
+from mtl_cli.data.base import Dataset
+from mtl_cli.models.base import Model, Network
+from mtl_cli.modes.base import Mode, Parts, State
+from mtl_cli.optimizers import Optimizer
+from mtl_cli.settings import Settings, bind, numbers, signature
+from mtl_cli.tasks import Tasks
+from mtl_cli.weighting.base import Weighting
+
+MAX_ITERATIONS: Final = 1000
+"""The most iterations one call can take."""
+MAX_BYTES: Final = 16 * 2**20
+"""The most memory that what the host draws for one call may take."""
+
+
+class Program:
+    """One compiled training function with the settings it was compiled for."""
+
+    def __init__(self, network: Network, dataset: Dataset, tree: Mapping[str, Any], capacity: int, device: str) -> None:
+        self.capacity = capacity
+        self.traces = 0
+        self._network = network
+        self._feed = dataset.feed
+        self._tree = tree
+        self._device = device
+        self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
+        self._infer = tf.function(network.inferred, autograph=False, reduce_retracing=True)
+
+    def train(
+        self, state: State, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[str, Tensor], count: int
+    ) -> tuple[State, Tensor]:
+        """Runs the next `count` iterations.
+
+        Args:
+            state: The state before them.
+            values: The numbers, as `constants` gives them.
+            resident: The dataset's resident tensors.
+            drawn: What the host drew, each array [capacity, ...]; only the first `count` entries are used.
+            count: At most `capacity`.
+
+        Returns:
+            The state after them, and losses [capacity, 1 + T] whose first `count` rows are theirs.
+        """
+        with tf.device(self._device):
+            new, losses = self._train(state, values, resident, drawn, tf.constant(count, tf.int32))
+        return new, losses
+
+    def predict(self, state: State, features: Tensor) -> dict[str, Tensor]:
+        """Returns every task's raw outputs in inference, [rows, U]."""
+        with tf.device(self._device):
+            return dict(self._infer(state.params, features))
+
+    def _chunk(
+        self, state: State, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[str, Tensor], count: Tensor
+    ) -> tuple[State, Tensor]:
+        self.traces += 1
+        tree = bind(self._tree, values)
+        mode: Mode = tree["mode"]
+        parts = make_parts(self._network, self._feed, tree)
+
+        def body(k: Tensor, state: State, losses: Any) -> tuple[Tensor, State, Any]:
+            batch = {key: array[k] for key, array in drawn.items()}
+            learning_rate = batch.pop("learning_rate")
+            state, row = mode.step(parts, state, resident, batch, learning_rate)
+            return k + 1, state, losses.write(k, row)
+
+        rows = tf.TensorArray(tf.float32, self.capacity, element_shape=[1 + len(parts.tasks)])
+        _, state, rows = tf.while_loop(lambda k, *_: k < count, body, (tf.constant(0), state, rows))
+        return state, rows.stack()
+
+
+def make_parts(network: Network, feed: Any, tree: Mapping[str, Any]) -> Parts:
+    """Returns the parts of a step from the settings of the tree."""
+    return Parts(network, feed, tree["model"], tree["weighting"], tree["optimizer"], tree["tasks"])
+
+
+def settings_tree(
+    mode: Mode, model: Model, weighting: Weighting, optimizer: Optimizer, tasks: Tasks
+) -> dict[str, Settings | Tasks]:
+    """Returns the settings that a program is compiled from."""
+    return {"mode": mode, "model": model, "weighting": weighting, "optimizer": optimizer, "tasks": tasks}
+
+
+def constants(tree: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Returns the numbers of the tree as float32 tensors, the program's arguments."""
+    return {path: tf.constant(value, tf.float32) for path, value in numbers(tree).items()}
+
+
+def capacity_of(bytes_an_iteration: int) -> int:
+    """Returns how many iterations a call takes when the host draws this much for each."""
+    return max(1, min(MAX_ITERATIONS, MAX_BYTES // max(bytes_an_iteration, 1)))
+
+
+_programs: dict[str, Program] = {}
+
+
+def program_for(network: Network, dataset: Dataset, tree: Mapping[str, Any], drawn: Any, device: str) -> Program:
+    """Returns the compiled program for these settings, data and shapes: the one there is, or a new one.
+
+    Args:
+        network: The run's network; a new program keeps it as its description.
+        dataset: The run's data; only its feed and shapes matter.
+        tree: The settings, as `settings_tree` gives them.
+        drawn: What the host draws for one iteration, each array [1, ...].
+        device: The device to compute on.
+    """
+    shapes = keras.tree.map_structure(lambda a: (a.dtype.name, a.shape), [dataset.resident, drawn])
+    key = "\n".join([signature(tree), repr(dataset.feed), repr(shapes), device])
+    if key not in _programs:
+        capacity = capacity_of(sum(array.nbytes for array in drawn.values()))
+        _programs[key] = Program(network, dataset, tree, capacity, device)
+    return _programs[key]

@@ -1,0 +1,1 @@
+"""How alternating mode picks the next task: one file a way."""

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -36,8 +36,13 @@ FAMILIES: Mapping[str, tuple[type[Settings], ...]] = {
 """The members of every config group that has them."""
 
 if TYPE_CHECKING:
-    AnyData, AnyModel, AnyMode, AnyTaskKind = Data, Model, Mode, Task
-    AnyWeighting, AnySampling, AnyOptimizer = Weighting, Sampling, Optimizer
+    AnyData: TypeAlias = Data
+    AnyModel: TypeAlias = Model
+    AnyMode: TypeAlias = Mode
+    AnyWeighting: TypeAlias = Weighting
+    AnySampling: TypeAlias = Sampling
+    AnyOptimizer: TypeAlias = Optimizer
+    AnyTaskKind: TypeAlias = Task
 else:
     AnyData, AnyModel, AnyMode = any_of(FAMILIES["data"]), any_of(FAMILIES["model"]), any_of(FAMILIES["mode"])
     AnyWeighting, AnySampling = any_of(FAMILIES["weighting"]), any_of(FAMILIES["sampling"])

@@ -3,7 +3,7 @@
 import math
 import sys
 from abc import ABC
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -85,7 +85,11 @@ class Quiet(View):
         """Prints the line."""
         names = [row[0] for row in plan.tasks]
         shown = ", ".join(names[:SHOWN_TASKS]) + (f" and {len(names) - SHOWN_TASKS} more" * (len(names) > SHOWN_TASKS))
-        print(f"{plan.title}; tasks {shown}; {plan.steps:,} iterations; files in {plan.folder}", file=self._file, flush=True)
+        print(
+            f"{plan.title}; tasks {shown}; {plan.steps:,} iterations; files in {plan.folder}",
+            file=self._file,
+            flush=True,
+        )
 
     def end(self, ending: Ending) -> None:
         """Prints the line."""
@@ -131,10 +135,16 @@ class Display(View):
         self._smooth: NDArray[np.float64] = np.full(len(tasks), np.nan)
         self._evaluation = ""
         self._progress = Progress(
-            BarColumn(bar_width=24), TextColumn("{task.completed:,}/{task.total:,}"), _Speed(), console=console
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:,}/{task.total:,}"),
+            _Speed(),
+            console=console,
         )
         self._live = Live(
-            get_renderable=self._render, console=console, refresh_per_second=REFRESHES_PER_SECOND, transient=True
+            get_renderable=self._render,
+            console=console,
+            refresh_per_second=REFRESHES_PER_SECOND,
+            transient=True,
         )
 
     def loading(self) -> AbstractContextManager[Any]:
@@ -209,14 +219,13 @@ def view(kind: str, tasks: Sequence[str], every: int) -> View:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=80, color_system=None)
-    views = {
+    views: dict[str, Callable[[], View]] = {
         "progress": lambda: Display(console, tasks),
         "lines": lambda: Lines(tasks, every),
         "quiet": Quiet,
         "auto": lambda: Display(console, tasks) if console.is_terminal else Quiet(),
     }
-    made: View = views[kind]()
-    return made
+    return views[kind]()
 
 
 def _losses(title: str, losses: Mapping[str, float]) -> str:
@@ -231,9 +240,7 @@ def _results(ending: Ending) -> dict[str, str]:
     if not splits:
         return {task: f"train loss {number(values['loss'])}" for task, values in ending.metrics["train"].items()}
     metrics = ending.metrics[splits[-1]]
-    return {
-        task: f"{splits[-1]} {main} {number(metrics[task][main])}" for task, main in ending.main_metrics.items()
-    }
+    return {task: f"{splits[-1]} {main} {number(metrics[task][main])}" for task, main in ending.main_metrics.items()}
 
 
 def duration(seconds: float) -> str:

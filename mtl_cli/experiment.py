@@ -12,7 +12,7 @@ from mtl_cli.backend import keras, quiet, start
 from mtl_cli.config import Config
 from mtl_cli.console import View
 from mtl_cli.data.base import PICKS, Arrays, Dataset, generator
-from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.errors import InputError
 from mtl_cli.loop import Loop, Progress, Selection, draw, evaluate
 from mtl_cli.models.base import Network
 from mtl_cli.modes.base import Draws, State
@@ -118,9 +118,7 @@ def run(
     return summary
 
 
-def _prepare(
-    config: Config, dataset: Dataset, folder: Path, device: str, stop_asked: Callable[[], bool]
-) -> Run:
+def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, stop_asked: Callable[[], bool]) -> Run:
     """Builds everything up to the first iteration."""
     network = config.model.build(dataset.features, dataset.tasks, config.seed)
     tree = settings_tree(config.mode, config.model, config.weighting, config.optimizer, dataset.tasks)
@@ -175,6 +173,7 @@ def predictor(network: Network, dataset: Dataset) -> Any:
         x = keras.layers.Normalization(mean=mean, variance=deviation**2)(x)
     raw = network.inference(x)
     activations = {
-        name: keras.layers.Activation(task.activation, name=f"{name}_prediction") for name, task in dataset.tasks.items()
+        name: keras.layers.Activation(task.activation, name=f"{name}_prediction")
+        for name, task in dataset.tasks.items()
     }
     return keras.Model(inputs, {name: activation(raw[name]) for name, activation in activations.items()})

@@ -122,7 +122,9 @@ class Loop:
                 waited = 0 if self._select(progress, metrics) else waited + 1
             progress.stopped = self.stop_asked() and progress.iterations < self.steps
         if not all(np.isfinite(parameter.numpy()).all() for parameter in progress.state.params.all()):
-            raise RunFailed(f"diverged: a parameter is NaN or infinite after iteration {progress.iterations}; {_ADVICE}")
+            raise RunFailed(
+                f"diverged: a parameter is NaN or infinite after iteration {progress.iterations}; {_ADVICE}"
+            )
         if progress.best_iteration is None:
             progress.best = progress.state
         progress.seconds = time.perf_counter() - begun

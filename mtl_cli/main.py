@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,12 +24,9 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from mtl_cli import __version__, experiment
 from mtl_cli.config import Config, parse
-from mtl_cli.console import view
 from mtl_cli.errors import InputError, RunFailed, nearest
 from mtl_cli.messages import suggest
-from mtl_cli.overview import shown
 
 FAILED, WRONG_INPUT = 1, 2
 """Exit statuses; 0 is done, and 128 + the signal's number is stopped by one."""
@@ -105,6 +103,9 @@ class Command:
 
     def __call__(self, composed: DictConfig) -> float | None:
         """Trains one job into the folder that Hydra made, and returns its objective."""
+        from mtl_cli import experiment  # not needed to refuse a config
+        from mtl_cli.console import view
+
         if self.interrupt.signal is not None:
             raise KeyboardInterrupt
         settings = HydraConfig.get()
@@ -123,7 +124,7 @@ class Command:
             raise
         except Exception as error:
             log.exception("the run failed")
-            self._fail(FAILED, error, settings, f"; files up to there in {shown(folder)}")
+            self._fail(FAILED, error, settings, f"; what there was to write is in {folder}")
         else:
             log.info("%s after %d iterations", summary["status"], summary["iterations"])
             objective: float | None = summary["objective"]
@@ -142,7 +143,7 @@ def main() -> None:
     """Runs `mtl-train` with the process' arguments and ends the process with its exit status."""
     arguments = sys.argv[1:]
     if arguments == ["--version"]:
-        print(f"mtl-cli {__version__}")
+        print(f"mtl-cli {version('mtl-cli')}")
         sys.exit(0)
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # its exceptions come to us, and we say what was wrong
     command = Command()

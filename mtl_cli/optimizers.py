@@ -67,7 +67,8 @@ class Optimizer(Settings, ABC):
 
     def learning_rates(self, steps: NDArray[np.int64], total: int) -> NDArray[np.float32]:
         """Returns the learning rate of each of the `steps` (from 0) of a run of `total`, for the program to be given."""
-        return (self.learning_rate * self.schedule.factors(steps, total)).astype(np.float32)
+        rates: NDArray[np.float64] = self.learning_rate * self.schedule.factors(steps, total)
+        return rates.astype(np.float32)
 
     @abstractmethod
     def move(self, p: Tensor, g: Tensor, rate: Tensor, learning_rate: Tensor, *slots: Tensor) -> tuple[Tensor, ...]:
@@ -93,7 +94,7 @@ class Adam(Optimizer):
 
     def move(self, p: Tensor, g: Tensor, rate: Tensor, learning_rate: Tensor, *slots: Tensor) -> tuple[Tensor, ...]:
         """Returns p, m, v."""
-        m, v = _moments(g, *slots, self.beta_1, self.beta_2)
+        m, v = _moments(g, slots, self.beta_1, self.beta_2)
         return p - rate * m / (tf.sqrt(v) + self.epsilon), m, v
 
 
@@ -114,7 +115,7 @@ class AdamW(Optimizer):
 
     def move(self, p: Tensor, g: Tensor, rate: Tensor, learning_rate: Tensor, *slots: Tensor) -> tuple[Tensor, ...]:
         """Returns p, m, v."""
-        m, v = _moments(g, *slots, self.beta_1, self.beta_2)
+        m, v = _moments(g, slots, self.beta_1, self.beta_2)
         return p - learning_rate * self.weight_decay * p - rate * m / (tf.sqrt(v) + self.epsilon), m, v
 
 
@@ -196,7 +197,8 @@ def _bias_corrected(learning_rate: Tensor, count: Tensor, beta_1: Tensor, beta_2
     return learning_rate * tf.sqrt(1.0 - beta_2**count) / (1.0 - beta_1**count)
 
 
-def _moments(g: Tensor, m: Tensor, v: Tensor, beta_1: Tensor, beta_2: Tensor) -> tuple[Tensor, Tensor]:
+def _moments(g: Tensor, slots: Sequence[Tensor], beta_1: Tensor, beta_2: Tensor) -> tuple[Tensor, Tensor]:
+    m, v = slots
     return beta_1 * m + (1.0 - beta_1) * g, beta_2 * v + (1.0 - beta_2) * tf.square(g)
 
 

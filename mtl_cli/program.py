@@ -14,7 +14,7 @@ from mtl_cli.data.base import Dataset
 from mtl_cli.models.base import Model, Network
 from mtl_cli.modes.base import Mode, Parts, State
 from mtl_cli.optimizers import Optimizer
-from mtl_cli.settings import Settings, bind, numbers, signature
+from mtl_cli.settings import bind, numbers, signature
 from mtl_cli.tasks import Tasks
 from mtl_cli.weighting.base import Weighting
 
@@ -38,7 +38,12 @@ class Program:
         self._infer = tf.function(network.inferred, autograph=False, reduce_retracing=True)
 
     def train(
-        self, state: State, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[str, Tensor], count: int
+        self,
+        state: State,
+        values: Mapping[str, Tensor],
+        resident: Any,
+        drawn: Mapping[str, Tensor],
+        count: int,
     ) -> tuple[State, Tensor]:
         """Runs the next `count` iterations.
 
@@ -62,7 +67,12 @@ class Program:
             return dict(self._infer(state.params, features))
 
     def _chunk(
-        self, state: State, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[str, Tensor], count: Tensor
+        self,
+        state: State,
+        values: Mapping[str, Tensor],
+        resident: Any,
+        drawn: Mapping[str, Tensor],
+        count: Tensor,
     ) -> tuple[State, Tensor]:
         self.traces += 1
         tree = bind(self._tree, values)
@@ -85,9 +95,7 @@ def make_parts(network: Network, feed: Any, tree: Mapping[str, Any]) -> Parts:
     return Parts(network, feed, tree["model"], tree["weighting"], tree["optimizer"], tree["tasks"])
 
 
-def settings_tree(
-    mode: Mode, model: Model, weighting: Weighting, optimizer: Optimizer, tasks: Tasks
-) -> dict[str, Settings | Tasks]:
+def settings_tree(mode: Mode, model: Model, weighting: Weighting, optimizer: Optimizer, tasks: Tasks) -> dict[str, Any]:
     """Returns the settings that a program is compiled from."""
     return {"mode": mode, "model": model, "weighting": weighting, "optimizer": optimizer, "tasks": tasks}
 

@@ -1,7 +1,7 @@
 """Learning-rate schedules, with the formulas of `keras.optimizers.schedules`.
 
-A schedule is a factor on `optimizer.learning_rate` for every step s = 0, 1, ..., computed on the host, so that any of its
-numbers can change without compiling again.
+A schedule is a factor on `optimizer.learning_rate` for every step s = 0, 1, ..., computed on the host, so that any of
+its numbers can change without compiling again.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """The base of every config class, and the marks that decide what is compiled in and what is an argument.
 
 A field marked `Number` (or one of its narrower forms below) changes no shape: its value enters the compiled
-program as an argument. A field marked `Host` doesn't reach it at all. Three walks over a settings tree rest on the marks:
+program as an argument. A field marked `Host` doesn't reach it at all. Three walks over a settings tree rest on them:
 
 - `signature(tree)` is everything else, what is compiled in: equal signatures share one compiled program;
 - `numbers(tree)` is all the numbers, by path;
@@ -11,7 +11,7 @@ program as an argument. A field marked `Host` doesn't reach it at all. Three wal
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -39,7 +39,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
 
 
-Tree = TypeVar("Tree", Settings, Mapping[str, Settings])
+Tree = TypeVar("Tree", bound=Settings | Mapping[str, Any])
 
 
 def _children(tree: Any) -> Iterator[tuple[str, Any, bool]]:
@@ -62,7 +62,7 @@ def _marks(field: Any) -> Iterator[Any]:
         yield from getattr(part, "__metadata__", ())
 
 
-def numbers(tree: Settings | Mapping[str, Settings], prefix: str = "") -> dict[str, float]:
+def numbers(tree: Settings | Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     """Returns every marked number of the tree by its dotted path; a number that is null is no number."""
     found: dict[str, float] = {}
     for key, value, marked in _children(tree):
@@ -81,12 +81,11 @@ def bind(tree: Tree, tensors: Mapping[str, Any], prefix: str = "") -> Tree:
             changed[key] = tensors[prefix + key]
         elif isinstance(value, Settings | Mapping):
             changed[key] = bind(value, tensors, f"{prefix}{key}.")
-    if isinstance(tree, Settings):
-        return tree.model_copy(update=changed)
-    return {**tree, **changed}
+    bound: Any = tree.model_copy(update=changed) if isinstance(tree, Settings) else {**tree, **changed}
+    return cast(Tree, bound)
 
 
-def signature(tree: Settings | Mapping[str, Settings]) -> str:
+def signature(tree: Settings | Mapping[str, Any]) -> str:
     """Returns a text that is equal for two trees if, and only if, they differ in numbers alone."""
 
     def without_numbers(part: Any) -> Any:

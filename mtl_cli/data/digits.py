@@ -46,7 +46,9 @@ class Digits(Data):
         """Returns the pairs for the tasks `left` and `right`, or one of them."""
         for name, task in tasks.items():
             if name not in ("left", "right"):
-                raise InputError(f"tasks.{name}: data=digits has no such task; {nearest(name, ['left', 'right'], 'tasks')}")
+                raise InputError(
+                    f"tasks.{name}: data=digits has no such task; {nearest(name, ['left', 'right'], 'tasks')}"
+                )
             if not isinstance(task, Multiclass):
                 raise InputError(f"tasks.{name}.kind: a task of data=digits is multiclass, got {task.kind!r}")
             if task.units not in (None, CLASSES):
@@ -60,7 +62,10 @@ class Digits(Data):
         dealt = split_rows(len(images), self.split, split_seed)
         splits = {
             name: self._pair(
-                images[rows].reshape(-1, SIDE, SIDE) / 16.0, classes[rows], filled, generator(split_seed, SPLIT, 1 + i),
+                images[rows].reshape(-1, SIDE, SIDE) / 16.0,
+                classes[rows],
+                filled,
+                generator(split_seed, SPLIT, 1 + i),
                 getattr(self.examples, name),
             )
             for i, (name, rows) in enumerate(dealt.items())

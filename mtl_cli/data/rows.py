@@ -7,7 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.data.base import ROWS, Arrays, Batch, Dataset, Feed, Resident, Split, Standardization, Stream, generator
+from mtl_cli.data.base import (
+    ROWS,
+    Arrays,
+    Batch,
+    Dataset,
+    Feed,
+    Resident,
+    Split,
+    Standardization,
+    Stream,
+    generator,
+)
 from mtl_cli.errors import InputError
 from mtl_cli.tasks import Tasks
 

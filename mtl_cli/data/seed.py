@@ -80,6 +80,6 @@ class Seed(Data):
         for name, task in tasks.items():
             if not isinstance(task, Regression):
                 raise InputError(f"tasks.{name}.kind: data=seed has regression tasks only, got {task.kind!r}")
-        filled = {name: task.model_copy(update={"units": task.units or 1}) for name, task in tasks.items()}
-        units = tuple((name, task.units) for name, task in filled.items())
+        units = tuple((name, task.units or 1) for name, task in tasks.items())
+        filled = {name: tasks[name].model_copy(update={"units": count}) for name, count in units}
         return UniformDataset(tasks=filled, features=self.features, feed=UniformFeed(self.features, units))

@@ -22,7 +22,9 @@ class Fractions(Settings):
     def _check(self) -> Self:
         total = self.train + self.val + self.test
         if abs(total - 1.0) > 1e-6:
-            raise ValueError(f"train, val and test must add up to 1, and {self.train} + {self.val} + {self.test} = {total:g}")
+            raise ValueError(
+                f"train, val and test must add up to 1, and {self.train} + {self.val} + {self.test} = {total:g}"
+            )
         if self.train == 0:
             raise ValueError("train must be above 0")
         return self

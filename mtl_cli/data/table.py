@@ -1,5 +1,6 @@
 """The user's own table, a CSV or Parquet file: numeric features, and label columns for any number of tasks."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -36,11 +37,12 @@ class Table(Data):
             raise InputError("data.path: data=table needs the file to read, e.g. data.path=people.csv")
         frame = _read(Path(self.path))
         columns = {name: _columns(name, task) for name, task in tasks.items()}
-        for name, labels in columns.items():
-            _check_columns(frame, labels, f"tasks.{name}.column", self.path)
-        features = self._features(frame, {column for labels in columns.values() for column in labels})
+        for name, wanted in columns.items():
+            _check_columns(frame, wanted, f"tasks.{name}.column", self.path)
+        features = self._features(frame, {column for wanted in columns.values() for column in wanted})
         values = _numeric(frame, features, self.path)
-        filled, labels = {}, {}
+        filled: dict[str, Task] = {}
+        labels: dict[str, NDArray[Any]] = {}
         for name, task in tasks.items():
             filled[name], labels[name] = _labels(frame, columns[name], name, task, self.path)
 
@@ -71,7 +73,10 @@ class Table(Data):
 def _read(path: Path) -> Frame:
     import polars as pl
 
-    readers = {".csv": pl.read_csv, ".parquet": pl.read_parquet}
+    readers: dict[str, Callable[[Path], Frame]] = {
+        ".csv": lambda file: pl.read_csv(file, infer_schema_length=None),
+        ".parquet": pl.read_parquet,
+    }
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise InputError(f"data.path: {path} is neither a .csv nor a .parquet file")
@@ -84,7 +89,7 @@ def _read(path: Path) -> Frame:
     if path.stat().st_size == 0:
         raise InputError(f"data.path: {path} is empty")
     try:
-        frame = reader(path, infer_schema_length=None) if reader is pl.read_csv else reader(path)
+        frame = reader(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"data.path: {path} can't be read as {path.suffix[1:].lower()}: {reason}") from error

@@ -67,9 +67,7 @@ class Network:
         """Returns every task's raw outputs in training, and the next `extra`; a pure function."""
         return _call(self.model, self._by_variable(params, extra), extra, self.model.non_trainable_variables, features)
 
-    def output(
-        self, params: Params, extra: list[Tensor], features: Tensor, task: str
-    ) -> tuple[Tensor, list[Tensor]]:
+    def output(self, params: Params, extra: list[Tensor], features: Tensor, task: str) -> tuple[Tensor, list[Tensor]]:
         """Returns one task's raw outputs in training, and the next `extra`, leaving the other tasks' layers out."""
         values = self._by_variable(params, extra)
         return _call(self._parts[task], values, extra, self.model.non_trainable_variables, features)
@@ -88,11 +86,18 @@ class Network:
 
 
 def _call(
-    model: Any, values: Mapping[int, Tensor], extra: list[Tensor], all_extra: Sequence[Variable], features: Tensor
+    model: Any,
+    values: Mapping[int, Tensor],
+    extra: list[Tensor],
+    all_extra: Sequence[Variable],
+    features: Tensor,
 ) -> tuple[Any, list[Tensor]]:
     used = model.non_trainable_variables
     outputs, new = model.stateless_call(
-        [values[id(v)] for v in model.trainable_variables], [values[id(v)] for v in used], features, training=True
+        [values[id(v)] for v in model.trainable_variables],
+        [values[id(v)] for v in used],
+        features,
+        training=True,
     )
     changed = {id(v): value for v, value in zip(used, new, strict=True)}
     return outputs, [changed.get(id(v), old) for v, old in zip(all_extra, extra, strict=True)]

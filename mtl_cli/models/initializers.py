@@ -22,9 +22,9 @@ class Initializer(Settings, ABC):
 class Scaled(Initializer):
     """Variance scaled to the layer's width: Glorot and Bengio 2010 (glorot), He et al. 2015 (he), LeCun 1998 (lecun)."""
 
-    name: Literal[
-        "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"
-    ] = "glorot_uniform"
+    name: Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"] = (
+        "glorot_uniform"
+    )
 
     def build(self, seed: int) -> Any:
         """Returns the Keras initialiser of that name."""

@@ -53,10 +53,18 @@ class Alternating(Mode):
             return lambda: self._train(parts, state, resident, batch, learning_rate, number, task)
 
         branches = [branch(number, task) for number, task in enumerate(parts.tasks)]
-        return tuple(tf.switch_case(batch["pick"], branches))  # type: ignore[return-value]
+        state, losses = tf.switch_case(batch["pick"], branches)
+        return state, losses
 
     def _train(
-        self, parts: Parts, state: State, resident: Resident, batch: Batch, learning_rate: Tensor, number: int, task: str
+        self,
+        parts: Parts,
+        state: State,
+        resident: Resident,
+        batch: Batch,
+        learning_rate: Tensor,
+        number: int,
+        task: str,
     ) -> tuple[State, Tensor]:
         features, labels = parts.feed.single(resident, batch, task)
         shared, own = state.params.shared, state.params.own[task]

@@ -2,7 +2,6 @@
 
 import math
 import sys
-from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -50,8 +49,8 @@ class Ending:
     folder: str
 
 
-class View(ABC):
-    """How a run is shown. This one shows nothing."""
+class View:
+    """How a run is shown. This one shows nothing; each way to show more fills in what it needs."""
 
     def loading(self) -> AbstractContextManager[Any]:
         """Shows, while the block runs, that TensorFlow is loading."""

@@ -66,7 +66,7 @@ class Interrupt:
 
 
 class Check(Callback):
-    """Refuses what can't be trained before Hydra makes a folder for it: named in `conf/config.yaml`, called by Hydra."""
+    """Refuses what can't be trained before Hydra makes a folder for it; `conf/config.yaml` names it to Hydra."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks a single run."""

@@ -66,7 +66,7 @@ class Optimizer(Settings, ABC):
         return learning_rate
 
     def learning_rates(self, steps: NDArray[np.int64], total: int) -> NDArray[np.float32]:
-        """Returns the learning rate of each of the `steps` (from 0) of a run of `total`, for the program to be given."""
+        """Returns the learning rate of each of the `steps` (counted from 0) of a run of `total`."""
         rates: NDArray[np.float64] = self.learning_rate * self.schedule.factors(steps, total)
         return rates.astype(np.float32)
 

@@ -159,5 +159,6 @@ def _check_range(
     if len(bad):
         row, column = bad[0]
         raise InputError(
-            f"{where}: {path}, column {columns[column]!r}, row {row + 1} holds {values[row, column]:g}, which is not {rule}"
+            f"{where}: {path}, column {columns[column]!r}, row {row + 1} holds {values[row, column]:g}, "
+            f"which is not {rule}"
         )

@@ -20,7 +20,7 @@ class Initializer(Settings, ABC):
 
 
 class Scaled(Initializer):
-    """Variance scaled to the layer's width: Glorot and Bengio 2010 (glorot), He et al. 2015 (he), LeCun 1998 (lecun)."""
+    """Variance scaled to the layer's width: Glorot and Bengio 2010, He et al. 2015, LeCun et al. 1998."""
 
     name: Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"] = (
         "glorot_uniform"

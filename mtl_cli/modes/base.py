@@ -47,7 +47,9 @@ class Parts:
 class Draws:
     """The host's randomness for a run: rows from the data, picks from the sampler, in the order of the iterations."""
 
-    def __init__(self, stream: Stream, sampling: Sampling, probs: NDArray[np.float64], random: np.random.Generator):
+    def __init__(
+        self, stream: Stream, sampling: Sampling, probs: NDArray[np.float64], random: np.random.Generator
+    ) -> None:
         self.stream = stream
         self._sampling = sampling
         self._probs = probs

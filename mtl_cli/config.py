@@ -131,8 +131,8 @@ class Config(Settings):
             choices += [f"val/{name}/{metric}" for metric in ("loss", *task.metric_names())]
         if self.objective not in choices:
             raise ValueError(
-                f"objective: {self.objective!r} is neither val_loss nor val/<task>/<metric> (test data takes no part in "
-                f"choosing); {nearest(self.objective, choices)}"
+                f"objective: {self.objective!r} is neither val_loss nor val/<task>/<metric> (test data takes no part "
+                f"in choosing); {nearest(self.objective, choices)}"
             )
         return self
 

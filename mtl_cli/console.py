@@ -52,8 +52,8 @@ class Ending:
 class View:
     """How a run is shown. This one shows nothing; each way to show more fills in what it needs."""
 
-    def loading(self) -> AbstractContextManager[Any]:
-        """Shows, while the block runs, that TensorFlow is loading."""
+    def busy(self, doing: str) -> AbstractContextManager[Any]:
+        """Shows, while the block runs, what the program is doing."""
         return nullcontext()
 
     def start(self, plan: Plan) -> None:
@@ -146,9 +146,9 @@ class Display(View):
             transient=True,
         )
 
-    def loading(self) -> AbstractContextManager[Any]:
+    def busy(self, doing: str) -> AbstractContextManager[Any]:
         """Shows a spinner."""
-        return self._console.status("loading TensorFlow") if self._console.is_terminal else nullcontext()
+        return self._console.status(doing) if self._console.is_terminal else nullcontext()
 
     def start(self, plan: Plan) -> None:
         """Prints the experiment and begins the live part."""

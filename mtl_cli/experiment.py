@@ -33,7 +33,7 @@ class Run:
     loop: Loop
     state: State
     one_draw: Arrays
-    """A draw for one iteration, thrown away, for its shapes."""
+    """What the first iteration draws, for its shapes and to compile with."""
 
 
 def load(config: Config) -> Dataset:
@@ -77,7 +77,7 @@ def run(
         RunFailed: A loss or parameter became NaN or infinite. Files are written up to there.
     """
     begun = time.perf_counter()
-    with view.loading():
+    with view.busy("loading TensorFlow"):
         device = start(config.device)
         ready = _prepare(config, dataset, folder, device, stop_asked)
     progress = Progress(ready.state, ready.state)
@@ -157,7 +157,9 @@ def _finish(ready: Run, progress: Progress, metrics_csv: MetricsCsv) -> dict[str
         metrics["test"] = evaluate(ready.loop.program, ready.dataset.tasks, progress.best, test)
         metrics_csv.write(progress.best_iteration or progress.iterations, "test", metrics["test"])
     ready.network.assign(progress.best.params)
-    predictor(ready.network, ready.dataset).save(ready.folder / "model.keras")
+    beside = ready.folder / "model.partial.keras"
+    predictor(ready.network, ready.dataset).save(beside)
+    beside.replace(ready.folder / "model.keras")
     return metrics
 
 

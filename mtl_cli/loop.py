@@ -85,8 +85,8 @@ class Loop:
     stop_asked: Callable[[], bool]
 
     def compile(self, state: State, one_draw: Arrays) -> None:
-        """Traces and compiles the program, if no run did before, by running no iteration."""
-        self.program.train(state, self.constants, self._resident(), _padded(one_draw, self.program.capacity), 0)
+        """Compiles the program, if no run did before, by training one iteration on `one_draw` and forgetting it."""
+        self.program.train(state, self.constants, self._resident(), _padded(one_draw, self.program.capacity), 1)
 
     def train(self, progress: Progress, losses_csv: LossesCsv, metrics_csv: MetricsCsv, view: View) -> None:
         """Trains to the last iteration, to the end of the patience, or until asked to stop.

@@ -112,9 +112,10 @@ class Command:
         folder, overrides = Path(settings.runtime.output_dir), list(settings.overrides.task)
         try:
             config = parse(_plain(composed))
-            dataset = experiment.load(config)
             log.info("training into %s with %s", folder, " ".join(overrides) or "the defaults")
             display = view(config.log.console, list(config.tasks), config.log.every)
+            with display.busy("reading the data"):
+                dataset = experiment.load(config)
             summary = experiment.run(config, dataset, folder, overrides, display, self.interrupt)
         except InputError as error:
             _discard(folder)
@@ -142,6 +143,7 @@ class Command:
 def main() -> None:
     """Runs `mtl-train` with the process' arguments and ends the process with its exit status."""
     arguments = sys.argv[1:]
+    sys.argv[1:] = sorted(arguments, key=lambda word: word not in ("-m", "--multirun"))  # it may stand anywhere
     if arguments == ["--version"]:
         print(f"mtl-cli {version('mtl-cli')}")
         sys.exit(0)

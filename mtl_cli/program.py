@@ -18,7 +18,7 @@ from mtl_cli.settings import bind, numbers, signature
 from mtl_cli.tasks import Tasks
 from mtl_cli.weighting.base import Weighting
 
-MAX_ITERATIONS: Final = 1000
+MAX_ITERATIONS: Final = 2000
 """The most iterations one call can take."""
 MAX_BYTES: Final = 16 * 2**20
 """The most memory that what the host draws for one call may take."""

@@ -1,0 +1,65 @@
+"""The command, run in this process as a user would run it."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from mtl_cli.main import main
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call of the command came to."""
+
+    status: int
+    out: str
+    err: str
+    folders: list[Path]
+    """The run folders it made, in the order of their names."""
+
+    @property
+    def folder(self) -> Path:
+        """The only run folder."""
+        (folder,) = self.folders
+        return folder
+
+    def losses(self) -> pl.DataFrame:
+        """The rows of losses.csv."""
+        return pl.read_csv(self.folder / "losses.csv")
+
+    def summary(self) -> dict[str, Any]:
+        """The content of summary.json."""
+        summary: dict[str, Any] = json.loads((self.folder / "summary.json").read_text())
+        return summary
+
+
+MtlTrain = Callable[..., Outcome]
+
+
+@pytest.fixture
+def mtl_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> MtlTrain:
+    """Returns a function that runs `mtl-train` with its arguments in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Outcome:
+        before = _folders(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["mtl-train", *arguments])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        status = ended.value.code
+        assert isinstance(status, int)
+        return Outcome(status, out, err, sorted(_folders(tmp_path) - before))
+
+    return run
+
+
+def _folders(root: Path) -> set[Path]:
+    return {path.parent for path in root.rglob(".hydra")}

@@ -1,0 +1,133 @@
+"""Bad input: one clear message, a status that says so, and nothing left behind."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MtlTrain
+
+TABLE = ["data=table", "data.path=t.csv", "batch_size=2"]
+PRICE = "+tasks.price.kind=regression"
+
+CONFIG = [
+    (["+stepss=3"], 2, "stepss: there is no such key; did you mean 'steps'?"),
+    (["stepss=3"], 1, "stepss: there is no such key; did you mean 'steps'?"),
+    (["+optimizer.learning_rat=3"], 2, "did you mean 'optimizer.learning_rate'?"),
+    (["optimzer.learning_rate=3"], 1, "did you mean 'optimizer.learning_rate'?"),
+    (["++trainer.typo=3"], 2, "trainer: there is no such key"),
+    (["+learning_rate=3"], 2, "did you mean 'optimizer.learning_rate'?"),
+    (["+tasks.y1.weigth=3"], 2, "did you mean 'tasks.y1.weight'?"),
+    (["+mode.optimizer_scope=shared"], 2, "mode.optimizer_scope: there is no such key"),
+    (["steps=many"], 2, "steps: should be a valid integer, got 'many'"),
+    (["steps=10.5"], 2, "steps: should be a valid integer"),
+    (["steps=true"], 2, "steps: should be a valid integer, got True"),
+    (["seed=-1"], 2, "seed: should be greater than or equal to 0, got -1"),
+    (["optimizer.learning_rate=0"], 2, "optimizer.learning_rate: should be greater than 0"),
+    (["optimizer.learning_rate=inf"], 2, "optimizer.learning_rate: should be a finite number"),
+    (["mode=jiont"], 1, "mode: there is no choice 'jiont'; did you mean 'joint'?"),
+    (["experiment=nope"], 1, "experiment: there is no choice 'nope'; the choices are"),
+    (["mode.name=jiont"], 2, "mode.name: 'jiont' is not known; did you mean 'joint'?"),
+    (["tasks.y1.prob=1.5"], 2, "tasks.y1.prob: should be less than or equal to 1, got 1.5"),
+    (["tasks.y1.prob=0.3", "tasks.y2.prob=0.3"], 2, "0.3 + 0.3 = 0.6 must add up to 1"),
+    (["tasks.y1.prob=1"], 2, "leave nothing of 1 for y2"),
+    (["tasks.y1.weight=0", "tasks.y2.weight=0"], 2, "tasks.*.weight: all are 0"),
+    (["tasks.y1.weight=-1"], 2, "tasks.y1.weight: should be greater than or equal to 0, got -1"),
+    (["~tasks.y1", "~tasks.y2"], 2, "tasks: there must be at least one task"),
+    (["tasks.y1.units=0"], 2, "tasks.y1.units: should be greater than or equal to 1, got 0"),
+    (["model.shared_layers=[20,0]"], 2, "model.shared_layers.1: should be greater than or equal to 1, got 0"),
+    (["+tasks={2nd: {kind: binary}}"], 2, "'2nd' is no task name"),
+    (["+tasks.joint={kind: binary}"], 2, "'joint' can't be a task's name"),
+    (["name=../elsewhere"], 2, "name: a run's name is letters"),
+    (["objective=val/y1/acuracy"], 2, "objective: 'val/y1/acuracy' is neither"),
+    (["resum"], 2, "'resum' is no command"),
+    (["steps="], 2, "steps"),
+    (["a=b=[", "steps=3"], 1, ""),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status", "message"), CONFIG, ids=lambda value: str(value)[:40])
+def test_config(mtl_train: MtlTrain, tmp_path: Path, arguments: list[str], status: int, message: str) -> None:
+    run = mtl_train(*arguments)
+    _assert_refused(run.status, run.err, tmp_path, status, message)
+
+
+def test_every_bad_job_of_a_sweep_is_listed_before_the_first_trains(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    run = mtl_train("-m", "steps=5,0", "optimizer.learning_rate=1e-3,-2")
+    _assert_refused(run.status, run.err, tmp_path, 2, "steps: should be")
+    assert "optimizer.learning_rate: should be greater than 0, got -2" in run.err
+    _assert_refused(*_of(mtl_train("-m", "mode=joint,jiont")), tmp_path, 1, "did you mean 'joint'?")
+    _assert_refused(*_of(mtl_train("-m", "stepss=1,2")), tmp_path, 1, "did you mean 'steps'?")
+
+
+GOOD = "a,b,price,sold,class\n1,2,3.5,0,0\n2,3,4.5,1,1\n3,1,5.5,0,2\n4,9,6,1,0\n5,5,7,0,1\n6,2,8,1,2\n"
+"""A table that trains."""
+
+DATA: list[tuple[str | bytes | None, list[str], str]] = [
+    (None, [PRICE], "data.path: there is no file t.csv"),
+    ("", [PRICE], "data.path: t.csv is empty"),
+    ("a,b,price\n", [PRICE], "data.path: t.csv has a header but no rows"),
+    ("a,b,price\n1,2,3\n1,2,3,4,5\n", [PRICE], "data.path: t.csv can't be read as csv"),
+    (b"a,b,price\n1,2,3\n\xff\xfe,2,3\n", [PRICE], "data.path: t.csv can't be read as csv"),
+    (GOOD, ["+tasks.prise.kind=regression"], "has no column 'prise'; did you mean 'price'?"),
+    (GOOD, ["data.features=[a,c]", PRICE], "data.features: t.csv has no column 'c'"),
+    (GOOD, ["data.features=[a,price]", PRICE], "a label can't be a feature"),
+    (GOOD.replace("4,9", "4,x"), [PRICE], "column 'b', row 4 holds 'x', not a finite number"),
+    (GOOD.replace("4,9", "4,"), [PRICE], "column 'b', row 4 holds an empty cell"),
+    (GOOD.replace("4,9", "4,inf"), [PRICE], "column 'b', row 4 holds inf"),
+    (GOOD, ["+tasks.price.kind=binary"], "column 'price', row 1 holds 3.5, which is not 0 or 1"),
+    (GOOD, ["+tasks.class={kind: multiclass, units: 2}"], "row 3 holds 2, which is not a class, 0 to 1"),
+    (GOOD, ["+tasks.price.kind=multiclass"], "column 'price', row 1 holds 3.5, which is not a class"),
+    (GOOD, [PRICE, "batch_size=5"], "batch_size: 5 is more than the 4 rows of the training split"),
+    (GOOD, [PRICE, "data.split.train=0.9"], "data.split: train, val and test must add up to 1"),
+    (GOOD, [PRICE, "data.split={train: 0.98, val: 0.01, test: 0.01}"], "leaves this split empty"),
+    (GOOD, [PRICE, "data.split={train: 1, val: 0, test: 0}", "early_stopping.patience=3"], "needs a validation split"),
+    (GOOD, ["+tasks.price={kind: regression, units: 3}"], "tasks.price.units: 3, but the task has 1 label columns"),
+]
+
+
+@pytest.mark.parametrize(("table", "arguments", "message"), DATA, ids=lambda value: str(value)[-40:])
+def test_data(
+    mtl_train: MtlTrain, tmp_path: Path, table: str | bytes | None, arguments: list[str], message: str
+) -> None:
+    if table is not None:
+        (tmp_path / "t.csv").write_bytes(table.encode() if isinstance(table, str) else table)
+    run = mtl_train(*TABLE, *arguments)
+    _assert_refused(run.status, run.err, tmp_path, 2, message)
+
+
+def test_the_good_table_trains(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(GOOD)
+    tasks = [PRICE, "+tasks.sold.kind=binary", "+tasks.class.kind=multiclass"]
+    assert mtl_train(*TABLE, "steps=5", *tasks).status == 0
+
+
+@pytest.mark.parametrize("arguments", [["hydra.run.dir=taken"], ["-m", "seed=0,1", "hydra.sweep.dir=taken"]])
+def test_a_taken_folder(mtl_train: MtlTrain, tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "losses.csv").write_text("precious")
+    run = mtl_train("steps=5", *arguments)
+    assert run.status == 2
+    assert "taken exists and isn't empty" in run.err
+    assert [path.name for path in (tmp_path / "taken").iterdir()] == ["losses.csv"]
+    assert (tmp_path / "taken" / "losses.csv").read_text() == "precious"
+
+
+def test_a_gpu_where_there_is_none(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU")
+    run = mtl_train("device=gpu", "steps=5")
+    _assert_refused(run.status, run.err, tmp_path, 2, "device: 'gpu' was asked for")
+
+
+def _of(run: object) -> tuple[int, str]:
+    return run.status, run.err  # type: ignore[attr-defined]
+
+
+def _assert_refused(status: int, err: str, root: Path, expected: int, message: str) -> None:
+    assert status == expected, err
+    assert message in err
+    assert "Traceback" not in err
+    assert 1 <= len(err.splitlines()) <= 4
+    assert not (root / "outputs").exists()

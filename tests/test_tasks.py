@@ -1,0 +1,181 @@
+"""Losses of the task kinds against scikit-learn and formulas, metrics against formulas."""
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn import metrics as sk
+
+from mtl_cli.backend import keras, tf
+from mtl_cli.tasks import HIGHER_IS_BETTER, KINDS, Binary, Multiclass, Regression, Task
+
+Array = NDArray[Any]
+
+RANDOM = np.random.default_rng(8)
+ROWS, UNITS, CLASSES = 60, 3, 4
+NUMBERS = RANDOM.normal(scale=3.0, size=(ROWS, UNITS)).astype(np.float32)
+RAW = RANDOM.normal(scale=2.0, size=(ROWS, UNITS)).astype(np.float32)
+YES = RANDOM.integers(2, size=(ROWS, UNITS)).astype(np.float32)
+CHOICES = RANDOM.integers(CLASSES, size=ROWS).astype(np.int32)
+LOGITS = RANDOM.normal(scale=2.0, size=(ROWS, CLASSES)).astype(np.float32)
+
+
+def loss(task: Task, labels: Array, raw: Array) -> float:
+    value = task.mean_loss(tf.constant(labels), tf.constant(raw))
+    assert value.shape == ()
+    return float(value)
+
+
+def logistic(z: Array) -> Array:
+    return 1.0 / (1.0 + np.exp(-z.astype(np.float64)))
+
+
+def softmax(z: Array) -> Array:
+    powers: Array = np.exp(z.astype(np.float64))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def huber(y: Array, f: Array) -> float:
+    total = 0.0
+    for error in np.abs(y.astype(np.float64) - f).ravel():
+        total += error * error / 2 if error <= 1.0 else error - 0.5
+    return total / y.size
+
+
+REGRESSION_LOSSES: dict[str, Callable[[Array, Array], float]] = {
+    "mse": sk.mean_squared_error,
+    "mae": sk.mean_absolute_error,
+    "huber": huber,
+    "l2": lambda y, f: ((y.astype(np.float64) - f) ** 2).sum() / 2,
+}
+
+
+@pytest.mark.parametrize(("name", "formula"), REGRESSION_LOSSES.items())
+@pytest.mark.parametrize("units", [1, UNITS])
+def test_regression_losses(name: str, formula: Callable[[Array, Array], float], units: int) -> None:
+    labels, raw = NUMBERS[:, :units], RAW[:, :units]
+    task = Regression.model_validate({"loss": name, "units": units})
+    assert loss(task, labels, raw) == pytest.approx(formula(labels, raw), rel=1e-5)
+
+
+def test_every_loss_is_tested() -> None:
+    choices = {kind: set(get_args(kind.model_fields["loss"].annotation)) for kind in KINDS}
+    assert choices == {Regression: set(REGRESSION_LOSSES), Binary: {"bce"}, Multiclass: {"ce"}}
+
+
+def test_binary_loss() -> None:
+    expected = np.mean([sk.log_loss(YES[:, u], logistic(RAW[:, u])) for u in range(UNITS)])
+    assert loss(Binary(units=UNITS), YES, RAW) == pytest.approx(expected, rel=1e-5)
+
+
+def test_multiclass_loss() -> None:
+    expected = sk.log_loss(CHOICES, softmax(LOGITS), labels=range(CLASSES))
+    assert loss(Multiclass(units=CLASSES), CHOICES, LOGITS) == pytest.approx(expected, rel=1e-5)
+
+
+def test_losses_of_large_logits_stay_finite() -> None:
+    large = np.array([[500.0], [-500.0]], np.float32)
+    assert loss(Binary(), np.array([[0.0], [0.0]], np.float32), large) == pytest.approx(250.0)
+    logits = np.array([[900.0, 0.0, -900.0]], np.float32)
+    for label, expected in enumerate([0.0, 900.0, 1800.0]):
+        assert loss(Multiclass(units=3), np.array([label], np.int32), logits) == pytest.approx(expected)
+
+
+def test_regression_metrics() -> None:
+    errors = NUMBERS.astype(np.float64) - RAW
+    spread = ((NUMBERS.astype(np.float64) - NUMBERS.mean(axis=0, dtype=np.float64)) ** 2).sum(axis=0)
+    expected = {
+        "mse": (errors**2).mean(),
+        "rmse": np.sqrt((errors**2).mean()),
+        "mae": np.abs(errors).mean(),
+        "r2": np.mean(1 - (errors**2).sum(axis=0) / spread),
+    }
+    assert Regression(units=UNITS).metrics(NUMBERS, RAW) == pytest.approx(expected, rel=1e-5)
+
+
+def test_r2_of_one_row_is_nan() -> None:
+    values = Regression(units=UNITS).metrics(NUMBERS[:1], RAW[:1])
+    assert np.isnan(values["r2"])
+    assert values["mae"] == pytest.approx(np.abs(NUMBERS[0] - RAW[0]).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("digits", [1, 8], ids=["ties", "no ties"])
+def test_binary_metrics(digits: int) -> None:
+    p = logistic(RAW).round(digits).clip(0.01, 0.99) + 1e-3  # none is 0.5
+    y, flat = YES.ravel() == 1, p.ravel()
+    ahead, behind = flat[y][:, None], flat[~y][None, :]
+    expected = {
+        "auc": ((ahead > behind) + 0.5 * (ahead == behind)).mean(),
+        "accuracy": (y == (flat > 0.5)).mean(),
+        "log_loss": -np.log(np.where(y, flat, 1 - flat)).mean(),
+    }
+    assert Binary(units=UNITS).metrics(YES, p) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0])
+def test_auc_of_one_class_is_nan(label: float) -> None:
+    p = np.array([[0.2], [0.6], [0.9]], np.float32)
+    values = Binary().metrics(np.full((3, 1), label, np.float32), p)
+    assert np.isnan(values["auc"])
+    assert values["accuracy"] == pytest.approx(2 / 3 if label else 1 / 3)
+    assert values["log_loss"] == pytest.approx(-np.log(p if label else 1 - p).mean(), rel=1e-5)
+
+
+def test_multiclass_metrics() -> None:
+    kinds = CHOICES % 3  # the last class is predicted but never true, another metric's corner
+    p = softmax(LOGITS)
+    chosen = np.array([max(range(CLASSES), key=lambda c: row[c]) for row in p])
+    f1 = []
+    for c in range(CLASSES):
+        hits = int(((chosen == c) & (kinds == c)).sum())
+        f1.append(2 * hits / ((chosen == c).sum() + (kinds == c).sum()))
+    assert f1[-1] == 0.0
+    expected = {
+        "accuracy": (chosen == kinds).mean(),
+        "log_loss": -np.mean([np.log(row[kind]) for row, kind in zip(p, kinds, strict=True)]),
+        "macro_f1": np.mean(f1),
+    }
+    assert Multiclass(units=CLASSES).metrics(kinds, p) == pytest.approx(expected, rel=1e-9)
+
+
+def test_macro_f1_leaves_out_a_class_that_never_occurs() -> None:
+    p = np.eye(5)[[0, 1, 1, 3]]
+    values = Multiclass(units=5).metrics(np.array([0, 1, 3, 3], np.int32), p)
+    assert values["macro_f1"] == pytest.approx((1 + 2 / 3 + 2 / 3) / 3)
+
+
+def test_certain_mistakes_give_a_finite_log_loss() -> None:
+    wrong = -np.log(1e-15) / 2
+    p = np.array([[1.0], [0.0]], np.float32)
+    assert Binary().metrics(np.zeros((2, 1), np.float32), p)["log_loss"] == pytest.approx(wrong, rel=1e-4)
+    rows = np.array([[1.0, 0.0], [1.0, 0.0]], np.float32)
+    assert Multiclass(units=2).metrics(np.array([0, 1], np.int32), rows)["log_loss"] == pytest.approx(wrong)
+
+
+CASES: list[tuple[Task, Array, Array]] = [
+    (Regression(units=UNITS), NUMBERS, RAW),
+    (Binary(units=UNITS), YES, RAW),
+    (Multiclass(units=CLASSES), CHOICES, LOGITS),
+]
+
+
+def test_every_kind_has_a_case() -> None:
+    assert {kind.model_fields["kind"].default for kind in KINDS} >= {"regression", "binary", "multiclass"}
+    assert {type(task) for task, _, _ in CASES} == set(KINDS)
+
+
+@pytest.mark.parametrize(("task", "labels", "raw"), CASES)
+def test_what_better_means(task: Task, labels: Array, raw: Array) -> None:
+    """Raw outputs that the labels made are better than ones they had no part in, in the loss and in every metric."""
+    good = labels if isinstance(task, Regression) else 4.0 * (labels - 0.5)
+    if isinstance(task, Multiclass):
+        good = 4.0 * np.eye(CLASSES, dtype=np.float32)[labels]
+    activation = keras.activations.get(task.activation)
+    bad_values, good_values = (task.metrics(labels, activation(tf.constant(z)).numpy()) for z in (raw, good))
+    assert set(good_values) == set(task.metric_names())
+    for name, value in good_values.items():
+        assert value > bad_values[name] if name in HIGHER_IS_BETTER else value < bad_values[name], name
+    assert loss(task, labels, good) < loss(task, labels, raw)
+    assert labels.dtype == task.label_type

@@ -30,8 +30,8 @@ def plan(config: Config, dataset: Dataset, network: Network, device: str, folder
         "shared": f"{dataset.features} features, layers {_widths(network.shared) or 'none'}, "
         f"{_size(network.shared):,} parameters",
         "data": f"{config.data.name}: {sizes}; batches of {config.batch_size}",
-        "training": f"{config.steps:,} iterations, {optimizer.name}, "
-        f"learning rate {optimizer.learning_rate:g} {optimizer.schedule.name}, seed {config.seed}, {device.partition(':')[0]}",
+        "training": f"{config.steps:,} iterations, {optimizer.name}, learning rate {optimizer.learning_rate:g} "
+        f"{optimizer.schedule.name}, seed {config.seed}, {device.partition(':')[0]}",
     }
     title = f"{config.name}: {mode.name} training, {getattr(config, mode.chooser).name} {mode.chooser}"
     return Plan(title, rows, mode.share, facts, config.steps, shown(folder))

@@ -77,13 +77,9 @@ class MetricsCsv:
 
     def write(self, iteration: int, split: str, metrics: Metrics) -> None:
         """Appends the metrics of one evaluation."""
-        lines = [
-            f"{iteration},{split},{task},{metric},{value!r}\n"
-            for task, values in metrics.items()
-            for metric, value in values.items()
-        ]
-        with self._path.open("a") as file:
-            file.writelines(lines)
+        rows = [(iteration, split, task, name, value) for task, of in metrics.items() for name, value in of.items()]
+        with self._path.open("ab") as file:
+            pl.DataFrame(rows, orient="row").write_csv(file, include_header=False)
 
 
 def write_summary(folder: Path, summary: dict[str, Any]) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+from absl.logging import get_absl_handler
+from hypothesis import settings
 
 from mtl_cli.main import main
 
@@ -38,6 +40,14 @@ class Outcome:
         summary: dict[str, Any] = json.loads((self.folder / "summary.json").read_text())
         return summary
 
+
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
+collect_ignore = ["benchmarks"]
+
+# TensorFlow's log handler keeps the standard error it finds at import, here pytest's, and closes it when Hydra sets
+# logging up anew; it leaves the process' own alone.
+get_absl_handler().python_handler.setStream(sys.__stderr__)
 
 MtlTrain = Callable[..., Outcome]
 

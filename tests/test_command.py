@@ -86,9 +86,7 @@ def test_the_chunks_change_no_number(
     assert losses() == whole
 
 
-def test_a_sweep_compiles_once_where_only_numbers_differ(
-    mtl_train: MtlTrain, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_compiles_once_where_only_numbers_differ(mtl_train: MtlTrain, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "_programs", {})
     run = mtl_train(
         "-m", "mode=joint,alternating", "seed=0,1", "optimizer.learning_rate=1e-3,3e-3", "tasks.y1.weight=0.2,null",

@@ -29,12 +29,14 @@ def loss(task: Task, labels: Array, raw: Array) -> float:
 
 
 def logistic(z: Array) -> Array:
-    return 1.0 / (1.0 + np.exp(-z.astype(np.float64)))
+    result: Array = 1.0 / (1.0 + np.exp(-z.astype(np.float64)))
+    return result
 
 
 def softmax(z: Array) -> Array:
-    powers: Array = np.exp(z.astype(np.float64))
-    return powers / powers.sum(axis=1, keepdims=True)
+    powers = np.exp(z.astype(np.float64))
+    result: Array = powers / powers.sum(axis=1, keepdims=True)
+    return result
 
 
 def huber(y: Array, f: Array) -> float:

@@ -7,17 +7,24 @@ h = f(... f(x W_1 + b_1) ...), and for each task its own hidden layers on h and 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
 from mtl_cli.backend import keras
 from mtl_cli.data.base import DROPOUT, WEIGHTS, generator
 from mtl_cli.models.base import Model, Network
 from mtl_cli.models.dropout import trained_dropout
-from mtl_cli.models.initializers import AnyInitializer, Scaled
-from mtl_cli.settings import Fraction, Host
+from mtl_cli.settings import Fraction, Host, Number, Positive
 from mtl_cli.tasks import Count, Regression, Task, Tasks
 
 Activation = Literal[
     "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "tanh", "sigmoid"
 ]
+
+Initializer = Literal[
+    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
+    "random_uniform", "random_normal",
+]  # fmt: skip
+"""Keras' initialisers of kernels (Glorot and Bengio 2010, He et al. 2015, LeCun et al. 1998); biases begin at 0."""
 
 
 class SharedBottom(Model):
@@ -29,7 +36,9 @@ class SharedBottom(Model):
     activation: Activation = "relu"
     output_activation: Activation = "linear"
     use_bias: bool = True
-    initializer: Annotated[AnyInitializer, Host()] = Scaled()
+    initializer: Annotated[Initializer, Host()] = "glorot_uniform"
+    initializer_range: Annotated[list[Number], Host(), Field(min_length=2, max_length=2)] = [-0.05, 0.05]
+    initializer_stddev: Annotated[Positive, Host()] = 0.05
     dropout: Fraction | None = None
 
     def build(self, features: int, tasks: Tasks, seed: int) -> Network:
@@ -37,14 +46,14 @@ class SharedBottom(Model):
         random = generator(seed, WEIGHTS)
 
         def dense(units: int, activation: str, name: str) -> Any:
-            initializer = self.initializer.build(int(random.integers(2**31)))
+            initializer = self._initializer(int(random.integers(2**31)))
             return keras.layers.Dense(units, activation, self.use_bias, initializer, name=name)
 
         def hidden(widths: list[int], part: str) -> list[Any]:
             return [dense(units, self.activation, f"{part}_{i}") for i, units in enumerate(widths, 1)]
 
         trunk = hidden(self.shared_layers, "shared")
-        heads = {name: hidden(self._head(task), name) for name, task in tasks.items()}
+        heads = {name: hidden(self._head(task), f"{name}_hidden") for name, task in tasks.items()}
         outputs = {
             name: dense(task.units or 1, self._output_activation(task), f"{name}_raw") for name, task in tasks.items()
         }
@@ -69,6 +78,15 @@ class SharedBottom(Model):
             name: [v for layer in [*heads[name], outputs[name]] for v in layer.trainable_variables] for name in tasks
         }
         return Network(model, inference, [v for layer in trunk for v in layer.trainable_variables], own)
+
+    def _initializer(self, seed: int) -> Any:
+        minval, maxval = self.initializer_range
+        parameters = {
+            "random_uniform": {"minval": minval, "maxval": maxval},
+            "random_normal": {"stddev": self.initializer_stddev},
+        }
+        config = {"seed": seed, **parameters.get(self.initializer, {})}
+        return keras.initializers.get({"class_name": self.initializer, "config": config})
 
     def _head(self, task: Task) -> list[int]:
         return self.task_layers if task.layers is None else task.layers

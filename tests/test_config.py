@@ -1,0 +1,77 @@
+"""Shares, and what stands behind them."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtl_cli.config import Config, parse
+from mtl_cli.errors import InputError
+from mtl_cli.settings import bind, numbers, signature
+from tests.test_conf import composed
+
+WEIGHTS = st.one_of(st.none(), st.floats(0, 2))
+
+
+def with_shares(key: str, values: list[float | None]) -> Config:
+    """Returns a config whose tasks have these shares."""
+    plain = composed().model_dump()
+    plain["tasks"] = {f"t{i}": {"kind": "regression", key: value} for i, value in enumerate(values)}
+    return parse(plain)
+
+
+@given(st.lists(WEIGHTS, min_size=1, max_size=8))
+def test_nulls_share_what_the_given_weights_leave_of_1(values: list[float | None]) -> None:
+    given_sum = math.fsum(v for v in values if v is not None)
+    nulls = values.count(None)
+    if (nulls and given_sum >= 1) or (not nulls and given_sum == 0):
+        with pytest.raises(InputError, match="weight"):
+            with_shares("weight", values)
+        return
+    weights = [task.weight for task in with_shares("weight", values).tasks.values()]
+    for value, weight in zip(values, weights, strict=True):
+        assert weight == (pytest.approx((1 - given_sum) / nulls) if value is None else value)
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=1, max_size=8))
+def test_probabilities_always_add_up_to_1(values: list[float | None]) -> None:
+    try:
+        probs = [task.prob for task in with_shares("prob", values).tasks.values()]
+    except InputError as error:
+        total = math.fsum(v for v in values if v is not None)
+        assert "prob" in str(error)
+        assert total > 1 - 1e-5 if None in values else abs(total - 1) > 1e-7
+    else:
+        assert math.fsum(p for p in probs if p is not None) == pytest.approx(1, abs=2e-6)
+
+
+def test_the_hash_is_of_what_decides_the_results() -> None:
+    base = composed().hash()
+    assert composed("name=other", "log.console=quiet", "device=cpu").hash() == base
+    assert composed("tasks.y1.weight=0.5").hash() == base  # what null meant
+    assert len({base, composed("seed=1").hash(), composed("mode=alternating").hash()}) == 3
+
+
+def test_numbers_are_not_part_of_the_signature_and_all_else_is() -> None:
+    tree = composed("model.l2=0.1", "model.dropout=0.5", "optimizer.clip_norm=1").model_dump()
+    base = parse(tree)
+    other = composed("model.l2=0.2", "model.dropout=0.1", "optimizer.clip_norm=2", "optimizer.beta_1=0.5")
+    for section in ("model", "optimizer", "mode", "weighting"):
+        assert signature(getattr(base, section)) == signature(getattr(other, section))
+    for change in ("model.shared_layers=[21]", "model.dropout=null", "model.l2=null", "model.activation=tanh"):
+        assert signature(composed("model.l2=0.1", "model.dropout=0.5", change).model) != signature(base.model)
+    assert signature(composed("tasks.y1.loss=mse").tasks) != signature(base.tasks)
+    assert signature(composed("tasks.y1.prob=0.1").tasks) == signature(base.tasks)
+
+
+def test_bind_puts_what_it_is_given_in_the_numbers_places() -> None:
+    tree: dict[str, Any] = {"optimizer": composed("optimizer.clip_norm=1").optimizer, "tasks": composed().tasks}
+    paths = numbers(tree)
+    assert {"optimizer.beta_1", "optimizer.clip_norm", "tasks.y1.weight", "tasks.y2.weight"} <= set(paths)
+    assert not any("learning_rate" in path or "prob" in path for path in paths)  # the host's
+    bound = bind(tree, {path: path for path in paths})
+    assert bound["optimizer"].beta_1 == "optimizer.beta_1"
+    assert bound["tasks"]["y2"].weight == "tasks.y2.weight"
+    assert tree["optimizer"].beta_1 == 0.9

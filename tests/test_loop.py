@@ -1,0 +1,94 @@
+"""Evaluation, selection, early stopping."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import accuracy_score, log_loss
+
+from mtl_cli.backend import keras
+from mtl_cli.console import View
+from mtl_cli.experiment import load, run
+from mtl_cli.loop import Recent, Selection
+from tests.test_conf import composed
+
+DIGITS = [
+    "data=digits", "data.examples={train: 300, val: 100, test: 100}", "batch_size=16", "steps=400", "eval.every=20",
+    "optimizer.learning_rate=0.02",
+]  # fmt: skip
+
+
+def trained(folder: Path, *overrides: str) -> tuple[dict[str, Any], pl.DataFrame]:
+    """Returns the summary and metrics.csv of a run."""
+    config = composed(*DIGITS, *overrides)
+    summary = run(config, load(config), folder, [], View())
+    return summary, pl.read_csv(folder / "metrics.csv")
+
+
+def test_the_best_iteration_is_kept_and_tested(tmp_path: Path) -> None:
+    summary, metrics = trained(tmp_path)
+    val = metrics.filter(pl.col("split") == "val", pl.col("metric") == "loss")
+    means = val.group_by("iteration").agg(pl.col("value").mean()).sort("iteration")
+    assert means["iteration"].to_list() == list(range(20, 401, 20))
+    best = means.row(int(np.argmin(means["value"])))
+    assert (summary["best_iteration"], summary["objective"]) == (best[0], pytest.approx(best[1]))
+    assert best[0] < 400  # it overfits, so there was something to choose
+    dataset = load(composed(*DIGITS))
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    test = metrics.filter(pl.col("split") == "test")
+    assert set(test["iteration"]) == {best[0]}
+    for split in ("val", "test"):
+        predictions = model.predict(dataset.splits[split].features, verbose=0)
+        for task in ("left", "right"):
+            labels, reported = dataset.splits[split].labels[task], summary["metrics"][split][task]
+            chosen = predictions[task].argmax(axis=1)
+            assert reported["accuracy"] == pytest.approx(accuracy_score(labels, chosen))
+            probabilities = predictions[task] / predictions[task].sum(axis=1, keepdims=True, dtype=float)
+            expected = log_loss(labels, probabilities, labels=range(10))
+            assert reported["log_loss"] == pytest.approx(expected, rel=1e-4)
+            assert reported["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_patience_ends_the_run(tmp_path: Path) -> None:
+    summary, _ = trained(tmp_path, "early_stopping.patience=3", "steps=4000")
+    assert summary["status"] == "finished"
+    assert summary["iterations"] == summary["best_iteration"] + 3 * 20
+    assert summary["iterations"] < 4000
+
+
+def test_selection_by_a_named_metric(tmp_path: Path) -> None:
+    summary, metrics = trained(tmp_path, "objective=val/left/accuracy")
+    rows = metrics.filter(pl.col("split") == "val", pl.col("task") == "left", pl.col("metric") == "accuracy")
+    assert summary["objective"] == rows["value"].max()
+    assert summary["best_iteration"] == rows.filter(pl.col("value") == rows["value"].max())["iteration"].min()
+
+
+@pytest.mark.parametrize(("objective", "better"), [("val_loss", False), ("val/a/rmse", False), ("val/a/r2", True)])
+def test_what_better_means(objective: str, better: bool) -> None:
+    selection = Selection(every=1, objective=objective, patience=None)
+    assert selection.better(2.0, 1.0) is better
+    assert selection.better(1.0, 2.0) is not better
+    assert not selection.better(1.0, 1.0)
+    assert selection.better(5.0, None)
+    assert not selection.better(math.nan, None)
+    assert not selection.better(math.nan, 1.0)
+
+
+def test_the_reported_training_loss_is_the_mean_of_the_last_1000(tmp_path: Path) -> None:
+    for mode in ("joint", "alternating"):
+        summary, _ = trained(tmp_path, f"mode={mode}", "steps=1300")
+        rows = pl.read_csv(tmp_path / "losses.csv").tail(1000)
+        for task in ("left", "right"):
+            expected = rows[f"{task}_loss"].drop_nulls().mean()
+            assert summary["metrics"]["train"][task]["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_task_that_was_never_picked_has_no_training_loss() -> None:
+    recent = Recent()
+    recent.add(np.ones((5, 3), np.float32), np.zeros(5, np.int32))
+    metrics = recent.metrics(["a", "b"])
+    assert metrics["a"]["loss"] == 1
+    assert math.isnan(metrics["b"]["loss"])

@@ -1,0 +1,103 @@
+"""The compiled program: numbers are arguments, it is traced once, it is a pure function."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtl_cli import program
+from mtl_cli.backend import tf
+from mtl_cli.config import FAMILIES, Config
+from mtl_cli.console import View
+from mtl_cli.experiment import load, run
+from mtl_cli.settings import Settings, numbers
+from tests.test_conf import composed
+
+OPTIMIZERS = [str(cls.model_fields["name"].default) for cls in FAMILIES["optimizer"]]
+FULL = ["data=digits", "data.examples={train: 200, val: 20, test: 20}", "steps=12", "batch_size=8"]
+
+
+def losses(config: Config, folder: Path) -> bytes:
+    """Trains and returns what is in losses.csv."""
+    folder.mkdir(exist_ok=True)
+    run(config, load(config), folder, [], View())
+    return (folder / "losses.csv").read_bytes()
+
+
+@pytest.mark.parametrize("mode", ["joint", "alternating"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_number_is_an_argument(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str, mode: str
+) -> None:
+    """Changing any number of the config changes the losses, and compiles nothing."""
+    monkeypatch.setattr(program, "_programs", {})
+    overrides = [
+        *FULL,
+        f"mode={mode}",
+        f"optimizer={optimizer}",
+        "optimizer.clip_norm=0.5",
+        "optimizer.learning_rate=0.01",
+    ]
+    overrides += ["model.l2=0.01", "model.dropout=0.2", "model.task_layers=[5]"]
+    if "momentum" in composed(f"optimizer={optimizer}").optimizer.model_dump():
+        overrides.append("optimizer.momentum=0.5")
+    base = composed(*overrides)
+    reference = losses(base, tmp_path)
+    changes = [f"optimizer.{path}" for path in numbers(base.optimizer)] + ["model.l2", "model.dropout"]
+    changes += ["optimizer.learning_rate"] + ["tasks.left.weight"] * (mode == "joint")
+    assert len(changes) >= 4
+    for key in changes:
+        factor = 4 if key == "optimizer.clip_norm" else 0.7  # lion sees no difference between clipped and clipped more
+        value = factor * _value(base, key)
+        assert losses(composed(*overrides, f"{key}={value}"), tmp_path) != reference, key
+    (compiled,) = program._programs.values()
+    assert compiled.traces == 1
+
+
+def _value(config: Config, key: str) -> float:
+    place: object = config
+    for part in key.split("."):
+        place = place[part] if isinstance(place, dict) else getattr(place, part)
+    assert isinstance(place, float)
+    return place
+
+
+def test_other_shapes_compile_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "_programs", {})
+    for change in ("batch_size=8", "batch_size=9", "model.activation=tanh", "tasks.y1.units=3", "tasks.y1.loss=mse"):
+        losses(composed("steps=5", change), tmp_path)
+    assert len(program._programs) == 5
+    losses(composed("steps=6", "batch_size=9", "seed=5"), tmp_path)
+    assert len(program._programs) == 5
+
+
+@pytest.mark.parametrize(("dropout", "changes"), [("null", False), ("0.5", True)])
+def test_dropout_follows_from_the_seed(tmp_path: Path, dropout: str, changes: bool) -> None:
+    first = losses(composed(*FULL, f"model.dropout={dropout}"), tmp_path)
+    assert losses(composed(*FULL, f"model.dropout={dropout}"), tmp_path) == first
+    assert (losses(composed(*FULL, "model.dropout=null"), tmp_path) != first) is changes
+
+
+def test_capacity_bounds_the_memory_of_a_chunk() -> None:
+    assert program.capacity_of(0) == program.MAX_ITERATIONS
+    for size in (1, 10_000, 10**6, 10**9):
+        capacity = program.capacity_of(size)
+        assert capacity == 1 or capacity * size <= program.MAX_BYTES
+
+
+def test_members_have_final_types() -> None:
+    for classes in FAMILIES.values():
+        for cls in classes:
+            assert issubclass(cls, Settings)
+            assert not any(issubclass(other, cls) for other in classes if other is not cls)
+
+
+def test_a_dropped_unit_is_made_up_for() -> None:
+    from mtl_cli.models.dropout import trained_dropout
+
+    layer = trained_dropout(0.25, seed=1)
+    ones = tf.ones([100_000])
+    dropped = layer(ones, training=True).numpy()
+    assert set(np.unique(dropped).round(6)) == {0.0, np.float32(4 / 3).round(6)}
+    assert abs((dropped == 0).mean() - 0.25) < 0.01
+    np.testing.assert_array_equal(layer(ones, training=False).numpy(), ones)

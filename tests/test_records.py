@@ -1,0 +1,56 @@
+"""The files of a run."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as nst
+
+from mtl_cli.records import LossesCsv, MetricsCsv, git_state, write_summary
+
+FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
+
+
+@given(losses=nst.arrays(np.float32, st.tuples(st.integers(1, 20), st.just(3)), elements=FLOATS))
+def test_losses_read_back_as_the_same_float32(tmp_path_factory: pytest.TempPathFactory, losses: np.ndarray) -> None:
+    folder = tmp_path_factory.mktemp("losses")
+    with LossesCsv(folder, ["a", "b"], every=1) as file:
+        file.write(np.arange(1, 1 + len(losses)), losses, None)
+    lines = (folder / "losses.csv").read_text().splitlines()
+    assert lines[0] == "iteration,task,joint_loss,a_loss,b_loss"
+    read = np.array([[np.float32(cell) for cell in line.split(",")[2:]] for line in lines[1:]], np.float32)
+    np.testing.assert_array_equal(read, losses)
+    assert [line.split(",")[:2] for line in lines[1:]] == [[str(i + 1), "joint"] for i in range(len(losses))]
+
+
+def test_alternating_rows_have_the_picked_tasks_loss_only(tmp_path: Path) -> None:
+    with LossesCsv(tmp_path, ["a", "b"], every=2) as file:
+        losses = np.array([[0, 1, 0], [0, 0, np.nan], [0, 0, 3], [0, 4, 0]], np.float32)
+        file.write(np.arange(1, 5), losses, np.array([0, 1, 1, 0], np.int32))
+        written = (tmp_path / "losses.csv").read_text()  # a reader can follow the file
+    assert written.splitlines() == ["iteration,task,joint_loss,a_loss,b_loss", "2,b,,,NaN", "4,a,,4.0,"]
+
+
+def test_metrics_are_long(tmp_path: Path) -> None:
+    metrics = MetricsCsv(tmp_path)
+    metrics.write(5, "val", {"a": {"rmse": 0.1, "r2": float("nan")}})
+    metrics.write(9, "test", {"a": {"rmse": 1 / 3}})
+    rows = pl.read_csv(tmp_path / "metrics.csv")
+    assert rows.columns == ["iteration", "split", "task", "metric", "value"]
+    assert rows.row(2) == (9, "test", "a", "rmse", 1 / 3)
+    assert len(rows) == 3
+
+
+def test_the_summary_is_strict_json(tmp_path: Path) -> None:
+    write_summary(tmp_path, {"a": {"b": float("nan"), "c": 1.5}, "d": None})
+    assert json.loads((tmp_path / "summary.json").read_text()) == {"a": {"b": None, "c": 1.5}, "d": None}
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_git_state_outside_git_is_null(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert git_state() is None

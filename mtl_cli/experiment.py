@@ -11,7 +11,7 @@ import numpy as np
 from mtl_cli.backend import keras, quiet, start
 from mtl_cli.config import Config
 from mtl_cli.console import View
-from mtl_cli.data.base import PICKS, Arrays, Dataset, generator
+from mtl_cli.data.base import Arrays, Dataset
 from mtl_cli.errors import InputError
 from mtl_cli.loop import Loop, Progress, Selection, draw, evaluate
 from mtl_cli.models.base import Network
@@ -128,7 +128,7 @@ def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, stop_a
 
     def draws() -> Draws:
         stream = dataset.stream(config.seed, config.batch_size)
-        return Draws(stream, config.sampling, probs, generator(config.seed, PICKS))
+        return Draws(stream, config.sampling, probs, (config.batch_size, network.dropped), config.seed)
 
     selection = Selection(config.eval.every, config.objective, config.early_stopping.patience)
     one_draw = draw(config.mode, config.optimizer, draws(), np.arange(1, 2), config.steps)
@@ -143,7 +143,7 @@ def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, stop_a
         selection=selection,
         stop_asked=stop_asked,
     )
-    return Run(config, folder, dataset, device, network, loop, State(params, optimizers, network.extra()), one_draw)
+    return Run(config, folder, dataset, device, network, loop, State(params, optimizers), one_draw)
 
 
 def _finish(ready: Run, progress: Progress, metrics_csv: MetricsCsv) -> dict[str, Metrics]:

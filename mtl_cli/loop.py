@@ -142,8 +142,9 @@ class Loop:
 
 
 def draw(mode: Mode, optimizer: Optimizer, draws: Draws, iterations: NDArray[np.int64], steps: int) -> Arrays:
-    """Draws on the host what the iterations of a run of `steps` need: rows, picks, learning rates."""
-    return {"learning_rate": optimizer.learning_rates(iterations - 1, steps), **mode.draw(draws, iterations)}
+    """Draws on the host what the iterations of a run of `steps` need: rows, picks, noise, learning rates."""
+    rates = optimizer.learning_rates(iterations - 1, steps)
+    return {"learning_rate": rates, **mode.draw(draws, iterations), **draws.noise(len(iterations))}
 
 
 def evaluate(program: Program, tasks: Tasks, state: State, split: Split) -> Metrics:

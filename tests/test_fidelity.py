@@ -18,6 +18,9 @@ from mtl_cli.loop import draw
 CONF = Path(__file__).resolve().parents[1] / "conf"
 STEPS = 300
 FEATURES, UNITS, BATCH, HIGH = 10, 20, 10, 10.0
+FROM: dict[float, list[str]] = {0: [], -1: ["model.initializer.minval=-1.0"]}
+"""Overrides by the least first weight. The article's weights begin in [0, 1), where no ReLU acts for a long time; those
+that begin in [-1, 1) show that ours act where the article's do."""
 
 Array = NDArray[np.float32]
 
@@ -63,9 +66,10 @@ class Article:
     losses: list[Any]
 
 
-def article(initial: list[Array]) -> Article:
+def article(initial: list[Array], low: float) -> Article:
+    """Builds the article's graph from first weights that must be uniform in [low, 1)."""
     assert [w.shape for w in initial] == [(FEATURES, UNITS), (UNITS, UNITS), (UNITS, UNITS)]
-    assert all((w >= 0).all() and (w < 1).all() and abs(w.mean() - 0.5) < 0.1 for w in initial)
+    assert all((w >= low).all() and (w < 1).all() and abs(w.mean() - (low + 1) / 2) < 0.1 for w in initial)
     v1 = tf.compat.v1
     x = v1.placeholder("float", [BATCH, FEATURES], name="X")
     y1, y2 = (v1.placeholder("float", [BATCH, UNITS], name=name) for name in ("Y1", "Y2"))
@@ -76,14 +80,14 @@ def article(initial: list[Array]) -> Article:
     return Article(x, [y1, y2], [shared, head1, head2], losses)
 
 
-@pytest.mark.parametrize("weights", [(0.5, 0.5), (1.0, 1.0), (0.2, 0.7)])
-def test_joint_training_is_the_articles(weights: tuple[float, float], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("weights", "low"), [((0.5, 0.5), 0), ((1.0, 1.0), 0), ((0.2, 0.7), 0), ((0.5, 0.5), -1)])
+def test_joint_training_is_the_articles(weights: tuple[float, float], low: float, tmp_path: Path) -> None:
     shares = [f"tasks.y1.weight={weights[0]}", f"tasks.y2.weight={weights[1]}"]
-    run = ours(["experiment=seed_joint", *shares], tmp_path)
+    run = ours(["experiment=seed_joint", *shares, *FROM[low]], tmp_path)
     assert run.block.shape == (STEPS, BATCH, FEATURES + 2 * UNITS)
     expected = []
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        graph = article(run.weights)
+        graph = article(run.weights, low)
         joint = weights[0] * graph.losses[0] + weights[1] * graph.losses[1]
         train = tf.compat.v1.train.AdamOptimizer().minimize(joint)
         session.run(tf.compat.v1.global_variables_initializer())
@@ -97,16 +101,16 @@ def test_joint_training_is_the_articles(weights: tuple[float, float], tmp_path: 
         np.testing.assert_allclose(weight, reference, atol=1e-4)
 
 
-@pytest.mark.parametrize("probs", [(0.5, 0.5), (0.2, 0.8)])
-def test_alternating_training_is_the_articles(probs: tuple[float, float], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("probs", "low"), [((0.5, 0.5), 0), ((0.2, 0.8), 0), ((0.5, 0.5), -1)])
+def test_alternating_training_is_the_articles(probs: tuple[float, float], low: float, tmp_path: Path) -> None:
     shares = [f"tasks.y1.prob={probs[0]}", f"tasks.y2.prob={probs[1]}"]
-    run = ours(["experiment=seed_alternating", *shares], tmp_path)
+    run = ours(["experiment=seed_alternating", *shares, *FROM[low]], tmp_path)
     assert run.block.shape == (STEPS, BATCH, FEATURES + UNITS)
     assert run.picks is not None
     assert abs(run.picks.mean() - probs[1]) < 0.1
     expected = np.zeros((STEPS, 3))
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        graph = article(run.weights)
+        graph = article(run.weights, low)
         trains = [tf.compat.v1.train.AdamOptimizer().minimize(loss) for loss in graph.losses]
         session.run(tf.compat.v1.global_variables_initializer())
         for k, (numbers, pick) in enumerate(zip(HIGH * run.block, run.picks, strict=True)):

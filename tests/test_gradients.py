@@ -55,7 +55,7 @@ def build(
     parts = make_parts(network, RowsFeed(), tree)
     random, blank = np.random.default_rng(4), network.params()
     params = blank.like([tf.constant(random.normal(scale=0.7, size=p.shape), tf.float32) for p in blank.all()])
-    return parts, State(params, mode.init(parts, params), network.extra())
+    return parts, State(params, mode.init(parts, params))
 
 
 def take(mode: Mode, parts: Parts, state: State, pick: Any = 0, rate: float = 1.0) -> tuple[State, Any]:
@@ -215,6 +215,15 @@ def test_pick_frequencies(probs: tuple[float, ...]) -> None:
     pairs = np.bincount(picks[::2] * len(probs) + picks[1::2], minlength=len(probs) ** 2)
     of_pairs = np.outer(chances, chances).ravel()
     assert chisquare(pairs[of_pairs > 0], len(picks) / 2 * of_pairs[of_pairs > 0]).pvalue > 1e-4
+
+
+def test_draws_at_the_edges_pick_no_impossible_task() -> None:
+    class Edges(np.random.Generator):
+        def random(self, *_: Any, **__: Any) -> Any:
+            return np.array([0.0, 0.4, np.nextafter(1.0, 0.0)])
+
+    picks = FixedSampling().picks(np.arange(1, 4), np.array([0.0, 0.4, 0.6, 0.0]), Edges(np.random.PCG64(0)))
+    assert picks.tolist() == [1, 2, 2]
 
 
 @pytest.mark.parametrize("certain", range(3))

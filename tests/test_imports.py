@@ -10,7 +10,7 @@ LAYERS = [
     ["errors", "settings", "families", "backend"],
     ["tasks", "schedules", "messages", "records"],
     ["optimizers", "data.base", "weighting.base", "sampling.base", "console"],
-    ["data", "models.base", "models.dropout", "weighting", "sampling"],
+    ["data", "models.base", "weighting", "sampling"],
     ["models", "modes.base"],
     ["modes", "program"],
     ["config", "loop"],

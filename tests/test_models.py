@@ -50,10 +50,10 @@ def test_outputs_equal_numpy(activation: str) -> None:
     bottom = f(f(x @ shared[0]) @ shared[1])
     y1 = [v.numpy().astype(np.float64) for v in network.own["y1"]]
     expected = {"y1": f(bottom @ y1[0]) @ y1[1], "y2": bottom @ network.own["y2"][0].numpy()}
-    raw, _ = network.outputs(network.params(), network.extra(), tf.constant(x))
+    raw = network.outputs(network.params(), [tf.constant(x)])
     for task, value in expected.items():
         np.testing.assert_allclose(raw[task], value, rtol=2e-5, atol=2e-5)
-        alone, _ = network.output(network.params(), network.extra(), tf.constant(x), task)
+        alone = network.output(network.params(), [tf.constant(x)], task)
         np.testing.assert_allclose(alone, value, rtol=2e-5, atol=2e-5)
 
 

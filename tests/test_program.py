@@ -10,6 +10,7 @@ from mtl_cli.backend import tf
 from mtl_cli.config import FAMILIES, Config
 from mtl_cli.console import View
 from mtl_cli.experiment import load, run
+from mtl_cli.modes.base import Draws
 from mtl_cli.settings import Settings, numbers
 from tests.test_conf import composed
 
@@ -93,11 +94,28 @@ def test_members_have_final_types() -> None:
 
 
 def test_a_dropped_unit_is_made_up_for() -> None:
-    from mtl_cli.models.dropout import trained_dropout
+    config = composed("model.dropout=0.25", "model.shared_layers=[30,21]", "model.task_layers=[5]")
+    dataset = load(config)
+    draws = Draws(dataset.stream(0, 7), config.sampling, np.array([0.5, 0.5]), (7, 61), 0)
+    noise = np.concatenate([draws.noise(n)["noise"] for n in (1, 2, 197)])
+    assert noise.shape == (200, 7, 61)
+    factors = config.model.factors(tf.constant(noise)).numpy()
+    assert set(np.unique(factors)) == {np.float32(0), np.float32(4 / 3)}
+    for axis in range(3):
+        others = tuple({0, 1, 2} - {axis})
+        deviation = np.sqrt(0.25 * 0.75 * factors.shape[axis] / factors.size)
+        assert np.abs((factors == 0).mean(axis=others) - 0.25).max() < 5 * deviation
 
-    layer = trained_dropout(0.25, seed=1)
-    ones = tf.ones([100_000])
-    dropped = layer(ones, training=True).numpy()
-    assert set(np.unique(dropped).round(6)) == {0.0, np.float32(4 / 3).round(6)}
-    assert abs((dropped == 0).mean() - 0.25) < 0.01
-    np.testing.assert_array_equal(layer(ones, training=False).numpy(), ones)
+
+@pytest.mark.parametrize("task", ["y1", "y2"])
+def test_every_hidden_unit_has_a_factor_of_its_own(task: str) -> None:
+    config = composed("model.dropout=0.5", "model.shared_layers=[3,2]", "model.task_layers=[2]", "model.use_bias=true")
+    network = config.model.build(4, load(config).tasks, 0)
+    assert network.dropped == 3 + 2 + 2 + 2
+    factors = tf.Variable(tf.ones([1, 9]))
+    with tf.GradientTape() as tape:
+        features = tf.fill([1, 4], 0.5)
+        raw = network.output(network.params(), [features, factors], task)
+    np.testing.assert_allclose(raw, network.inferred(network.params(), features)[task], rtol=1e-6)
+    matters = np.abs(tape.gradient(raw, factors).numpy()[0]) > 0
+    assert matters.tolist() == [True] * 5 + [task == "y1"] * 2 + [task == "y2"] * 2

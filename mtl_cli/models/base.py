@@ -1,16 +1,19 @@
 """What every architecture gives: a Keras network whose parameters are shared or a task's own."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from mtl_cli.backend import Tensor, keras, tf
-from mtl_cli.settings import NonNegative, Settings
+from mtl_cli.settings import Fraction, NonNegative, Settings
 from mtl_cli.tasks import Tasks
 
 Variable = Any
+
+NOISE_LEVELS = 2**16
+"""Dropout's noise is a whole number below this."""
 
 
 class Params(NamedTuple):
@@ -35,72 +38,54 @@ class Network:
     """A Keras model and whose its variables are.
 
     Attributes:
-        model: Features [B, F] to a dict of raw outputs [B, U] by task, as trained.
-        inference: The same layers as a model of plain Keras layers, which any Keras can load.
+        model: As trained: features [B, F], and where there is dropout the hidden units' factors [B, D], to a dict of
+            raw outputs [B, U] by task.
+        inference: The same layers without the factors, from features alone.
         shared: Variables that several tasks use.
         own: Each task's own variables.
+        dropped: D, how many hidden units dropout acts on; 0 without dropout.
     """
 
     model: Any
     inference: Any
     shared: list[Variable]
     own: dict[str, list[Variable]]
+    dropped: int = 0
 
     @cached_property
     def _parts(self) -> dict[str, Any]:
-        return {task: keras.Model(self.model.input, output) for task, output in self.model.output.items()}
+        return {task: keras.Model(self.model.inputs, output) for task, output in self.model.output.items()}
 
     def params(self) -> Params:
         """Returns the variables' values."""
         return Params(_values(self.shared), {task: _values(own) for task, own in self.own.items()})
 
-    def extra(self) -> list[Tensor]:
-        """Returns the values of the variables that are not trained (dropout's rate and random state)."""
-        return _values(self.model.non_trainable_variables)
-
     def assign(self, params: Params) -> None:
         """Gives the variables the values of `params`."""
-        for variable, value in zip(Params(self.shared, self.own).all(), params.all(), strict=True):
+        for variable, value in zip(self._variables(), params.all(), strict=True):
             variable.assign(value)
 
-    def outputs(self, params: Params, extra: list[Tensor], features: Tensor) -> tuple[dict[str, Tensor], list[Tensor]]:
-        """Returns every task's raw outputs in training, and the next `extra`; a pure function."""
-        return _call(self.model, self._by_variable(params, extra), extra, self.model.non_trainable_variables, features)
+    def outputs(self, params: Params, inputs: list[Tensor]) -> dict[str, Tensor]:
+        """Returns every task's raw outputs in training; a pure function of features, and factors if there are any."""
+        return dict(self._call(self.model, params, inputs))
 
-    def output(self, params: Params, extra: list[Tensor], features: Tensor, task: str) -> tuple[Tensor, list[Tensor]]:
-        """Returns one task's raw outputs in training, and the next `extra`, leaving the other tasks' layers out."""
-        values = self._by_variable(params, extra)
-        return _call(self._parts[task], values, extra, self.model.non_trainable_variables, features)
+    def output(self, params: Params, inputs: list[Tensor], task: str) -> Tensor:
+        """Returns one task's raw outputs in training, leaving the other tasks' layers out."""
+        return self._call(self._parts[task], params, inputs)
 
     def inferred(self, params: Params, features: Tensor) -> dict[str, Tensor]:
         """Returns every task's raw outputs in inference; a pure function."""
-        values = self._by_variable(params, self.extra())
-        outputs, _ = self.model.stateless_call(
-            [values[id(v)] for v in self.model.trainable_variables], self.extra(), features, training=False
-        )
-        return dict(outputs)
+        return dict(self._call(self.inference, params, [features]))
 
-    def _by_variable(self, params: Params, extra: list[Tensor]) -> dict[int, Tensor]:
-        variables = [*Params(self.shared, self.own).all(), *self.model.non_trainable_variables]
-        return {id(v): value for v, value in zip(variables, [*params.all(), *extra], strict=True)}
+    def _variables(self) -> list[Variable]:
+        return Params(self.shared, self.own).all()
 
-
-def _call(
-    model: Any,
-    values: Mapping[int, Tensor],
-    extra: list[Tensor],
-    all_extra: Sequence[Variable],
-    features: Tensor,
-) -> tuple[Any, list[Tensor]]:
-    used = model.non_trainable_variables
-    outputs, new = model.stateless_call(
-        [values[id(v)] for v in model.trainable_variables],
-        [values[id(v)] for v in used],
-        features,
-        training=True,
-    )
-    changed = {id(v): value for v, value in zip(used, new, strict=True)}
-    return outputs, [changed.get(id(v), old) for v, old in zip(all_extra, extra, strict=True)]
+    def _call(self, model: Any, params: Params, inputs: list[Tensor]) -> Any:
+        values = {id(v): value for v, value in zip(self._variables(), params.all(), strict=True)}
+        trainable = [values[id(v)] for v in model.trainable_variables]
+        fixed = [v.value for v in model.non_trainable_variables]
+        outputs, _ = model.stateless_call(trainable, fixed, inputs if len(inputs) > 1 else inputs[0])
+        return outputs
 
 
 def _values(variables: Iterable[Variable]) -> list[Tensor]:
@@ -112,6 +97,7 @@ class Model(Settings, ABC):
 
     name: str
     l2: NonNegative | None = None
+    dropout: Fraction | None = None
 
     @abstractmethod
     def build(self, features: int, tasks: Tasks, seed: int) -> Network:
@@ -123,3 +109,15 @@ class Model(Settings, ABC):
             return 0.0
         squares = [tf.reduce_sum(tf.square(p)) for p in params if len(p.shape) > 1]
         return self.l2 * tf.add_n(squares)
+
+    def factors(self, noise: Tensor) -> Tensor:
+        """Returns what dropout multiplies hidden units by: 0 with probability `dropout`, else 1 / (1 - dropout).
+
+        Srivastava et al., JMLR 15, 2014 ("inverted", as in Keras).
+
+        Args:
+            noise: Uniform whole numbers from 0 to 65535, [B, D].
+        """
+        assert self.dropout is not None
+        kept = tf.cast(noise, tf.float32) >= self.dropout * float(NOISE_LEVELS)
+        return tf.where(kept, 1.0 / (1.0 - self.dropout), 0.0)

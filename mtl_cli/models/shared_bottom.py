@@ -5,15 +5,15 @@ h = f(... f(x W_1 + b_1) ...), and for each task its own hidden layers on h and 
 """
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from mtl_cli.backend import keras
-from mtl_cli.data.base import DROPOUT, WEIGHTS, generator
+from mtl_cli.data.base import WEIGHTS, generator
 from mtl_cli.models.base import Model, Network
-from mtl_cli.models.dropout import trained_dropout
-from mtl_cli.settings import Fraction, Host, Number, Positive
+from mtl_cli.settings import Host, Number, Positive
 from mtl_cli.tasks import Count, Regression, Task, Tasks
 
 Activation = Literal[
@@ -39,7 +39,6 @@ class SharedBottom(Model):
     initializer: Annotated[Initializer, Host()] = "glorot_uniform"
     initializer_range: Annotated[list[Number], Host(), Field(min_length=2, max_length=2)] = [-0.05, 0.05]
     initializer_stddev: Annotated[Positive, Host()] = 0.05
-    dropout: Fraction | None = None
 
     def build(self, features: int, tasks: Tasks, seed: int) -> Network:
         """Returns the network; `dropout` follows every hidden layer."""
@@ -58,26 +57,28 @@ class SharedBottom(Model):
             name: dense(task.units or 1, self._output_activation(task), f"{name}_raw") for name, task in tasks.items()
         }
         inputs = keras.Input((features,), name="features")
+        widths = [layer.units for layer in [*trunk, *(layer for head in heads.values() for layer in head)]]
+        dropped = sum(widths) if self.dropout is not None else 0
 
-        def graph(drop: Callable[[], Any] | None) -> Any:
+        def graph(extra: list[Any], drop: Callable[[Any], Any] | None) -> Any:
             def through(layers: list[Any], x: Any) -> Any:
                 for layer in layers:
-                    x = layer(x) if drop is None else drop()(layer(x))
+                    x = layer(x) if drop is None else drop(layer(x))
                 return x
 
             bottom = through(trunk, inputs)
-            return keras.Model(inputs, {name: outputs[name](through(heads[name], bottom)) for name in tasks})
+            return keras.Model([inputs, *extra], {name: outputs[name](through(heads[name], bottom)) for name in tasks})
 
-        inference = graph(None)
-        model = inference
+        inference = model = graph([], None)
         if self.dropout is not None:
-            rate, seeds = self.dropout, generator(seed, DROPOUT)
-            model = graph(lambda: trained_dropout(rate, int(seeds.integers(2**31))))
-            inference = graph(lambda: keras.layers.Dropout(rate))
+            rate, factors, place = self.dropout, keras.Input((dropped,), name="factors"), iter(_slices(widths))
+            model = graph([factors], lambda x: x * factors[:, next(place)])
+            inference = graph([], lambda x: keras.layers.Dropout(rate)(x))
         own = {
             name: [v for layer in [*heads[name], outputs[name]] for v in layer.trainable_variables] for name in tasks
         }
-        return Network(model, inference, [v for layer in trunk for v in layer.trainable_variables], own)
+        shared = [v for layer in trunk for v in layer.trainable_variables]
+        return Network(model, inference, shared, own, dropped)
 
     def _initializer(self, seed: int) -> Any:
         minval, maxval = self.initializer_range
@@ -93,3 +94,8 @@ class SharedBottom(Model):
 
     def _output_activation(self, task: Task) -> str:
         return self.output_activation if isinstance(task, Regression) else "linear"
+
+
+def _slices(widths: list[int]) -> list[slice]:
+    ends = list(accumulate(widths))
+    return [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]

@@ -70,7 +70,7 @@ class Alternating(Mode):
         shared, own = state.params.shared, state.params.own[task]
         with tf.GradientTape() as tape:
             tape.watch([*shared, *own])
-            raw, extra = parts.network.output(state.params, state.extra, features, task)
+            raw = parts.network.output(state.params, parts.inputs(features, batch), task)
             loss = parts.tasks[task].mean_loss(labels, raw)
             objective = loss + parts.model.penalty([*shared, *own])
         gradients = tape.gradient(objective, [*shared, *own], unconnected_gradients="zero")
@@ -84,7 +84,7 @@ class Alternating(Mode):
             moved += new
         params = Params(moved[: len(shared)], state.params.own | {task: moved[len(shared) :]})
         losses = tf.scatter_nd([[1 + number]], [loss], [1 + len(parts.tasks)])
-        return State(params, optimizers, extra), losses
+        return State(params, optimizers), losses
 
     @property
     def _per_task(self) -> bool:

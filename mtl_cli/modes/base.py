@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.data.base import Arrays, Batch, Feed, Resident, Stream
+from mtl_cli.data.base import DROPOUT, PICKS, Arrays, Batch, Feed, Resident, Stream, generator
 from mtl_cli.models.base import Model, Network, Params
 from mtl_cli.optimizers import Optimizer
 from mtl_cli.sampling.base import Sampling
@@ -24,8 +24,6 @@ class State(NamedTuple):
     params: Params
     optimizers: dict[str, Any]
     """The optimizer states, by a name the mode chose."""
-    extra: list[Tensor]
-    """Variables that are not trained."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,10 @@ class Parts:
     optimizer: Optimizer
     tasks: Mapping[str, Task]
 
+    def inputs(self, features: Tensor, batch: Batch) -> list[Tensor]:
+        """Returns what the network takes in training: the features, and with dropout the hidden units' factors."""
+        return [features, self.model.factors(batch["noise"])] if self.network.dropped else [features]
+
     def weights_T(self) -> Tensor:
         """Returns the tasks' weights, [T]."""
         return tf.stack([tf.convert_to_tensor(task.weight) for task in self.tasks.values()])
@@ -48,16 +50,27 @@ class Draws:
     """The host's randomness for a run: rows from the data, picks from the sampler, in the order of the iterations."""
 
     def __init__(
-        self, stream: Stream, sampling: Sampling, probs: NDArray[np.float64], random: np.random.Generator
+        self, stream: Stream, sampling: Sampling, probs: NDArray[np.float64], noise: tuple[int, int], seed: int
     ) -> None:
         self.stream = stream
         self._sampling = sampling
         self._probs = probs
-        self._random = random
+        self._noise = noise
+        self._picking = generator(seed, PICKS)
+        self._dropping = generator(seed, DROPOUT)
 
     def picks(self, iterations: NDArray[np.int64]) -> NDArray[np.int32]:
         """Returns the task to train in each of the iterations (counted from 1)."""
-        return self._sampling.picks(iterations, self._probs, self._random)
+        return self._sampling.picks(iterations, self._probs, self._picking)
+
+    def noise(self, n: int) -> Arrays:
+        """Returns dropout's noise for the next n iterations, uniform whole numbers [n, B, D]; nothing where D is 0."""
+        rows, units = self._noise
+        if not units:
+            return {}
+        words = -(-rows * units // 4)  # a 64-bit word makes four
+        raw = self._dropping.bit_generator.random_raw(n * words).view(np.uint16).reshape(n, -1)
+        return {"noise": raw[:, : rows * units].reshape(n, rows, units)}
 
 
 class Mode(Settings, ABC):

@@ -18,7 +18,7 @@ from mtl_cli.loop import draw
 CONF = Path(__file__).resolve().parents[1] / "conf"
 STEPS = 300
 FEATURES, UNITS, BATCH, HIGH = 10, 20, 10, 10.0
-FROM: dict[float, list[str]] = {0: [], -1: ["model.initializer.minval=-1.0"]}
+FROM: dict[float, list[str]] = {0: [], -1: ["model.initializer_range=[-1.0,1.0]"]}
 """Overrides by the least first weight. The article's weights begin in [0, 1), where no ReLU acts for a long time; those
 that begin in [-1, 1) show that ours act where the article's do."""
 

@@ -37,7 +37,7 @@ class Digits(Data):
     """
 
     name: Literal["digits"] = "digits"
-    shift: Annotated[int, Field(ge=0, le=8)] = 4
+    shift: Annotated[int, Field(ge=0, le=8)] = 2
     examples: Examples = Examples()
     split: Fractions = Fractions()
     split_seed: Annotated[int, Field(ge=0)] | None = None

@@ -104,7 +104,11 @@ class Model(Settings, ABC):
         """Returns a new network whose initial weights follow from the seed."""
 
     def penalty(self, params: Iterable[Tensor]) -> Tensor:
-        """Returns l2 * the sum of squares of the kernels (the parameters of two or more axes), as Keras' `L2` does."""
+        """Returns l2 * the sum of squares of the kernels (the parameters of two or more axes), as Keras' `L2` does.
+
+        In alternating mode an iteration's penalty is that of the parameters it trains, so that over many iterations a
+        task's own layers feel it as often as the task is picked.
+        """
         if self.l2 is None:
             return 0.0
         squares = [tf.reduce_sum(tf.square(p)) for p in params if len(p.shape) > 1]

@@ -96,7 +96,7 @@ class Config(Settings):
     @classmethod
     def _check_name(cls, name: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.\- ]*", name):
-            raise ValueError("a run's name is letters, digits, '_', '-', '.' and spaces: it becomes a folder")
+            raise ValueError(f"{name!r} can't be a folder's name: use letters, digits, '_', '-', '.' and spaces")
         return name
 
     @field_validator("tasks", mode="before")

@@ -79,12 +79,14 @@ def run(
     begun = time.perf_counter()
     with view.busy("loading TensorFlow"):
         device = start(config.device)
-        ready = _prepare(config, dataset, folder, device, stop_asked)
-    progress = Progress(ready.state, ready.state)
+    progress = Progress()
     summary: dict[str, Any] = {"status": "failed", "error": None}
     metrics: dict[str, Metrics] = {}
-    view.start(plan(config, dataset, ready.network, device, folder))
     try:
+        with view.busy("building the network"):
+            ready = _prepare(config, dataset, folder, device, stop_asked)
+        progress.state = progress.best = ready.state
+        view.start(plan(config, dataset, ready.network, device, folder))
         with quiet():
             ready.loop.compile(ready.state, ready.one_draw)
         metrics_csv = MetricsCsv(folder)
@@ -92,6 +94,9 @@ def run(
             ready.loop.train(progress, losses_csv, metrics_csv, view)
         metrics = _finish(ready, progress, metrics_csv)
         summary["status"] = "stopped" if progress.stopped else "finished"
+    except KeyboardInterrupt:
+        summary["status"] = "stopped"
+        raise
     except BaseException as error:
         summary["error"] = str(error) or type(error).__name__
         raise
@@ -154,8 +159,10 @@ def _finish(ready: Run, progress: Progress, metrics_csv: MetricsCsv) -> dict[str
         metrics["val"] = progress.val
     if "test" in ready.dataset.splits:
         test = ready.dataset.splits["test"]
-        metrics["test"] = evaluate(ready.loop.program, ready.dataset.tasks, progress.best, test)
-        metrics_csv.write(progress.best_iteration or progress.iterations, "test", metrics["test"])
+        chosen = progress.best_iteration or progress.iterations
+        when = f"on the test split after iteration {chosen}"
+        metrics["test"] = evaluate(ready.loop.program, ready.dataset.tasks, progress.best, test, when)
+        metrics_csv.write(chosen, "test", metrics["test"])
     ready.network.assign(progress.best.params)
     beside = ready.folder / "model.partial.keras"
     predictor(ready.network, ready.dataset).save(beside)

@@ -18,6 +18,7 @@ from mtl_cli.backend import Tensor, keras, tf
 from mtl_cli.console import REFRESHES_PER_SECOND, View
 from mtl_cli.data.base import Arrays, Dataset, Split
 from mtl_cli.errors import RunFailed
+from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Draws, Mode, State
 from mtl_cli.optimizers import Optimizer
 from mtl_cli.program import Program
@@ -58,8 +59,8 @@ class Selection:
 class Progress:
     """How far a run has come; the loop keeps it up to date, so that it holds also when the loop fails."""
 
-    state: State
-    best: State
+    state: State = field(default_factory=lambda: State(Params([], {}), {}))
+    best: State = field(default_factory=lambda: State(Params([], {}), {}))
     """What selection chose; the latest where nothing is compared."""
     iterations: int = 0
     seconds: float = 0.0
@@ -110,7 +111,7 @@ class Loop:
                 done = iterations[: good + 1], losses[: good + 1], None if picks is None else picks[: good + 1]
                 if progress.writing is not None:
                     progress.writing.result()
-                progress.writing = worker.submit(losses_csv.write, *done)
+                progress.writing = worker.submit(losses_csv.write, *done, last=good < len(iterations))
                 view.losses(*done)
                 progress.recent.add(*done[1:])
                 progress.state, progress.iterations = state, int(done[0][-1])
@@ -118,7 +119,8 @@ class Loop:
                 if good < len(iterations):
                     raise RunFailed(_diverged(list(self.dataset.tasks), progress.iterations, losses[good]))
                 if val is not None and self._evaluates(progress.iterations):
-                    metrics = evaluate(self.program, self.dataset.tasks, state, val)
+                    _refuse_diverged(progress)
+                    metrics = self._evaluate(state, val, progress.iterations)
                     metrics_csv.write(progress.iterations, "val", metrics)
                     view.evaluated("val", metrics)
                     waited = 0 if self._select(progress, metrics) else waited + 1
@@ -127,12 +129,14 @@ class Loop:
                     break
         if progress.writing is not None:
             progress.writing.result()
-        if not all(np.isfinite(parameter.numpy()).all() for parameter in progress.state.params.all()):
-            after = f"after iteration {progress.iterations}"
-            raise RunFailed(f"diverged: a parameter is NaN or infinite {after}; {_ADVICE}")
+        _refuse_diverged(progress)
         if progress.best_iteration is None:
             progress.best = progress.state
         progress.seconds = time.perf_counter() - begun
+
+    def _evaluate(self, state: State, val: Split, iteration: int) -> Metrics:
+        when = f"on the validation split after iteration {iteration}"
+        return evaluate(self.program, self.dataset.tasks, state, val, when)
 
     def _drawn_ahead(
         self, worker: Executor, pace: "_Pace"
@@ -180,8 +184,12 @@ def draw(mode: Mode, optimizer: Optimizer, draws: Draws, iterations: NDArray[np.
     return {"learning_rate": rates, **mode.draw(draws, iterations), **draws.noise(len(iterations))}
 
 
-def evaluate(program: Program, tasks: Tasks, state: State, split: Split) -> Metrics:
-    """Returns each task's loss and metrics on the rows of a split."""
+def evaluate(program: Program, tasks: Tasks, state: State, split: Split, when: str) -> Metrics:
+    """Returns each task's loss and metrics on the rows of a split.
+
+    Raises:
+        RunFailed: A loss is NaN or infinite; the message says `when`.
+    """
     blocks = [
         program.predict(state, tf.constant(split.features[start : start + EVALUATION_ROWS]))
         for start in range(0, len(split), EVALUATION_ROWS)
@@ -189,8 +197,11 @@ def evaluate(program: Program, tasks: Tasks, state: State, split: Split) -> Metr
     metrics = {}
     for name, task in tasks.items():
         raw, labels = tf.concat([block[name] for block in blocks], axis=0), split.labels[name]
+        loss = float(task.mean_loss(labels, raw))
+        if not math.isfinite(loss):
+            raise RunFailed(f"diverged: task {name}'s loss is {loss} {when}; {_ADVICE}")
         predictions = keras.activations.get(task.activation)(raw).numpy()
-        metrics[name] = {"loss": float(task.mean_loss(labels, raw)), **task.metrics(labels, predictions)}
+        metrics[name] = {"loss": loss, **task.metrics(labels, predictions)}
     return metrics
 
 
@@ -254,6 +265,17 @@ def _finite_rows(losses: NDArray[np.float32]) -> int:
 
 
 _ADVICE = "try a smaller optimizer.learning_rate, or optimizer.clip_norm=1"
+
+
+def _refuse_diverged(progress: Progress) -> None:
+    """Raises RunFailed where a parameter isn't finite; the losses show it one iteration later only."""
+    params = progress.state.params
+    for owner, group in {"the shared layers": params.shared, **params.own}.items():
+        if not all(np.isfinite(parameter.numpy()).all() for parameter in group):
+            who = owner if group is params.shared else f"task {owner}'s layers"
+            raise RunFailed(
+                f"diverged: a parameter of {who} became NaN or infinite by iteration {progress.iterations}; {_ADVICE}"
+            )
 
 
 def _diverged(tasks: Sequence[str], iteration: int, losses: NDArray[np.float32]) -> str:

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, ClassVar
 
 import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -30,6 +30,9 @@ from mtl_cli.messages import suggest
 
 FAILED, WRONG_INPUT = 1, 2
 """Exit statuses; 0 is done, and 128 + the signal's number is stopped by one."""
+
+SHOWN_MISTAKES = 5
+"""How many different mistakes of a sweep are looked for."""
 
 log = logging.getLogger("mtl_cli")
 
@@ -68,24 +71,33 @@ class Interrupt:
 class Check(Callback):
     """Refuses what can't be trained before Hydra makes a folder for it; `conf/config.yaml` names it to Hydra."""
 
+    made_in: ClassVar[Path | None] = None
+    """The deepest folder on the way to the output that was there before."""
+
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks a single run."""
         with _refusing():
-            _refuse_taken(config.hydra.run.dir, "hydra.run.dir")
             parse(_plain(config))
+            Check.made_in = _free(config.hydra.run.dir, "hydra.run.dir")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks every job of a sweep, where Hydra's own sweeper makes the jobs."""
         if not config.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
             return
         with _refusing():
-            _refuse_taken(config.hydra.sweep.dir, "hydra.sweep.dir")
+            Check.made_in = _free(config.hydra.sweep.dir, "hydra.sweep.dir")
+            if OmegaConf.is_interpolation(config.hydra.sweep, "subdir") is False:
+                raise InputError("hydra.sweep.subdir: every job needs a folder of its own, e.g. ${hydra.job.num}")
             loader = GlobalHydra.instance().config_loader()
             grid = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
             overrides = OverridesParser.create(loader).parse_overrides([*grid, *config.hydra.overrides.task])
             (jobs,) = BasicSweeper.split_arguments(overrides, None)
+            if not jobs:
+                raise InputError("the sweep has no jobs: a list of values is empty")
             wrong: dict[str, str] = {}
             for job in jobs:
+                if len(wrong) == SHOWN_MISTAKES:
+                    break
                 try:
                     parse(_plain(loader.load_sweep_config(config, job)))
                 except InputError as error:
@@ -106,11 +118,11 @@ class Command:
         from mtl_cli import experiment  # not needed to refuse a config
         from mtl_cli.console import view
 
-        if self.interrupt.signal is not None:
-            raise KeyboardInterrupt
         settings = HydraConfig.get()
         folder, overrides = Path(settings.runtime.output_dir), list(settings.overrides.task)
         try:
+            if self.interrupt.signal is not None:
+                raise KeyboardInterrupt
             config = parse(_plain(composed))
             log.info("training into %s with %s", folder, " ".join(overrides) or "the defaults")
             display = view(config.log.console, list(config.tasks), config.log.every)
@@ -134,8 +146,7 @@ class Command:
 
     def _fail(self, status: int, error: Exception, settings: Any, where: str = "") -> None:
         self.status = max(self.status, status)
-        known = isinstance(error, InputError | RunFailed)
-        _complain((str(error) if known else f"{type(error).__name__}: {error}") + where)
+        _complain(_brief(error) + where)
         if settings.verbose:
             traceback.print_exception(error)
 
@@ -144,10 +155,10 @@ def main() -> None:
     """Runs `mtl-train` with the process' arguments and ends the process with its exit status."""
     arguments = sys.argv[1:]
     sys.argv[1:] = sorted(arguments, key=lambda word: word not in ("-m", "--multirun"))  # it may stand anywhere
-    if arguments == ["--version"]:
+    if "--version" in arguments:
         print(f"mtl-cli {version('mtl-cli')}")
         sys.exit(0)
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # its exceptions come to us, and we say what was wrong
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions come to us, and we say what was wrong
     command = Command()
     try:
         _refuse_words(arguments)
@@ -159,6 +170,12 @@ def main() -> None:
         sys.exit(WRONG_INPUT)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         _complain(_hydra_message(error))
+        sys.exit(FAILED)
+    except OSError as error:  # the folder can't be made
+        _complain(_brief(error))
+        sys.exit(WRONG_INPUT)
+    except Exception as error:
+        _complain(_brief(error))
         sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.exit(128 + (command.interrupt.signal or signal.SIGINT))
@@ -176,10 +193,12 @@ def _refuse_words(arguments: Sequence[str]) -> None:
         raise InputError(f"{arguments[0]!r} is no command of mtl-train; overrides look like key=value (see --help)")
 
 
-def _refuse_taken(folder: str, key: str) -> None:
-    path = Path(folder)
+def _free(folder: str, key: str) -> Path:
+    """Returns the deepest folder on the way to a new `folder` that is there already."""
+    path = Path(folder).absolute()
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(f"{key}: {path} exists and isn't empty; runs are never overwritten, choose another folder")
+        raise InputError(f"{key}: {folder} exists and isn't empty; runs are never overwritten, choose another folder")
+    return path if path.exists() else next(parent for parent in path.parents if parent.exists())
 
 
 def _plain(composed: DictConfig) -> dict[str, Any]:
@@ -190,7 +209,7 @@ def _plain(composed: DictConfig) -> dict[str, Any]:
     try:
         plain: dict[str, Any] = OmegaConf.to_container(masked, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
-        raise InputError(str(error).partition("\n")[0]) from error
+        raise InputError(_hydra_message(error)) from error
     return plain
 
 
@@ -205,6 +224,9 @@ def _refusing() -> Iterator[None]:
     except (HydraException, OmegaConfBaseException) as error:
         _complain(_hydra_message(error))
         sys.exit(FAILED)
+    except OSError as error:
+        _complain(_brief(error))
+        sys.exit(WRONG_INPUT)
 
 
 def _hydra_message(error: Exception) -> str:
@@ -216,7 +238,20 @@ def _hydra_message(error: Exception) -> str:
     key = re.match(r"Could not override '([^']+)'", first)
     if key:
         return f"{key[1]}: there is no such key; {suggest(Config, key[1])}"
-    return first
+    if isinstance(error, OverrideParseException):
+        return f"can't read the override {error.override!r}: quote values with spaces or other special characters"
+    if first.startswith("Ambiguous value"):
+        return f"{first}: several values need -m (a sweep), a list needs brackets"
+    place = re.search(r"full_key: (\S+)", str(error))
+    cause = str(error.__cause__).partition("\n")[0] if error.__cause__ and not place else ""
+    return (f"{place[1]}: " if place else "") + first + (f": {cause}" if cause else "")
+
+
+def _brief(error: Exception) -> str:
+    """Returns an error in one or a few lines, with its type where the message isn't the project's own."""
+    if isinstance(error, InputError | RunFailed):
+        return str(error)
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _complain(message: str) -> None:
@@ -235,4 +270,6 @@ def _discard(folder: Path) -> None:
             file.unlink(missing_ok=True)
         (folder / ".hydra").rmdir()
         for path in (folder, *folder.parents):
+            if path == (Check.made_in or folder.parent):
+                break
             path.rmdir()

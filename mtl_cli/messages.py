@@ -20,7 +20,8 @@ def describe(root: type[Settings], detail: ErrorDetails) -> str:
         case "missing":
             return f"{key}: this key is missing"
         case "union_tag_not_found":
-            return f"{key}.{context['discriminator']}: this key is missing".replace("'", "")
+            given = ", ".join(value) if isinstance(value, dict) else repr(value)
+            return f"{key}.{context['discriminator']}: this key is missing (there is {given})".replace("'", "")
         case "union_tag_invalid":
             tag = str(context["tag"])
             field = str(context["discriminator"]).strip("'")
@@ -36,13 +37,16 @@ def describe(root: type[Settings], detail: ErrorDetails) -> str:
 
 def suggest(root: type[Settings], key: str) -> str:
     """Returns the hint for a key that a config made of `root` can't have."""
-    parent, _, last = key.rpartition(".")
-    _, siblings = _place(root, [*(parent.split(".") if parent else []), last])
+    _, siblings = _place(root, key.split("."))
+    if key.startswith("tasks.") and key.count(".") == 2 and key.rpartition(".")[2] in siblings:
+        return f"a new task's key needs a plus: '+{key}=...'"
     return _suggestion(root, key, siblings)
 
 
 def _suggestion(root: type[Settings], key: str, siblings: Sequence[str]) -> str:
     parent, dot, last = key.rpartition(".")
+    if last in siblings:
+        return f"only other choices of {parent} have it"
     close = get_close_matches(last, siblings, n=1)
     if close:
         return f"did you mean '{parent}{dot}{close[0]}'?"

@@ -42,7 +42,12 @@ class LossesCsv:
         self._file.close()
 
     def write(
-        self, iterations: NDArray[np.int64], losses: NDArray[np.float32], picks: NDArray[np.int32] | None
+        self,
+        iterations: NDArray[np.int64],
+        losses: NDArray[np.float32],
+        picks: NDArray[np.int32] | None,
+        *,
+        last: bool = False,
     ) -> None:
         """Appends the rows of a chunk.
 
@@ -50,9 +55,11 @@ class LossesCsv:
             iterations: Their numbers [n], from 1.
             losses: [n, 1 + T]: joint, then each task's.
             picks: The picked tasks [n] in alternating mode.
+            last: Whether to write the last row in any case: it is the one where the run failed.
         """
         if self._every > 1:
             kept = iterations % self._every == 0
+            kept[-1] |= last
             iterations, losses, picks = iterations[kept], losses[kept], None if picks is None else picks[kept]
         if picks is None:
             names = pl.Series("task", ["joint"]).new_from_index(0, len(iterations))

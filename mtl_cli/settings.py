@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class _NumberMark:
@@ -24,10 +24,24 @@ class Host:
     """Marks a field that only the host uses: the compiled program neither depends on it nor gets it."""
 
 
-Number = Annotated[float, Field(allow_inf_nan=False), _NumberMark()]
+def _fits_float32(value: float) -> float:
+    """Refuses what float32, in which the program computes, would make infinite or zero."""
+    if abs(value) > 3.4e38 or 0 < abs(value) < 1.2e-38:
+        raise ValueError(f"should be 0 or between 1.2e-38 and 3.4e38 in size (float32), got {value!r}")
+    return value
+
+
+def _below_1(value: float) -> float:
+    """Refuses what float32 would round to 1."""
+    if value > 1 - 2**-24:
+        raise ValueError(f"should be less than 1 in float32, got {value!r}")
+    return value
+
+
+Number = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_fits_float32), _NumberMark()]
 Positive = Annotated[Number, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
-Fraction = Annotated[Number, Field(ge=0, lt=1)]
+Fraction = Annotated[Number, Field(ge=0, lt=1), AfterValidator(_below_1)]
 """A number in [0, 1)."""
 Share = Annotated[Number, Field(ge=0, le=1)]
 """A number in [0, 1]."""

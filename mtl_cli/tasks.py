@@ -11,13 +11,13 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.families import any_of, members_of
 from mtl_cli.settings import Host, NonNegative, Settings, Share
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Array = NDArray[Any]
 
 
@@ -57,6 +57,14 @@ class Task(Settings, ABC):
     prob: Annotated[Share | None, Host()] = None
     layers: list[Count] | None = None
     column: Annotated[str | list[str] | None, Host()] = None
+
+    @field_validator("column")
+    @classmethod
+    def _check_column(cls, column: str | list[str] | None) -> str | list[str] | None:
+        columns = [column] if isinstance(column, str) else column
+        if columns is not None and ("" in columns or not columns or len(set(columns)) < len(columns)):
+            raise ValueError(f"should name a column, or several different ones, got {column!r}")
+        return column
 
     activation: ClassVar[str]
     """The Keras activation that makes predictions of raw outputs."""

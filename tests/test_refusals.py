@@ -37,8 +37,23 @@ CONFIG = [
     (["model.shared_layers=[20,0]"], 2, "model.shared_layers.1: should be greater than or equal to 1, got 0"),
     (["+tasks={2nd: {kind: binary}}"], 2, "'2nd' is no task name"),
     (["+tasks.joint={kind: binary}"], 2, "'joint' can't be a task's name"),
-    (["name=../elsewhere"], 2, "name: a run's name is letters"),
+    (["name=../elsewhere"], 2, "name: '../elsewhere' can't be a folder's name"),
     (["objective=val/y1/acuracy"], 2, "objective: 'val/y1/acuracy' is neither"),
+    (["tasks.y3.kind=binary"], 1, "a new task's key needs a plus: '+tasks.y3.kind=...'"),
+    (["mode.optimizer_scope=shared"], 1, "only other choices of mode have it"),
+    (["+tasks.y3.knd=binary"], 2, "tasks.y3.kind: this key is missing (there is knd)"),
+    (["tasks=[]"], 1, "tasks=[]"),
+    (["optimizer.learning_rate=1e-60"], 2, "optimizer.learning_rate: should be 0 or between"),
+    (["optimizer.beta_2=0.9999999999"], 2, "optimizer.beta_2: should be less than 1 in float32"),
+    (["batch_size=99999999999"], 2, "batch_size: should be less than or equal to 2147483647"),
+    (["model.initializer_range=[1,0]"], 2, "model.initializer_range: should be [lower, higher]"),
+    (["name='${nope}'"], 2, "name: Interpolation key 'nope' not found"),
+    (["steps=1,2"], 1, "several values need -m"),
+    (["data.path=my data (1).csv"], 1, "quote values with spaces"),
+    (["hydra.run.dir=/proc/x"], 2, "/proc/x"),
+    (["name=" + "n" * 201], 2, "should have at most 200"),
+    (["-m", "hydra.sweep.subdir=same", "seed=0,1"], 2, "hydra.sweep.subdir: every job needs a folder"),
+    (["-m", "experiment=glob(zz*)"], 2, "the sweep has no jobs"),
     (["resum"], 2, "'resum' is no command"),
     (["steps="], 2, "steps"),
     (["a=b=[", "steps=3"], 1, ""),
@@ -81,6 +96,11 @@ DATA: list[tuple[str | bytes | None, list[str], str]] = [
     (GOOD, [PRICE, "data.split.train=0.9"], "data.split: train, val and test must add up to 1"),
     (GOOD, [PRICE, "data.split={train: 0.98, val: 0.01, test: 0.01}"], "leaves this split empty"),
     (GOOD, [PRICE, "data.split={train: 1, val: 0, test: 0}", "early_stopping.patience=3"], "needs a validation split"),
+    (GOOD.replace("a,b", "a,price"), [PRICE], "has the column 'price' more than once"),
+    (GOOD.replace("4,9", "4,1e300"), [PRICE], "column 'b', row 4 holds 1e+300, not a finite number (float32)"),
+    (GOOD.replace("9,6,", "9,1e39,"), [PRICE], "tasks.price.column: t.csv, column 'price', row 4 holds 1e+39"),
+    (GOOD.replace("0,0\n", "0,9999999999\n"), ["+tasks.class.kind=multiclass"], "a class, 0 to 3 (the column has 4"),
+    (GOOD, [PRICE, f"data.path={'x' * 5000}.csv"], "can't be looked up"),
     (GOOD, ["+tasks.price={kind: regression, units: 3}"], "tasks.price.units: 3, but the task has 1 label columns"),
 ]
 
@@ -119,6 +139,31 @@ def test_a_gpu_where_there_is_none(mtl_train: MtlTrain, tmp_path: Path) -> None:
         pytest.skip("there is a GPU")
     run = mtl_train("device=gpu", "steps=5")
     _assert_refused(run.status, run.err, tmp_path, 2, "device: 'gpu' was asked for")
+
+
+def test_a_refusal_leaves_the_folders_that_were_there(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "empty" / "here"
+    here.mkdir(parents=True)
+    (here / "made").mkdir()
+    monkeypatch.chdir(here)
+    for folder in ("made", "new/deep"):
+        assert mtl_train("data=table", "data.path=no.csv", PRICE, f"hydra.run.dir={folder}").status == 2
+        assert [path.name for path in here.iterdir()] == ["made"]
+
+
+@pytest.mark.parametrize("mode", ["joint", "alternating"])
+@pytest.mark.parametrize("extra", [["eval.every=1"], ["steps=1"], ["eval.every=100", "log.every=7"]])
+def test_divergence_is_told_as_such(mtl_train: MtlTrain, tmp_path: Path, mode: str, extra: list[str]) -> None:
+    (tmp_path / "t.csv").write_text(GOOD)
+    run = mtl_train(*TABLE, PRICE, "optimizer.learning_rate=1e38", "steps=50", *extra, f"mode={mode}")
+    assert run.status == 1
+    assert "diverged: " in run.err
+    assert "iteration" in run.err
+    assert "Warning" not in run.err
+    assert run.summary()["status"] == "failed"
+    assert run.losses()["iteration"].to_list()[-1] == run.summary()["iterations"] or "log.every=7" not in extra
 
 
 def _of(run: object) -> tuple[int, str]:

@@ -1,5 +1,6 @@
 """The user's own table, a CSV or Parquet file: numeric features, and label columns for any number of tasks."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -40,7 +41,7 @@ class Table(Data):
         for name, wanted in columns.items():
             _check_columns(frame, wanted, f"tasks.{name}.column", self.path)
         features = self._features(frame, {column for wanted in columns.values() for column in wanted})
-        values = _numeric(frame, features, self.path)
+        values = _numeric(frame, features, "data.features", self.path)
         filled: dict[str, Task] = {}
         labels: dict[str, NDArray[Any]] = {}
         for name, task in tasks.items():
@@ -61,7 +62,7 @@ class Table(Data):
             chosen = [column for column in frame.columns if column not in labels]
         else:
             _check_columns(frame, self.features, "data.features", str(self.path))
-            chosen = self.features
+            chosen = list(dict.fromkeys(self.features))
             for column in chosen:
                 if column in labels:
                     raise InputError(f"data.features: {column!r} is a task's label; a label can't be a feature as well")
@@ -80,7 +81,11 @@ def _read(path: Path) -> Frame:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise InputError(f"data.path: {path} is neither a .csv nor a .parquet file")
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise InputError(f"data.path: {str(path)[:60]}... can't be looked up: {error.strerror}") from error
+    if not exists:
         names = [other.name for other in path.parent.glob("*") if other.suffix.lower() in readers]
         hint = f"; {nearest(path.name, names)}" if names else ""
         raise InputError(f"data.path: there is no file {path}{hint}")
@@ -89,6 +94,11 @@ def _read(path: Path) -> Frame:
     if path.stat().st_size == 0:
         raise InputError(f"data.path: {path} is empty")
     try:
+        if path.suffix.lower() == ".csv":
+            header = pl.read_csv(path, has_header=False, n_rows=1, infer_schema=False).row(0)
+            twice = [column for column, count in Counter(header).items() if count > 1]
+            if twice:
+                raise InputError(f"data.path: {path} has the column {twice[0]!r} more than once")
         frame = reader(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).strip().partition("\n")[0]
@@ -109,27 +119,27 @@ def _check_columns(frame: Frame, columns: list[str], key: str, path: str) -> Non
             raise InputError(f"{key}: {path} has no column {column!r}; {nearest(column, frame.columns, 'columns')}")
 
 
-def _numeric(frame: Frame, columns: list[str], path: str) -> NDArray[np.float64]:
+def _numeric(frame: Frame, columns: list[str], key: str, path: str) -> NDArray[np.float64]:
     """Returns the columns [rows, columns] as finite numbers, or refuses the first cell that is none."""
     import polars as pl
 
     gathered = []
-    for column in columns:
+    for column in dict.fromkeys(columns):
         series = frame[column]
         if series.dtype == pl.Boolean or series.dtype.is_numeric():
             numbers = series.cast(pl.Float64)
         elif series.dtype == pl.String:
             numbers = series.cast(pl.Float64, strict=False)
         else:
-            raise InputError(f"{path}: column {column!r} holds {series.dtype}, not numbers")
+            raise InputError(f"{key}: {path}, column {column!r} holds {series.dtype}, not numbers")
         values = numbers.to_numpy()
-        bad = np.flatnonzero(~np.isfinite(values))
+        with np.errstate(over="ignore"):
+            bad = np.flatnonzero(~np.isfinite(values.astype(np.float32)))
         if len(bad):
             cell = series[int(bad[0])]
             found = "an empty cell" if cell is None else repr(cell)
             raise InputError(
-                f"{path}: column {column!r}, row {bad[0] + 1} holds {found}, not a finite number; "
-                "leave the column out with data.features=[...] or give it numbers"
+                f"{key}: {path}, column {column!r}, row {bad[0] + 1} holds {found}, not a finite number (float32)"
             )
         gathered.append(values)
     return np.stack(gathered, axis=1)
@@ -137,13 +147,16 @@ def _numeric(frame: Frame, columns: list[str], path: str) -> NDArray[np.float64]
 
 def _labels(frame: Frame, columns: list[str], name: str, task: Task, path: str) -> tuple[Task, NDArray[Any]]:
     """Returns the task with its units filled in, and its labels."""
-    values = _numeric(frame, columns, path)
     where = f"tasks.{name}"
+    values = _numeric(frame, columns, f"{where}.column", path)
     if isinstance(task, Multiclass):
         if len(columns) > 1:
             raise InputError(f"{where}.column: a multiclass task has one label column, got {columns}")
-        units = task.units or int(max(values.max(), 0)) + 1
-        _check_range(values, np.isin(values, np.arange(units)), where, path, columns, f"a class, 0 to {units - 1}")
+        found = np.unique(values)
+        units = task.units or len(found)
+        good = (values >= 0) & (values < units) & (values == np.floor(values))
+        rule = f"a class, 0 to {units - 1}" + ("" if task.units else f" (the column has {units} different values)")
+        _check_range(values, good, where, path, columns, rule)
         return task.model_copy(update={"units": max(units, 2)}), values[:, 0].astype(task.label_type)
     if task.units not in (None, len(columns)):
         raise InputError(f"{where}.units: {task.units}, but the task has {len(columns)} label columns ({columns})")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from mtl_cli.backend import keras
 from mtl_cli.data.base import WEIGHTS, generator
@@ -39,6 +39,13 @@ class SharedBottom(Model):
     initializer: Annotated[Initializer, Host()] = "glorot_uniform"
     initializer_range: Annotated[list[Number], Host(), Field(min_length=2, max_length=2)] = [-0.05, 0.05]
     initializer_stddev: Annotated[Positive, Host()] = 0.05
+
+    @field_validator("initializer_range")
+    @classmethod
+    def _check_range(cls, bounds: list[float]) -> list[float]:
+        if bounds[0] >= bounds[1]:
+            raise ValueError(f"should be [lower, higher], got {bounds}")
+        return bounds
 
     def build(self, features: int, tasks: Tasks, seed: int) -> Network:
         """Returns the network; `dropout` follows every hidden layer."""

@@ -6,10 +6,8 @@ How iterations are cut into chunks changes no number, only how often files, term
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,8 +67,6 @@ class Progress:
     val: Metrics = field(default_factory=dict)
     """The validation metrics of the best iteration."""
     recent: "Recent" = field(default_factory=lambda: Recent())
-    writing: "Future[None] | None" = None
-    """The last chunk's rows on their way to the file."""
     stopped: bool = False
     """Somebody asked for an end before the last iteration."""
 
@@ -101,60 +97,34 @@ class Loop:
         """
         resident, pace, begun = self._resident(), _Pace(self.program.capacity), time.perf_counter()
         val, waited = self.dataset.splits.get("val"), 0
-        with ThreadPoolExecutor(1) as worker:  # while a chunk trains, it writes the last one and draws the next
-            for iterations, picks, arguments in self._drawn_ahead(worker, pace):
-                chunk_begun = time.perf_counter()
-                state, rows = self.program.train(progress.state, self.constants, resident, arguments, len(iterations))
-                losses = rows.numpy()[: len(iterations)]
-                pace.measure(len(iterations), time.perf_counter() - chunk_begun)
-                good = _finite_rows(losses)
-                done = iterations[: good + 1], losses[: good + 1], None if picks is None else picks[: good + 1]
-                if progress.writing is not None:
-                    progress.writing.result()
-                progress.writing = worker.submit(losses_csv.write, *done, last=good < len(iterations))
-                view.losses(*done)
-                progress.recent.add(*done[1:])
-                progress.state, progress.iterations = state, int(done[0][-1])
-                progress.seconds = time.perf_counter() - begun
-                if good < len(iterations):
-                    raise RunFailed(_diverged(list(self.dataset.tasks), progress.iterations, losses[good]))
-                if val is not None and self._evaluates(progress.iterations):
-                    _refuse_diverged(progress)
-                    metrics = self._evaluate(state, val, progress.iterations)
-                    metrics_csv.write(progress.iterations, "val", metrics)
-                    view.evaluated("val", metrics)
-                    waited = 0 if self._select(progress, metrics) else waited + 1
-                progress.stopped = self.stop_asked() and progress.iterations < self.steps
-                if progress.stopped or waited == self.selection.patience:
-                    break
-        if progress.writing is not None:
-            progress.writing.result()
+        while progress.iterations < self.steps and not (progress.stopped or waited == self.selection.patience):
+            chunk_begun = time.perf_counter()
+            iterations = self._chunk(progress.iterations + 1, pace.length)
+            drawn = draw(self.mode, self.optimizer, self.draws, iterations, self.steps)
+            arguments = _padded(drawn, self.program.capacity)
+            state, rows = self.program.train(progress.state, self.constants, resident, arguments, len(iterations))
+            losses, picks = rows.numpy()[: len(iterations)], drawn.get("pick")
+            good = _finite_rows(losses)
+            done = iterations[: good + 1], losses[: good + 1], None if picks is None else picks[: good + 1]
+            losses_csv.write(*done, last=good < len(iterations))
+            view.losses(*done)
+            progress.recent.add(*done[1:])
+            progress.state, progress.iterations = state, int(done[0][-1])
+            progress.seconds = time.perf_counter() - begun
+            pace.measure(len(iterations), time.perf_counter() - chunk_begun)
+            if good < len(iterations):
+                raise RunFailed(_diverged(list(self.dataset.tasks), progress.iterations, losses[good]))
+            if val is not None and self._evaluates(progress.iterations):
+                _refuse_diverged(progress)
+                metrics = self._evaluate(state, val, progress.iterations)
+                metrics_csv.write(progress.iterations, "val", metrics)
+                view.evaluated("val", metrics)
+                waited = 0 if self._select(progress, metrics) else waited + 1
+            progress.stopped = self.stop_asked() and progress.iterations < self.steps
         _refuse_diverged(progress)
         if progress.best_iteration is None:
             progress.best = progress.state
         progress.seconds = time.perf_counter() - begun
-
-    def _evaluate(self, state: State, val: Split, iteration: int) -> Metrics:
-        when = f"on the validation split after iteration {iteration}"
-        return evaluate(self.program, self.dataset.tasks, state, val, when)
-
-    def _drawn_ahead(
-        self, worker: Executor, pace: "_Pace"
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32] | None, dict[str, Tensor]]]:
-        """Yields each chunk's iterations, picks and tensors; the next chunk is drawn while one is in use."""
-
-        def prepare(iterations: NDArray[np.int64]) -> tuple[Any, Any, dict[str, Tensor]]:
-            drawn = draw(self.mode, self.optimizer, self.draws, iterations, self.steps)
-            return iterations, drawn.get("pick"), _padded(drawn, self.program.capacity)
-
-        first = 1
-        pending = worker.submit(prepare, self._chunk(first, pace.length))
-        while first <= self.steps:
-            ready = pending.result()
-            first = int(ready[0][-1]) + 1
-            if first <= self.steps:
-                pending = worker.submit(prepare, self._chunk(first, pace.length))
-            yield ready
 
     def _chunk(self, first: int, length: int) -> NDArray[np.int64]:
         """Returns the iterations of the next chunk, which ends with the next evaluation at the latest."""
@@ -162,6 +132,10 @@ class Loop:
         if "val" in self.dataset.splits:
             until = min(until, -(-first // self.selection.every) * self.selection.every)
         return np.arange(first, min(until, first + length - 1) + 1)
+
+    def _evaluate(self, state: State, val: Split, iteration: int) -> Metrics:
+        when = f"on the validation split after iteration {iteration}"
+        return evaluate(self.program, self.dataset.tasks, state, val, when)
 
     def _evaluates(self, iteration: int) -> bool:
         return iteration % self.selection.every == 0 or iteration == self.steps

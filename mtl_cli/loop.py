@@ -24,7 +24,7 @@ from mtl_cli.records import LossesCsv, Metrics, MetricsCsv
 from mtl_cli.tasks import HIGHER_IS_BETTER, Tasks
 
 FIRST_CHUNK = 10
-GROWTH = 8
+GROWTH = 16
 """How many times longer a chunk may be than the one before."""
 TRAIN_WINDOW = 1000
 """A task's training loss, as reported, is the mean of its values in this many last iterations."""

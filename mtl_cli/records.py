@@ -31,7 +31,7 @@ class LossesCsv:
         self._every = every
         self._file = (folder / "losses.csv").open("wb")
         header = ["iteration", "task", "joint_loss", *(f"{task}_loss" for task in self._tasks)]
-        self._file.write((",".join(header) + "\n").encode())
+        pl.DataFrame({column: [] for column in header}).write_csv(self._file)
 
     def __enter__(self) -> Self:
         """Returns the open file."""

@@ -123,6 +123,8 @@ class Command:
         try:
             if self.interrupt.signal is not None:
                 raise KeyboardInterrupt
+            if _has_run(folder):
+                raise InputError(f"{folder} has a run already; runs are never overwritten")
             config = parse(_plain(composed))
             log.info("training into %s with %s", folder, " ".join(overrides) or "the defaults")
             display = view(config.log.console, list(config.tasks), config.log.every)
@@ -259,9 +261,13 @@ def _complain(message: str) -> None:
         print(f"mtl-train: {line}", file=sys.stderr)
 
 
+def _has_run(folder: Path) -> bool:
+    return any((folder / name).exists() for name in ("losses.csv", "summary.json"))
+
+
 def _discard(folder: Path) -> None:
     """Removes a run's folder as Hydra made it, and the folders above it if that empties them."""
-    if (folder / "summary.json").exists():
+    if _has_run(folder):
         return
     for handler in logging.getLogger().handlers:
         handler.close()

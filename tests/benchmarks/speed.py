@@ -26,13 +26,12 @@ MIDDLE = [
     "+tasks.y1.kind=regression", "+tasks.y2.kind=binary", "model.shared_layers=[256,128]", "model.task_layers=[64]",
     "batch_size=256", "steps=1170",
 ]  # fmt: skip
+LONG = ["--iterations", "50000"]
 PAIRS = [
-    (["experiment=seed_alternating"], ["article_tf1.py", "--mode", "alternating"]),
-    (["experiment=seed_joint"], ["article_tf1.py", "--mode", "joint"]),
-    (["experiment=seed_joint"], ["jax_scan.py"]),
-    (["experiment=seed_alternating"], ["jax_scan.py"]),
-    (["experiment=seed_joint"], ["keras_fit.py", "--steps-per-execution", "100"]),
-    (["experiment=seed_joint"], ["torch_eager.py"]),
+    (["experiment=seed_alternating", "steps=50000"], ["article_tf1.py", "--mode", "alternating", *LONG]),
+    (["experiment=seed_joint", "steps=50000"], ["article_tf1.py", "--mode", "joint", *LONG]),
+    (["experiment=seed_joint", "steps=50000"], ["jax_scan.py", *LONG]),
+    (["experiment=seed_alternating", "steps=50000"], ["jax_scan.py", *LONG]),
     (MIDDLE, ["torch_eager.py", "--size", "middle"]),
     (MIDDLE, ["keras_fit.py", "--size", "middle", "--steps-per-execution", "100"]),
 ]
@@ -101,7 +100,7 @@ def main() -> None:
             both = [(ours(overrides, folder)[0], theirs(peer, folder)) for _ in range(pairs)]
             ratios = sorted(their / our for our, their in both)
             mine, other = (statistics.median(column) for column in zip(*both, strict=True))
-            size = "middle size" if overrides is MIDDLE else overrides[0]
+            size = "middle size" if overrides is MIDDLE else " ".join(overrides)
             spread = f"{ratios[0]:.2f} - {ratios[-1]:.2f}"
             ratio = f"{statistics.median(ratios):.2f} ({spread})"
             print(f"| `{size}` | {mine:.1f} | `{' '.join(peer)}` | {other:.1f} | {ratio} |", flush=True)

@@ -171,7 +171,7 @@ def evaluate(program: Program, tasks: Tasks, state: State, split: Split, when: s
     metrics = {}
     for name, task in tasks.items():
         raw, labels = tf.concat([block[name] for block in blocks], axis=0), split.labels[name]
-        loss = float(task.mean_loss(labels, raw))
+        loss = float(task.batch_loss(task.row_losses(labels, raw)))
         if not math.isfinite(loss):
             raise RunFailed(f"diverged: task {name}'s loss is {loss} {when}; {_ADVICE}")
         predictions = keras.activations.get(task.activation)(raw).numpy()

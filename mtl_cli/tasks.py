@@ -1,7 +1,8 @@
 """What a task is: its kind decides the output's activation, the losses it can take, its labels and metrics.
 
 Raw outputs are what the network gives: predictions for a regression, logits for the two kinds of classification.
-Losses are means over the batch and the outputs, but for `l2`, which is the sum of squares / 2 over both.
+A loss is the mean over the batch of the rows' losses, themselves means over the outputs; `l2` is the sum of squares / 2
+over both.
 """
 
 import sys
@@ -21,26 +22,26 @@ Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Array = NDArray[Any]
 
 
-def _mean_squared_error(labels: Tensor, raw: Tensor) -> Tensor:
-    return tf.reduce_mean(tf.square(raw - labels))
+def _squared_error(labels: Tensor, raw: Tensor) -> Tensor:
+    return tf.reduce_mean(tf.square(raw - labels), axis=1)
 
 
-def _mean_absolute_error(labels: Tensor, raw: Tensor) -> Tensor:
-    return tf.reduce_mean(tf.abs(raw - labels))
+def _absolute_error(labels: Tensor, raw: Tensor) -> Tensor:
+    return tf.reduce_mean(tf.abs(raw - labels), axis=1)
 
 
 def _huber(labels: Tensor, raw: Tensor) -> Tensor:
     distance = tf.abs(raw - labels)
-    return tf.reduce_mean(tf.where(distance <= 1.0, 0.5 * tf.square(distance), distance - 0.5))
+    return tf.reduce_mean(tf.where(distance <= 1.0, 0.5 * tf.square(distance), distance - 0.5), axis=1)
 
 
 def _half_sum_of_squares(labels: Tensor, raw: Tensor) -> Tensor:
-    return 0.5 * tf.reduce_sum(tf.square(raw - labels))
+    return 0.5 * tf.reduce_sum(tf.square(raw - labels), axis=1)
 
 
 _REGRESSION_LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "mse": _mean_squared_error,
-    "mae": _mean_absolute_error,
+    "mse": _squared_error,
+    "mae": _absolute_error,
     "huber": _huber,
     "l2": _half_sum_of_squares,
 }
@@ -76,8 +77,12 @@ class Task(Settings, ABC):
         return get_args(cls.model_fields["metric"].annotation)
 
     @abstractmethod
-    def mean_loss(self, labels: Tensor, raw: Tensor) -> Tensor:
-        """Returns the task's loss, a scalar, from labels [B, units] (classes: [B]) and raw outputs [B, units]."""
+    def row_losses(self, labels: Tensor, raw: Tensor) -> Tensor:
+        """Returns each row's loss, [B], from labels [B, units] (classes: [B]) and raw outputs [B, units]."""
+
+    def batch_loss(self, row_losses: Tensor) -> Tensor:
+        """Returns the task's loss, a scalar, from its rows' losses."""
+        return tf.reduce_mean(row_losses)
 
     @abstractmethod
     def metrics(self, labels: Array, predictions: Array) -> dict[str, float]:
@@ -94,9 +99,13 @@ class Regression(Task):
     activation = "linear"
     label_type = np.float32
 
-    def mean_loss(self, labels: Tensor, raw: Tensor) -> Tensor:
+    def row_losses(self, labels: Tensor, raw: Tensor) -> Tensor:
         """Returns `mse` mean (y-f)^2, `mae` mean |y-f|, `huber` (delta 1), or `l2` = sum (y-f)^2 / 2."""
         return _REGRESSION_LOSSES[self.loss](labels, raw)
+
+    def batch_loss(self, row_losses: Tensor) -> Tensor:
+        """Returns the rows' mean; for `l2` their sum."""
+        return tf.reduce_sum(row_losses) if self.loss == "l2" else tf.reduce_mean(row_losses)
 
     def metrics(self, labels: Array, predictions: Array) -> dict[str, float]:
         """Returns rmse, mse, mae and r2 (uniform average over the targets; NaN for a single row)."""
@@ -121,9 +130,9 @@ class Binary(Task):
     activation = "sigmoid"
     label_type = np.float32
 
-    def mean_loss(self, labels: Tensor, raw: Tensor) -> Tensor:
+    def row_losses(self, labels: Tensor, raw: Tensor) -> Tensor:
         """Returns the mean of -y log s(f) - (1-y) log(1 - s(f)) with the logistic function s."""
-        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=raw))
+        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=raw), axis=1)
 
     def metrics(self, labels: Array, predictions: Array) -> dict[str, float]:
         """Returns auc (NaN where only one class occurs), accuracy at 0.5 and log_loss in nats."""
@@ -148,9 +157,9 @@ class Multiclass(Task):
     activation = "softmax"
     label_type = np.int32
 
-    def mean_loss(self, labels: Tensor, raw: Tensor) -> Tensor:
-        """Returns the mean of -log softmax(f)[y], from labels [B] and logits [B, units]."""
-        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=raw))
+    def row_losses(self, labels: Tensor, raw: Tensor) -> Tensor:
+        """Returns -log softmax(f)[y], from labels [B] and logits [B, units]."""
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=raw)
 
     def metrics(self, labels: Array, predictions: Array) -> dict[str, float]:
         """Returns accuracy, log_loss in nats, and macro_f1 over the classes that occur."""

@@ -33,7 +33,7 @@ LABELS: dict[str, NDArray[Any]] = {
     "yes": RANDOM.integers(2, size=(ROWS, 2)).astype(np.float32),
     "kind": RANDOM.integers(3, size=ROWS).astype(np.int32),
 }
-DRAWN = np.array([4, 0, 7, 7, 2, 1], np.int32)
+DRAWN = np.array([4, 0, 7, 7, 2, 1, 3], np.int32)
 """The rows of the batch, one of them twice."""
 
 
@@ -117,9 +117,12 @@ def central_differences(function: Callable[[list[Array]], float], at: Sequence[A
     return gradients
 
 
-@pytest.mark.parametrize("l2", [None, 0.03])
+@pytest.mark.parametrize(("l2", "halved_from"), [(None, 128), (0.03, 128), (None, len(DRAWN))])
 @pytest.mark.parametrize(("loss", "kinks"), [("mse", []), ("mae", [0.0]), ("huber", [1.0]), ("l2", [])])
-def test_joint_gradient_is_central_differences(loss: str, kinks: list[float], l2: float | None) -> None:
+def test_joint_gradient_is_central_differences(
+    loss: str, kinks: list[float], l2: float | None, halved_from: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mtl_cli.modes.base.HALVED_FROM", halved_from)
     parts, state = build(Joint(), tasks(loss), l2)
     after, losses = take(Joint(), parts, state)
     at = arrays(state.params.all())

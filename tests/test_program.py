@@ -115,7 +115,7 @@ def test_every_hidden_unit_has_a_factor_of_its_own(task: str) -> None:
     factors = tf.Variable(tf.ones([1, 9]))
     with tf.GradientTape() as tape:
         features = tf.fill([1, 4], 0.5)
-        raw = network.output(network.params(), [features, factors], task)
+        raw = network.outputs(network.params(), [features, factors], [task])[task]
     np.testing.assert_allclose(raw, network.inferred(network.params(), features)[task], rtol=1e-6)
     matters = np.abs(tape.gradient(raw, factors).numpy()[0]) > 0
     assert matters.tolist() == [True] * 5 + [task == "y1"] * 2 + [task == "y2"] * 2

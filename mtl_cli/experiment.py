@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl_cli.backend import keras, quiet, start
+from mtl_cli.backend import keras, quiet, start, tf
 from mtl_cli.config import Config
 from mtl_cli.console import View
 from mtl_cli.data.base import Arrays, Dataset
@@ -144,6 +144,7 @@ def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, stop_a
         dataset=dataset,
         draws=draws(),
         constants=constants(tree),
+        resident=keras.tree.map_structure(tf.constant, dataset.resident),
         steps=config.steps,
         selection=selection,
         stop_asked=stop_asked,

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,13 +82,15 @@ class Loop:
     dataset: Dataset
     draws: Draws
     constants: dict[str, Tensor]
+    resident: dict[str, Any]
+    """The dataset's, as tensors."""
     steps: int
     selection: Selection
     stop_asked: Callable[[], bool]
 
     def compile(self, state: State, one_draw: Arrays) -> None:
         """Compiles the program, if no run did before, by training one iteration on `one_draw` and forgetting it."""
-        self.program.train(state, self.constants, self._resident(), _padded(one_draw, self.program.capacity), 1)
+        self.program.train(state, self.constants, self.resident, one_draw)
 
     def train(self, progress: Progress, losses_csv: LossesCsv, metrics_csv: MetricsCsv, view: View) -> None:
         """Trains to the last iteration, to the end of the patience, or until asked to stop.
@@ -95,16 +98,14 @@ class Loop:
         Raises:
             RunFailed: A loss or a parameter became NaN or infinite. Everything up to it is written.
         """
-        resident, pace, begun = self._resident(), _Pace(self.program.capacity), time.perf_counter()
+        pace, begun = _Pace(self.program.capacity), time.perf_counter()
         val, waited = self.dataset.splits.get("val"), 0
         while progress.iterations < self.steps and not (progress.stopped or waited == self.selection.patience):
             chunk_begun = time.perf_counter()
             iterations = self._chunk(progress.iterations + 1, pace.length)
             drawn = draw(self.mode, self.optimizer, self.draws, iterations, self.steps)
-            arguments = _padded(drawn, self.program.capacity)
-            state, rows = self.program.train(progress.state, self.constants, resident, arguments, len(iterations))
-            losses, picks = rows.numpy()[: len(iterations)], drawn.get("pick")
-            good = _finite_rows(losses)
+            state, losses = self.program.train(progress.state, self.constants, self.resident, drawn)
+            good, picks = _finite_rows(losses), drawn.get("pick")
             done = iterations[: good + 1], losses[: good + 1], None if picks is None else picks[: good + 1]
             losses_csv.write(*done, last=good < len(iterations))
             view.losses(*done)
@@ -147,9 +148,6 @@ class Loop:
             progress.objective, progress.val = value, metrics
             progress.best_iteration, progress.best = progress.iterations, progress.state
         return better
-
-    def _resident(self) -> object:
-        return keras.tree.map_structure(tf.constant, self.dataset.resident)
 
 
 def draw(mode: Mode, optimizer: Optimizer, draws: Draws, iterations: NDArray[np.int64], steps: int) -> Arrays:
@@ -218,18 +216,6 @@ class _Pace:
         """Notes how long a chunk took."""
         fitting = int(count / max(seconds, 1e-9) / REFRESHES_PER_SECOND)
         self.length = max(1, min(fitting, GROWTH * self.length, self._capacity))
-
-
-def _padded(drawn: Arrays, capacity: int) -> dict[str, Tensor]:
-    """Returns the arrays as tensors of `capacity` entries; what is beyond the drawn ones is never read."""
-    padded = {}
-    for key, array in drawn.items():
-        if len(array) < capacity:
-            whole = np.zeros((capacity, *array.shape[1:]), array.dtype)
-            whole[: len(array)] = array
-            array = whole
-        padded[key] = tf.constant(array)
-    return padded
 
 
 def _finite_rows(losses: NDArray[np.float32]) -> int:

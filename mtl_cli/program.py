@@ -6,11 +6,15 @@ It is a pure function. Everything that changes no shape is an argument, so that 
 learning rate, a method's constants) uses the same compiled program; `signature` says which runs can.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mtl_cli.backend import Tensor, keras, tf
-from mtl_cli.data.base import Dataset
+from mtl_cli.data.base import Arrays, Dataset
 from mtl_cli.models.base import Model, Network
 from mtl_cli.modes.base import Mode, Parts, State
 from mtl_cli.optimizers import Optimizer
@@ -22,14 +26,23 @@ MAX_ITERATIONS: Final = 2000
 """The most iterations one call can take."""
 MAX_BYTES: Final = 16 * 2**20
 """The most memory that what the host draws for one call may take."""
+ALIGNMENT: Final = 64
+"""In bytes."""
 
 
 class Program:
     """One compiled training function with the settings it was compiled for."""
 
-    def __init__(self, network: Network, dataset: Dataset, tree: Mapping[str, Any], capacity: int, device: str) -> None:
-        self.capacity = capacity
+    def __init__(
+        self, network: Network, dataset: Dataset, tree: Mapping[str, Any], one_draw: Arrays, device: str
+    ) -> None:
+        self.capacity = capacity_of(sum(array.nbytes for array in one_draw.values()))
         self.traces = 0
+        self._host = {
+            key: _aligned_zeros((self.capacity, *array.shape[1:]), array.dtype) for key, array in one_draw.items()
+        }
+        self._drawn = {key: tf.experimental.dlpack.from_dlpack(a.__dlpack__()) for key, a in self._host.items()}
+        """The same memory as `_host`: what is written there needs no further copy, and no fresh pages."""
         self._network = network
         self._feed = dataset.feed
         self._tree = tree
@@ -38,28 +51,25 @@ class Program:
         self._infer = tf.function(network.inferred, autograph=False, reduce_retracing=True)
 
     def train(
-        self,
-        state: State,
-        values: Mapping[str, Tensor],
-        resident: Any,
-        drawn: Mapping[str, Tensor],
-        count: int,
-    ) -> tuple[State, Tensor]:
-        """Runs the next `count` iterations.
+        self, state: State, values: Mapping[str, Tensor], resident: Any, drawn: Arrays
+    ) -> tuple[State, NDArray[np.float32]]:
+        """Runs the next n iterations, at most `capacity`.
 
         Args:
             state: The state before them.
             values: The numbers, as `constants` gives them.
             resident: The dataset's resident tensors.
-            drawn: What the host drew, each array [capacity, ...]; only the first `count` entries are used.
-            count: At most `capacity`.
+            drawn: What the host drew for them, each array [n, ...].
 
         Returns:
-            The state after them, and losses [capacity, 1 + T] whose first `count` rows are theirs.
+            The state after them, and their losses [n, 1 + T].
         """
+        count = len(drawn["learning_rate"])
+        for key, array in drawn.items():
+            self._host[key][:count] = array
         with tf.device(self._device):
-            new, losses = self._train(state, values, resident, drawn, tf.constant(count, tf.int32))
-        return new, losses
+            new, losses = self._train(state, values, resident, self._drawn, tf.constant(count, tf.int32))
+        return new, losses.numpy()[:count]
 
     def predict(self, state: State, features: Tensor) -> dict[str, Tensor]:
         """Returns every task's raw outputs in inference, [rows, U]."""
@@ -110,22 +120,29 @@ def capacity_of(bytes_an_iteration: int) -> int:
     return max(1, min(MAX_ITERATIONS, MAX_BYTES // max(bytes_an_iteration, 1)))
 
 
+def _aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Returns an array whose memory begins where TensorFlow wants its tensors to, so that it can take it as it is."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.zeros(size + ALIGNMENT, np.uint8)
+    begin = -memory.ctypes.data % ALIGNMENT
+    return memory[begin : begin + size].view(dtype).reshape(shape)
+
+
 _programs: dict[str, Program] = {}
 
 
-def program_for(network: Network, dataset: Dataset, tree: Mapping[str, Any], drawn: Any, device: str) -> Program:
+def program_for(network: Network, dataset: Dataset, tree: Mapping[str, Any], one_draw: Arrays, device: str) -> Program:
     """Returns the compiled program for these settings, data and shapes: the one there is, or a new one.
 
     Args:
         network: The run's network; a new program keeps it as its description.
         dataset: The run's data; only its feed and shapes matter.
         tree: The settings, as `settings_tree` gives them.
-        drawn: What the host draws for one iteration, each array [1, ...].
+        one_draw: What the host draws for one iteration, each array [1, ...].
         device: The device to compute on.
     """
-    shapes = keras.tree.map_structure(lambda a: (a.dtype.name, a.shape), [dataset.resident, drawn])
+    shapes = keras.tree.map_structure(lambda a: (a.dtype.name, a.shape), [dataset.resident, one_draw])
     key = "\n".join([signature(tree), repr(dataset.feed), repr(shapes), device])
     if key not in _programs:
-        capacity = capacity_of(sum(array.nbytes for array in drawn.values()))
-        _programs[key] = Program(network, dataset, tree, capacity, device)
+        _programs[key] = Program(network, dataset, tree, one_draw, device)
     return _programs[key]

@@ -48,10 +48,9 @@ def ours(overrides: list[str], folder: Path) -> Ours:
     drawn = draw(config.mode, config.optimizer, ready.loop.draws, np.arange(1, STEPS + 1), STEPS)
     losses = []
     for chunk in np.split(np.arange(STEPS), [1, 100]):
-        padded = np.resize(chunk, program.capacity)
-        arguments = {key: tf.constant(array[padded]) for key, array in drawn.items()}
-        state, rows = program.train(state, ready.loop.constants, {}, arguments, len(chunk))
-        losses.append(rows.numpy()[: len(chunk)])
+        part = {key: array[chunk] for key, array in drawn.items()}
+        state, of_chunk = program.train(state, ready.loop.constants, {}, part)
+        losses.append(of_chunk)
     trained = [parameter.numpy() for parameter in state.params.all()]
     return Ours(weights, drawn["block"], drawn.get("pick"), np.concatenate(losses), trained)
 

@@ -38,19 +38,26 @@ log = logging.getLogger("mtl_cli")
 
 
 class Interrupt:
-    """Ctrl-C and SIGTERM: the training loop, once it asks, is told to end; before that, and at the second, it's an end.
-
-    Call it to ask whether there was a signal.
-    """
+    """Ctrl-C and SIGTERM: who can end in order asks whether to, by a call; the second signal is the end at once."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self._asks = False
+        self._raises = False
 
     def __call__(self) -> bool:
-        """Tells whether to end."""
-        self._asks = True
+        """Tells whether there was a signal; one that comes later waits for the next call."""
+        self._raises = False
         return self.signal is not None
+
+    def let_through(self) -> None:
+        """Has a signal end what is under way, from now until somebody asks.
+
+        Raises:
+            KeyboardInterrupt: There was one.
+        """
+        self._raises = True
+        if self.signal is not None:
+            raise KeyboardInterrupt
 
     @contextmanager
     def handling(self) -> Iterator[None]:
@@ -64,7 +71,7 @@ class Interrupt:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         again, self.signal = self.signal is not None, number
-        if again or not self._asks:
+        if again or self._raises:
             raise KeyboardInterrupt
 
 
@@ -105,6 +112,13 @@ class Check(Callback):
             if wrong:
                 raise InputError("\n".join(f"{message} ({job})" for message, job in wrong.items()))
 
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Removes the folder of a sweep none of whose jobs had data it could train on."""
+        folder = Path(config.hydra.sweep.dir).absolute()
+        if folder.is_dir() and [file.name for file in folder.iterdir()] == ["multirun.yaml"]:
+            (folder / "multirun.yaml").unlink()
+            _remove_empty(folder)
+
 
 class Command:
     """What Hydra calls for each job, and what became of them."""
@@ -121,8 +135,7 @@ class Command:
         settings = HydraConfig.get()
         folder, overrides = Path(settings.runtime.output_dir), list(settings.overrides.task)
         try:
-            if self.interrupt.signal is not None:
-                raise KeyboardInterrupt
+            self.interrupt.let_through()
             if _has_run(folder):
                 raise InputError(f"{folder} has a run already; runs are never overwritten")
             config = parse(_plain(composed))
@@ -132,10 +145,10 @@ class Command:
                 dataset = experiment.load(config)
             summary = experiment.run(config, dataset, folder, overrides, display, self.interrupt)
         except InputError as error:
-            _discard(folder)
+            _discard(folder, settings.output_subdir)
             self._fail(WRONG_INPUT, error, settings)
         except KeyboardInterrupt:
-            _discard(folder)
+            _discard(folder, settings.output_subdir)
             raise
         except Exception as error:
             log.exception("the run failed")
@@ -265,16 +278,22 @@ def _has_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in ("losses.csv", "summary.json"))
 
 
-def _discard(folder: Path) -> None:
-    """Removes a run's folder as Hydra made it, and the folders above it if that empties them."""
+def _discard(folder: Path, configs: str | None) -> None:
+    """Removes what Hydra made for a run: its log, its folder of configs, and the run's folder if that empties it."""
     if _has_run(folder):
         return
     for handler in logging.getLogger().handlers:
         handler.close()
-    with contextlib.suppress(OSError):
-        for file in [*(folder / ".hydra").iterdir(), folder / "train.log"]:
+        if isinstance(handler, logging.FileHandler) and folder in (file := Path(handler.baseFilename)).parents:
             file.unlink(missing_ok=True)
-        (folder / ".hydra").rmdir()
+    for name in ("config.yaml", "hydra.yaml", "overrides.yaml") if configs else ():
+        (folder / str(configs) / name).unlink(missing_ok=True)
+    _remove_empty(folder / str(configs) if configs else folder)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Removes the folder and those above it, as long as they are empty and Hydra made them."""
+    with contextlib.suppress(OSError):
         for path in (folder, *folder.parents):
             if path == (Check.made_in or folder.parent):
                 break

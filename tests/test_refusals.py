@@ -148,9 +148,16 @@ def test_a_refusal_leaves_the_folders_that_were_there(
     here.mkdir(parents=True)
     (here / "made").mkdir()
     monkeypatch.chdir(here)
-    for folder in ("made", "new/deep"):
-        assert mtl_train("data=table", "data.path=no.csv", PRICE, f"hydra.run.dir={folder}").status == 2
-        assert [path.name for path in here.iterdir()] == ["made"]
+    wrong = ["data=table", "data.path=no.csv", PRICE]
+    for extra in (
+        ["hydra.run.dir=made"],
+        ["hydra.run.dir=new/deep"],
+        ["hydra.run.dir=new", "hydra.output_subdir=configs"],
+        ["hydra.run.dir=new", "hydra.output_subdir=null", "hydra.job.name=another"],
+        ["-m", "hydra.sweep.dir=new/sweep", "seed=0,1"],
+    ):
+        assert mtl_train(*wrong, *extra).status == 2
+        assert [path.name for path in here.rglob("*")] == ["made"]
 
 
 @pytest.mark.parametrize("mode", ["joint", "alternating"])

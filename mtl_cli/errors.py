@@ -20,11 +20,16 @@ def nearest(given: str, valid: Iterable[str], noun: str = "choices") -> str:
 
     >>> nearest("jiont", ["joint", "alternating"])
     "did you mean 'joint'?"
+    >>> nearest("lr", ["learning_rate", "epsilon"])
+    "did you mean 'learning_rate'?"
     >>> nearest("x", ["joint", "alternating"])
     'the choices are alternating, joint'
     """
     names = sorted(valid)
-    close = get_close_matches(given, names, n=1, cutoff=0.6)
+    typed = given.casefold()
+    short = [name for name in names if typed == "".join(word[:1] for word in name.casefold().split("_"))]
+    folded = {name.casefold(): name for name in names}
+    close = short or [folded[name] for name in get_close_matches(typed, folded, n=1, cutoff=0.6)]
     if close:
         return f"did you mean '{close[0]}'?"
     if not names:

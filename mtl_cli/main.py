@@ -266,6 +266,10 @@ def _brief(error: Exception) -> str:
     """Returns an error in one or a few lines, with its type where the message isn't the project's own."""
     if isinstance(error, InputError | RunFailed):
         return str(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        shape = re.search(r"shape ?([\[(][\d, ]+[\])])", str(error))
+        what = f"an array of {shape[1]} numbers" if shape else "the run"
+        return f"out of memory: {what} doesn't fit; smaller layers, a smaller batch_size or fewer rows need less"
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 

@@ -12,10 +12,10 @@ PRICE = "+tasks.price.kind=regression"
 CONFIG = [
     (["+stepss=3"], 2, "stepss: there is no such key; did you mean 'steps'?"),
     (["stepss=3"], 1, "stepss: there is no such key; did you mean 'steps'?"),
-    (["+optimizer.learning_rat=3"], 2, "did you mean 'optimizer.learning_rate'?"),
-    (["optimzer.learning_rate=3"], 1, "did you mean 'optimizer.learning_rate'?"),
+    (["+optimizer.learning_rat=3"], 2, "did you mean 'learning_rate'?"),
+    (["optimzer.learning_rate=3"], 1, "did you mean 'learning_rate'?"),
     (["++trainer.typo=3"], 2, "trainer: there is no such key"),
-    (["+learning_rate=3"], 2, "did you mean 'optimizer.learning_rate'?"),
+    (["+learning_rate=3"], 2, "did you mean 'learning_rate'?"),
     (["+tasks.y1.weigth=3"], 2, "did you mean 'tasks.y1.weight'?"),
     (["+mode.optimizer_scope=shared"], 2, "mode.optimizer_scope: there is no such key"),
     (["steps=many"], 2, "steps: should be a valid integer, got 'many'"),
@@ -25,6 +25,8 @@ CONFIG = [
     (["optimizer.learning_rate=0"], 2, "optimizer.learning_rate: should be greater than 0"),
     (["optimizer.learning_rate=inf"], 2, "optimizer.learning_rate: should be a finite number"),
     (["mode=jiont"], 1, "mode: there is no choice 'jiont'; did you mean 'joint'?"),
+    (["mode=JOINTT"], 1, "did you mean 'joint'?"),
+    (["optimizer.lr=1"], 1, "optimizer.lr: there is no such key; did you mean 'learning_rate'?"),
     (["experiment=nope"], 1, "experiment: there is no choice 'nope'; the choices are"),
     (["mode.name=jiont"], 2, "mode.name: 'jiont' is not known; did you mean 'joint'?"),
     (["tasks.y1.prob=1.5"], 2, "tasks.y1.prob: should be less than or equal to 1, got 1.5"),
@@ -183,3 +185,11 @@ def _assert_refused(status: int, err: str, root: Path, expected: int, message: s
     assert "Traceback" not in err
     assert 1 <= len(err.splitlines()) <= 4
     assert not (root / "outputs").exists()
+
+
+@pytest.mark.parametrize("key", ["model.shared_layers=[2000000000,2000000000]", "model.task_layers=[2000000000]"])
+def test_a_network_that_no_memory_holds(mtl_train: MtlTrain, key: str) -> None:
+    run = mtl_train(key, "steps=5")
+    assert run.status == 1
+    assert "out of memory: an array of" in run.err
+    assert run.summary()["status"] == "failed"

@@ -15,23 +15,32 @@ class RunFailed(Exception):
     """A run that started and could not be finished (a loss that diverged, a full disk): exit status 1."""
 
 
+def closest(given: str, valid: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Returns the valid word that `given` probably stands for: by its letters in any case, or by its initials.
+
+    >>> closest("Lr", ["learning_rate", "epsilon"])
+    'learning_rate'
+    """
+    typed, folded = given.casefold(), {name.casefold(): name for name in valid}
+    initials = ["".join(word[:1] for word in name.split("_")) for name in folded]
+    if typed in initials:
+        return list(folded.values())[initials.index(typed)]
+    close = get_close_matches(typed, folded, n=1, cutoff=cutoff)
+    return folded[close[0]] if close else None
+
+
 def nearest(given: str, valid: Iterable[str], noun: str = "choices") -> str:
     """Returns the hint that ends a message about an unknown word.
 
     >>> nearest("jiont", ["joint", "alternating"])
     "did you mean 'joint'?"
-    >>> nearest("lr", ["learning_rate", "epsilon"])
-    "did you mean 'learning_rate'?"
     >>> nearest("x", ["joint", "alternating"])
     'the choices are alternating, joint'
     """
     names = sorted(valid)
-    typed = given.casefold()
-    short = [name for name in names if typed == "".join(word[:1] for word in name.casefold().split("_"))]
-    folded = {name.casefold(): name for name in names}
-    close = short or [folded[name] for name in get_close_matches(typed, folded, n=1, cutoff=0.6)]
-    if close:
-        return f"did you mean '{close[0]}'?"
+    close = closest(given, names)
+    if close is not None:
+        return f"did you mean '{close}'?"
     if not names:
         return f"there are no {noun}"
     shown = names if len(names) <= 30 else [*names[:30], f"... ({len(names)} in all)"]

@@ -1,12 +1,11 @@
 """One line for each thing that is wrong with a config: key, value, rule, nearest valid choice."""
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any, get_args, get_origin
 
 from pydantic_core import ErrorDetails
 
-from mtl_cli.errors import nearest
+from mtl_cli.errors import closest, nearest
 from mtl_cli.settings import Settings
 
 
@@ -47,13 +46,13 @@ def _suggestion(root: type[Settings], key: str, siblings: Sequence[str]) -> str:
     parent, dot, last = key.rpartition(".")
     if last in siblings:
         return f"only other choices of {parent} have it"
-    close = get_close_matches(last, siblings, n=1)
-    if close:
-        return f"did you mean '{parent}{dot}{close[0]}'?"
+    close = closest(last, siblings)
+    if close is not None:
+        return f"did you mean '{parent}{dot}{close}'?"
     elsewhere = {known.rpartition(".")[2]: known for known in _keys(root) if "*" not in known and known != key}
-    close = get_close_matches(last, elsewhere, n=1, cutoff=0.7)
-    if close:
-        return f"did you mean '{elsewhere[close[0]]}'?"
+    close = closest(last, elsewhere, cutoff=0.7)
+    if close is not None:
+        return f"did you mean '{elsewhere[close]}'?"
     return nearest(last, siblings, f"keys of {parent}" if parent else "keys")
 
 

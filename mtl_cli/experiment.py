@@ -79,48 +79,53 @@ def run(
     begun = time.perf_counter()
     with view.busy("loading TensorFlow"):
         device = start(config.device)
-    progress = Progress()
-    summary: dict[str, Any] = {"status": "failed", "error": None}
-    metrics: dict[str, Metrics] = {}
+    progress, metrics = Progress(), {}
+    status, message = "failed", None
     try:
         with view.busy("building the network"):
             ready = _prepare(config, dataset, folder, device, stop_asked)
-        progress.state = progress.best = ready.state
         view.start(plan(config, dataset, ready.network, device, folder))
-        with quiet():
-            ready.loop.compile(ready.state, ready.one_draw)
-        metrics_csv = MetricsCsv(folder)
-        with LossesCsv(folder, list(dataset.tasks), config.log.every) as losses_csv:
-            ready.loop.train(progress, losses_csv, metrics_csv, view)
-        metrics = _finish(ready, progress, metrics_csv)
-        summary["status"] = "stopped" if progress.stopped else "finished"
+        metrics = _train(ready, progress, view)
+        status = "stopped" if progress.stopped else "finished"
     except KeyboardInterrupt:
-        summary["status"] = "stopped"
+        status = "stopped"
         raise
     except BaseException as error:
-        summary["error"] = str(error) or type(error).__name__
+        message = str(error) or type(error).__name__
         raise
     finally:
         view.stop()
-        speed = progress.iterations / progress.seconds if progress.seconds else None
-        summary |= {
-            "iterations": progress.iterations,
-            "seconds": time.perf_counter() - begun,
-            "train_seconds": progress.seconds,
-            "iterations_per_second": speed,
-            "best_iteration": progress.best_iteration,
-            "objective": progress.objective,
-            "metrics": metrics,
-            "seed": config.seed,
-            "config_hash": config.hash(),
-            "overrides": overrides,
-            "versions": versions(),
-            "git": git_state(),
-            "device": device,
-        }
+        summary = {"status": status, "error": message}
+        summary |= _summary(progress, time.perf_counter() - begun, metrics)
+        summary |= _provenance(config, overrides, device)
         write_summary(folder, summary)
     view.end(ending(config, summary, folder))
     return summary
+
+
+def _summary(progress: Progress, seconds: float, metrics: dict[str, Metrics]) -> dict[str, Any]:
+    """Returns what summary.json says of the training."""
+    return {
+        "iterations": progress.iterations,
+        "seconds": seconds,
+        "train_seconds": progress.seconds,
+        "iterations_per_second": progress.iterations / progress.seconds if progress.seconds else None,
+        "best_iteration": progress.best_iteration,
+        "objective": progress.objective,
+        "metrics": metrics,
+    }
+
+
+def _provenance(config: Config, overrides: list[str], device: str) -> dict[str, Any]:
+    """Returns what summary.json says of where the run came from."""
+    return {
+        "seed": config.seed,
+        "config_hash": config.hash(),
+        "overrides": overrides,
+        "versions": versions(),
+        "git": git_state(),
+        "device": device,
+    }
 
 
 def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, stop_asked: Callable[[], bool]) -> Run:
@@ -150,6 +155,17 @@ def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, stop_a
         stop_asked=stop_asked,
     )
     return Run(config, folder, dataset, device, network, loop, State(params, optimizers), one_draw)
+
+
+def _train(ready: Run, progress: Progress, view: View) -> dict[str, Metrics]:
+    """Trains, writing files as it goes, and returns the metrics by split of what selection chose."""
+    progress.state = progress.best = ready.state
+    with quiet():
+        ready.loop.compile(ready.state, ready.one_draw)
+    metrics_csv = MetricsCsv(ready.folder)
+    with LossesCsv(ready.folder, list(ready.dataset.tasks), ready.config.log.every) as losses_csv:
+        ready.loop.train(progress, losses_csv, metrics_csv, view)
+    return _finish(ready, progress, metrics_csv)
 
 
 def _finish(ready: Run, progress: Progress, metrics_csv: MetricsCsv) -> dict[str, Metrics]:

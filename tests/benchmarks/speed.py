@@ -28,6 +28,9 @@ MIDDLE = [
 ]  # fmt: skip
 LONG = ["--iterations", "50000"]
 PAIRS = [
+    (["experiment=seed_alternating"], ["article_tf1.py", "--mode", "alternating"]),
+    (["experiment=seed_joint"], ["article_tf1.py", "--mode", "joint"]),
+    (["experiment=seed_joint"], ["jax_scan.py"]),
     (["experiment=seed_alternating", "steps=50000"], ["article_tf1.py", "--mode", "alternating", *LONG]),
     (["experiment=seed_joint", "steps=50000"], ["article_tf1.py", "--mode", "joint", *LONG]),
     (["experiment=seed_joint", "steps=50000"], ["jax_scan.py", *LONG]),
@@ -58,10 +61,10 @@ def measure(command: list[str], folder: Path) -> Measured:
         return Measured(seconds, usage.ru_maxrss / 1024, output.read())
 
 
-def ours(overrides: list[str], folder: Path) -> tuple[float, Measured]:
+def ours(overrides: list[str], folder: Path, python: str = sys.executable) -> tuple[float, Measured]:
     """Returns mtl-train's microseconds an iteration, and its process."""
     run = folder / f"run_{time.time_ns()}"
-    done = measure([sys.executable, "-m", "mtl_cli", *overrides, f"hydra.run.dir={run}"], folder)
+    done = measure([python, "-m", "mtl_cli", *overrides, f"hydra.run.dir={run}"], folder)
     summary = json.loads((run / "summary.json").read_text())
     assert summary["status"] == "finished"
     return 1e6 / summary["iterations_per_second"], done
@@ -88,6 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--only", default="", help="measure only the peers whose command contains this")
+    parser.add_argument("--python", default=sys.executable, help="an interpreter to measure the whole command with")
     pairs, only = (values := parser.parse_args()).pairs, values.only
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -105,18 +109,21 @@ def main() -> None:
             ratio = f"{statistics.median(ratios):.2f} ({spread})"
             print(f"| `{size}` | {mine:.1f} | `{' '.join(peer)}` | {other:.1f} | {ratio} |", flush=True)
         if not only:
-            whole_command(folder, pairs)
+            whole_command(folder, pairs, values.python)
 
 
-def whole_command(folder: Path, pairs: int) -> None:
-    """Measures the command from start to end."""
+def whole_command(folder: Path, pairs: int, python: str) -> None:
+    """Measures the command from start to end, with an interpreter beside which no peer need be installed.
+
+    (TensorFlow imports JAX where it finds it, which takes time and 100 MB.)
+    """
     beyond, imports, refusals, memory = [], [], [], []
     for _ in range(pairs):
-        done = ours([], folder)[1]
-        imports.append(measure([sys.executable, "-c", "import tensorflow"], folder).seconds)
+        done = ours([], folder, python)[1]
+        imports.append(measure([python, "-c", "import tensorflow"], folder).seconds)
         beyond.append(done.seconds - imports[-1])
         memory.append(done.megabytes)
-        refusals.append(measure([sys.executable, "-m", "mtl_cli", "stepss=3"], folder).seconds)
+        refusals.append(measure([python, "-m", "mtl_cli", "stepss=3"], folder).seconds)
     print(f"\n`mtl-train`, 10,000 iterations, all files: {statistics.median(beyond):.2f} s beyond importing TensorFlow")
     print(f"(`import tensorflow`: {statistics.median(imports):.2f} s); a mistyped key is refused after ", end="")
     print(f"{statistics.median(refusals):.2f} s; peak memory {statistics.median(memory):.0f} MB")

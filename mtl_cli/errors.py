@@ -21,12 +21,15 @@ def closest(given: str, valid: Iterable[str], cutoff: float = 0.6) -> str | None
     >>> closest("Lr", ["learning_rate", "epsilon"])
     'learning_rate'
     """
-    typed, folded = given.casefold(), {name.casefold(): name for name in valid}
-    initials = ["".join(word[:1] for word in name.split("_")) for name in folded]
-    if typed in initials:
-        return list(folded.values())[initials.index(typed)]
-    close = get_close_matches(typed, folded, n=1, cutoff=cutoff)
-    return folded[close[0]] if close else None
+    names = list(valid)
+    typed, folded = given.casefold(), {name.casefold(): name for name in names}
+    initials = {"".join(word[:1] for word in name.split("_")): word for name, word in folded.items() if "_" in name}
+    known = folded.get(typed) or initials.get(typed)
+    if known:
+        return known
+    close = get_close_matches(given, names, n=1, cutoff=cutoff)
+    folded_close = get_close_matches(typed, folded, n=1, cutoff=cutoff)
+    return close[0] if close else folded[folded_close[0]] if folded_close else None
 
 
 def nearest(given: str, valid: Iterable[str], noun: str = "choices") -> str:

@@ -78,8 +78,16 @@ class Interrupt:
 class Check(Callback):
     """Refuses what can't be trained before Hydra makes a folder for it; `conf/config.yaml` names it to Hydra."""
 
+    interrupt: ClassVar[Interrupt]
     made_in: ClassVar[Path | None] = None
     """The deepest folder on the way to the output that was there before."""
+    sweep: ClassVar[Path | None] = None
+    """The folder of the sweep, where there is one."""
+
+    @classmethod
+    def begin(cls, interrupt: Interrupt) -> None:
+        """Forgets what an earlier call of the command left; signals go to `interrupt`."""
+        cls.interrupt, cls.made_in, cls.sweep = interrupt, None, None
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks a single run."""
@@ -92,7 +100,9 @@ class Check(Callback):
         if not config.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
             return
         with _refusing():
+            Check.interrupt.let_through()
             Check.made_in = _free(config.hydra.sweep.dir, "hydra.sweep.dir")
+            Check.sweep = _absolute(config.hydra.sweep.dir)
             if OmegaConf.is_interpolation(config.hydra.sweep, "subdir") is False:
                 raise InputError("hydra.sweep.subdir: every job needs a folder of its own, e.g. ${hydra.job.num}")
             loader = GlobalHydra.instance().config_loader()
@@ -111,13 +121,7 @@ class Check(Callback):
                     wrong.setdefault(str(error), " ".join(job))
             if wrong:
                 raise InputError("\n".join(f"{message} ({job})" for message, job in wrong.items()))
-
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Removes the folder of a sweep none of whose jobs had data it could train on."""
-        folder = Path(config.hydra.sweep.dir).absolute()
-        if folder.is_dir() and [file.name for file in folder.iterdir()] == ["multirun.yaml"]:
-            (folder / "multirun.yaml").unlink()
-            _remove_empty(folder)
+        Check.interrupt()
 
 
 class Command:
@@ -125,6 +129,8 @@ class Command:
 
     def __init__(self) -> None:
         self.status = 0
+        self.runs = 0
+        """How many of the jobs left files of a run."""
         self.interrupt = Interrupt()
 
     def __call__(self, composed: DictConfig) -> float | None:
@@ -157,6 +163,8 @@ class Command:
             log.info("%s after %d iterations", summary["status"], summary["iterations"])
             objective: float | None = summary["objective"]
             return objective
+        finally:
+            self.runs += _has_run(folder)
         return None
 
     def _fail(self, status: int, error: Exception, settings: Any, where: str = "") -> None:
@@ -175,6 +183,7 @@ def main() -> None:
         sys.exit(0)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions come to us, and we say what was wrong
     command = Command()
+    Check.begin(command.interrupt)
     try:
         _refuse_words(arguments)
         with command.interrupt.handling():
@@ -194,6 +203,10 @@ def main() -> None:
         sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.exit(128 + (command.interrupt.signal or signal.SIGINT))
+    finally:
+        if Check.sweep is not None and not command.runs:
+            (Check.sweep / "multirun.yaml").unlink(missing_ok=True)
+            _remove_empty(Check.sweep, Check.made_in or Check.sweep)
     sys.exit(128 + command.interrupt.signal if command.interrupt.signal is not None else command.status)
 
 
@@ -210,10 +223,15 @@ def _refuse_words(arguments: Sequence[str]) -> None:
 
 def _free(folder: str, key: str) -> Path:
     """Returns the deepest folder on the way to a new `folder` that is there already."""
-    path = Path(folder).absolute()
+    path = _absolute(folder)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{key}: {folder} exists and isn't empty; runs are never overwritten, choose another folder")
     return path if path.exists() else next(parent for parent in path.parents if parent.exists())
+
+
+def _absolute(folder: str) -> Path:
+    """Returns the path without `..`, as Hydra makes it."""
+    return Path(os.path.abspath(folder))  # noqa: PTH100 (`Path.absolute` keeps `..`, `resolve` follows links)
 
 
 def _plain(composed: DictConfig) -> dict[str, Any]:
@@ -290,15 +308,17 @@ def _discard(folder: Path, configs: str | None) -> None:
         handler.close()
         if isinstance(handler, logging.FileHandler) and folder in (file := Path(handler.baseFilename)).parents:
             file.unlink(missing_ok=True)
-    for name in ("config.yaml", "hydra.yaml", "overrides.yaml") if configs else ():
-        (folder / str(configs) / name).unlink(missing_ok=True)
-    _remove_empty(folder / str(configs) if configs else folder)
+    inner = _absolute(str(folder / (configs or ".")))
+    if folder in inner.parents:
+        for name in ("config.yaml", "hydra.yaml", "overrides.yaml"):
+            (inner / name).unlink(missing_ok=True)
+        _remove_empty(inner, folder)
+    _remove_empty(folder, Check.made_in or folder.parent)
 
 
-def _remove_empty(folder: Path) -> None:
-    """Removes the folder and those above it, as long as they are empty and Hydra made them."""
+def _remove_empty(folder: Path, end: Path) -> None:
+    """Removes the folder and those above it, as long as they are empty, up to one that stays."""
     with contextlib.suppress(OSError):
-        for path in (folder, *folder.parents):
-            if path == (Check.made_in or folder.parent):
-                break
-            path.rmdir()
+        while folder != end and end in folder.parents:
+            folder.rmdir()
+            folder = folder.parent

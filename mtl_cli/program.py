@@ -41,8 +41,7 @@ class Program:
         self._host = {
             key: _aligned_zeros((self.capacity, *array.shape[1:]), array.dtype) for key, array in one_draw.items()
         }
-        self._drawn = {key: tf.experimental.dlpack.from_dlpack(a.__dlpack__()) for key, a in self._host.items()}
-        """The same memory as `_host`: what is written there needs no further copy, and no fresh pages."""
+        """Memory that stays, since fresh pages cost more than what is written into them."""
         self._network = network
         self._feed = dataset.feed
         self._tree = tree
@@ -65,10 +64,13 @@ class Program:
             The state after them, and their losses [n, 1 + T].
         """
         count = len(drawn["learning_rate"])
+        tensors = {}
         for key, array in drawn.items():
             self._host[key][:count] = array
+            # without a copy on a CPU; a new handle in each call, because a GPU keeps the copy it made of an old one
+            tensors[key] = tf.experimental.dlpack.from_dlpack(self._host[key].__dlpack__())
         with tf.device(self._device):
-            new, losses = self._train(state, values, resident, self._drawn, tf.constant(count, tf.int32))
+            new, losses = self._train(state, values, resident, tensors, tf.constant(count, tf.int32))
         return new, losses.numpy()[:count]
 
     def predict(self, state: State, features: Tensor) -> dict[str, Tensor]:

@@ -200,13 +200,21 @@ def test_a_signal_ends_the_run_in_order(tmp_path: Path, number: signal.Signals, 
     assert "stopped" in out
 
 
-@pytest.mark.parametrize("seconds", [0.6, 1.2, 2.4])
-def test_an_early_signal_leaves_nothing_or_a_run(tmp_path: Path, seconds: float) -> None:
-    command = [sys.executable, "-m", "mtl_cli", "steps=100000000", "hydra.run.dir=run"]
+@pytest.mark.parametrize(
+    ("seconds", "sweep"),
+    [
+        (0.6, []),
+        (1.2, []),
+        (2.4, []),
+        (2.4, ["-m", "seed=0,1", "hydra.sweep.dir=sweep", "hydra.sweep.subdir=${hydra.job.num}"]),
+    ],
+)
+def test_an_early_signal_leaves_nothing_or_a_run(tmp_path: Path, seconds: float, sweep: list[str]) -> None:
+    command = [sys.executable, "-m", "mtl_cli", "steps=100000000", "hydra.run.dir=run", *sweep]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(seconds)
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode in (130, -signal.SIGINT)
     assert err == ""
-    assert not any(tmp_path.iterdir()) or (tmp_path / "run" / "summary.json").exists()
+    assert not any(tmp_path.iterdir()) or any(tmp_path.rglob("summary.json"))

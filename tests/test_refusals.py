@@ -157,6 +157,9 @@ def test_a_refusal_leaves_the_folders_that_were_there(
         ["hydra.run.dir=new", "hydra.output_subdir=configs"],
         ["hydra.run.dir=new", "hydra.output_subdir=null", "hydra.job.name=another"],
         ["-m", "hydra.sweep.dir=new/sweep", "seed=0,1"],
+        ["~hydra.callbacks.check", "hydra.run.dir=new"],
+        ["hydra.run.dir=../here/made/run"],
+        ["-m", "hydra.sweep.dir=../here/made", "seed=0,1"],
     ):
         assert mtl_train(*wrong, *extra).status == 2
         assert [path.name for path in here.rglob("*")] == ["made"]
@@ -187,9 +190,15 @@ def _assert_refused(status: int, err: str, root: Path, expected: int, message: s
     assert not (root / "outputs").exists()
 
 
-@pytest.mark.parametrize("key", ["model.shared_layers=[2000000000,2000000000]", "model.task_layers=[2000000000]"])
-def test_a_network_that_no_memory_holds(mtl_train: MtlTrain, key: str) -> None:
-    run = mtl_train(key, "steps=5")
+def test_a_sweep_that_writes_elsewhere_keeps_its_folder(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    elsewhere = "hydra.sweep.subdir=../runs/${hydra.job.num}"
+    assert mtl_train("-m", "hydra.sweep.dir=sweep", elsewhere, "seed=0,1", "steps=5").status == 0
+    assert (tmp_path / "sweep" / "multirun.yaml").exists()
+    assert len(list(tmp_path.glob("runs/*/summary.json"))) == 2
+
+
+def test_a_network_that_no_memory_holds(mtl_train: MtlTrain) -> None:
+    run = mtl_train("data.features=1000000000", "model.shared_layers=[1000000000]", "steps=5")
     assert run.status == 1
     assert "out of memory: an array of" in run.err
     assert run.summary()["status"] == "failed"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "mtl_cli"
 LAYERS = [
-    ["errors", "settings", "families", "backend"],
+    ["errors", "interrupt", "settings", "families", "backend"],
     ["tasks", "schedules", "messages", "records"],
     ["optimizers", "data.base", "weighting.base", "sampling.base", "console"],
     ["data", "models.base", "weighting", "sampling"],

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, keras, tf
-from mtl_cli.data.base import Arrays, Dataset
+from mtl_cli.data.base import Arrays, Dataset, capacity_of
 from mtl_cli.models.base import Model, Network
 from mtl_cli.modes.base import Mode, Parts, State
 from mtl_cli.optimizers import Optimizer
@@ -22,10 +22,6 @@ from mtl_cli.settings import bind, numbers, signature
 from mtl_cli.tasks import Tasks
 from mtl_cli.weighting.base import Weighting
 
-MAX_ITERATIONS: Final = 2000
-"""The most iterations one call can take."""
-MAX_BYTES: Final = 16 * 2**20
-"""The most memory that what the host draws for one call may take."""
 ALIGNMENT: Final = 64
 """In bytes."""
 
@@ -38,15 +34,15 @@ class Program:
     ) -> None:
         self.capacity = capacity_of(sum(array.nbytes for array in one_draw.values()))
         self.traces = 0
-        self._host = {
-            key: _aligned_zeros((self.capacity, *array.shape[1:]), array.dtype) for key, array in one_draw.items()
-        }
+        self._host = {key: _aligned((self.capacity, *array.shape[1:]), array.dtype) for key, array in one_draw.items()}
         """Memory that stays, since fresh pages cost more than what is written into them."""
         self._network = network
         self._feed = dataset.feed
         self._tree = tree
         self._device = device
         self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
+        self._compiled: Any = None
+        """`_train` for the only shapes it gets, which spares it to look at them in each call."""
         self._infer = tf.function(network.inferred, autograph=False, reduce_retracing=True)
 
     def train(
@@ -70,7 +66,9 @@ class Program:
             # without a copy on a CPU; a new handle in each call, because a GPU keeps the copy it made of an old one
             tensors[key] = tf.experimental.dlpack.from_dlpack(self._host[key].__dlpack__())
         with tf.device(self._device):
-            new, losses = self._train(state, values, resident, tensors, tf.constant(count, tf.int32))
+            arguments = (state, values, resident, tensors, tf.constant(count, tf.int32))
+            self._compiled = self._compiled or self._train.get_concrete_function(*arguments)
+            new, losses = self._compiled(*arguments)
         return new, losses.numpy()[:count]
 
     def predict(self, state: State, features: Tensor) -> dict[str, Tensor]:
@@ -117,15 +115,10 @@ def constants(tree: Mapping[str, Any]) -> dict[str, Tensor]:
     return {path: tf.constant(value, tf.float32) for path, value in numbers(tree).items()}
 
 
-def capacity_of(bytes_an_iteration: int) -> int:
-    """Returns how many iterations a call takes when the host draws this much for each."""
-    return max(1, min(MAX_ITERATIONS, MAX_BYTES // max(bytes_an_iteration, 1)))
-
-
-def _aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Returns an array whose memory begins where TensorFlow wants its tensors to, so that it can take it as it is."""
     size = math.prod(shape) * dtype.itemsize
-    memory = np.zeros(size + ALIGNMENT, np.uint8)
+    memory = np.full(size + ALIGNMENT, 0, np.uint8)  # written now, so that no page is new when a run's time counts
     begin = -memory.ctypes.data % ALIGNMENT
     return memory[begin : begin + size].view(dtype).reshape(shape)
 

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from mtl_cli import program
+from mtl_cli.data import base
 from tests.conftest import MtlTrain
 
 SUMMARY_KEYS = {
@@ -82,7 +83,7 @@ def test_the_chunks_change_no_number(
         return (mtl_train(f"mode={mode}", *data, "steps=100", "eval.every=30").folder / "losses.csv").read_bytes()
 
     whole = losses()
-    monkeypatch.setattr(program, "MAX_ITERATIONS", 7)
+    monkeypatch.setattr(base, "MAX_ITERATIONS", 7)
     assert losses() == whole
 
 

@@ -1,5 +1,6 @@
 """What the sources give: rows that don't depend on chunks, splits that don't overlap, labels as in the file."""
 
+from copy import deepcopy
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,10 +29,10 @@ def test_draws_dont_depend_on_chunks(data: list[str], cuts: set[int]) -> None:
     dataset = _loaded(*data)
     whole, parts = dataset.stream(7, 150), dataset.stream(7, 150)
     bounds = [0, *sorted(cuts), 12]
-    pieces = [parts.joint(end - start) for start, end in pairwise(bounds)]
+    pieces = [deepcopy(parts.joint(end - start)) for start, end in pairwise(bounds)]
     for key, array in whole.joint(12).items():
         np.testing.assert_array_equal(np.concatenate([piece[key] for piece in pieces]), array)
-    pieces = [parts.single(PICKS[start:end]) for start, end in pairwise(bounds)]
+    pieces = [deepcopy(parts.single(PICKS[start:end])) for start, end in pairwise(bounds)]
     for key, array in whole.single(PICKS).items():
         np.testing.assert_array_equal(np.concatenate([piece[key] for piece in pieces]), array)
 

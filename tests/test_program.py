@@ -9,6 +9,7 @@ from mtl_cli import program
 from mtl_cli.backend import tf
 from mtl_cli.config import FAMILIES, Config
 from mtl_cli.console import View
+from mtl_cli.data import base
 from mtl_cli.experiment import load, run
 from mtl_cli.modes.base import Draws
 from mtl_cli.settings import Settings, numbers
@@ -80,10 +81,10 @@ def test_dropout_follows_from_the_seed(tmp_path: Path, dropout: str, changes: bo
 
 
 def test_capacity_bounds_the_memory_of_a_chunk() -> None:
-    assert program.capacity_of(0) == program.MAX_ITERATIONS
+    assert base.capacity_of(0) == base.MAX_ITERATIONS
     for size in (1, 10_000, 10**6, 10**9):
-        capacity = program.capacity_of(size)
-        assert capacity == 1 or capacity * size <= program.MAX_BYTES
+        capacity = base.capacity_of(size)
+        assert capacity == 1 or capacity * size <= base.MAX_BYTES
 
 
 def test_members_have_final_types() -> None:

@@ -6,7 +6,7 @@ Shapes: n iterations, B rows a batch, F features, U units of a task.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,11 @@ Batch = Mapping[str, Tensor]
 Resident = Mapping[str, Any]
 """What stays on the device for the whole run, given to every call of the program."""
 
+MAX_ITERATIONS: Final = 2000
+"""The most iterations that the host draws for at once."""
+MAX_BYTES: Final = 16 * 2**20
+"""The most memory that what it draws at once may take."""
+
 SPLIT, WEIGHTS, ROWS, PICKS, DROPOUT = range(5)
 """What randomness is for: each purpose has its own generator, so none disturbs another."""
 
@@ -29,6 +34,11 @@ SPLIT, WEIGHTS, ROWS, PICKS, DROPOUT = range(5)
 def generator(seed: int, purpose: int, *which: int) -> np.random.Generator:
     """Returns the random generator of one purpose of a run."""
     return np.random.default_rng([seed, purpose, *which])
+
+
+def capacity_of(bytes_an_iteration: int) -> int:
+    """Returns how many iterations the host draws for at once when each takes this much."""
+    return max(1, min(MAX_ITERATIONS, MAX_BYTES // max(bytes_an_iteration, 1)))
 
 
 class Feed(ABC):
@@ -47,7 +57,10 @@ class Feed(ABC):
 
 
 class Stream(ABC):
-    """The host's side of the feed: an endless supply of draws that doesn't depend on how it is cut into chunks."""
+    """The host's side of the feed: an endless supply of draws that doesn't depend on how it is cut into chunks.
+
+    What a draw returns holds until the next one, which may use the same memory.
+    """
 
     @abstractmethod
     def joint(self, n: int) -> Arrays:

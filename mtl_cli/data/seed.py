@@ -1,5 +1,6 @@
 """The source article's data: an endless stream of uniform random numbers, fresh in every iteration."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from mtl_cli.backend import Tensor
-from mtl_cli.data.base import ROWS, Arrays, Batch, Data, Dataset, Feed, Resident, Stream, generator
+from mtl_cli.data.base import ROWS, Arrays, Batch, Data, Dataset, Feed, Resident, Stream, capacity_of, generator
 from mtl_cli.errors import InputError
 from mtl_cli.tasks import Regression, Tasks
 
@@ -45,6 +46,9 @@ class UniformStream(Stream):
         self._batch_size = batch_size
         self._features = feed.features
         self._units = [units for _, units in feed.units]
+        numbers = batch_size * (self._features + sum(self._units))
+        self._memory = np.full(capacity_of(4 * numbers) * numbers, 0, np.float32)
+        """The last draw's; written now, because pages that are new cost more than the numbers drawn into them."""
 
     def joint(self, n: int) -> Arrays:
         """Returns `block` [n, B, F + sum of U], uniform in [0, 1)."""
@@ -55,7 +59,11 @@ class UniformStream(Stream):
         return self._block(len(picks), self._features + max(self._units))
 
     def _block(self, n: int, width: int) -> Arrays:
-        return {"block": self._random.random((n, self._batch_size, width), dtype=np.float32)}
+        shape = (n, self._batch_size, width)
+        if math.prod(shape) > len(self._memory):
+            self._memory = np.empty(math.prod(shape), np.float32)
+        block = self._memory[: math.prod(shape)].reshape(shape)
+        return {"block": self._random.random(dtype=np.float32, out=block)}
 
 
 @dataclass(frozen=True, kw_only=True)

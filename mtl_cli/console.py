@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from mtl_cli.records import Metrics
+from mtl_cli.records import NO_LOSS, Metrics
 
 REFRESHES_PER_SECOND = 4
 SMOOTHING = 0.02
@@ -34,6 +34,8 @@ class Plan:
     """A row each task: name, kind, loss, share, layers, parameters."""
     share: str
     facts: Mapping[str, str]
+    notes: Sequence[str]
+    """What the user should know of the data."""
     steps: int
     folder: str
 
@@ -164,6 +166,8 @@ class Display(View):
         for name, fact in plan.facts.items():
             facts.add_row(Text(name, style="dim"), fact)
         self._console.print(table, facts)
+        for note in plan.notes:
+            self._console.print(Text(f"note: {note}", style="yellow"))
         self._bar = self._progress.add_task("", total=plan.steps)
         if self._console.is_terminal:
             self._live.start()
@@ -174,6 +178,7 @@ class Display(View):
         """Moves the bar and the losses on."""
         for i in range(len(self._tasks)):
             values = losses[:, 1 + i] if picks is None else losses[picks == i, 1 + i]
+            values = values[values != NO_LOSS]
             if len(values):
                 mean, old = float(values.mean()), self._smooth[i]
                 keep = 0.0 if np.isnan(old) else (1 - SMOOTHING) ** len(values)

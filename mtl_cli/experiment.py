@@ -1,6 +1,7 @@
 """One run from config to files. This is the map of the program: data, model, step, program, loop, report."""
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from mtl_cli.models.base import Network
 from mtl_cli.modes.base import Draws, State
 from mtl_cli.overview import ending, plan
 from mtl_cli.program import constants, make_parts, program_for, settings_tree
-from mtl_cli.records import LossesCsv, Metrics, MetricsCsv, git_state, versions, write_summary
+from mtl_cli.records import LossesCsv, Metrics, MetricsCsv, git_state, versions, write_json
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def run(
         summary = {"status": status, "error": message}
         summary |= _summary(progress, time.perf_counter() - begun, metrics)
         summary |= _provenance(config, overrides, device)
-        write_summary(folder, summary)
+        write_json(folder / "summary.json", summary)
     view.end(ending(config, summary, folder))
     return summary
 
@@ -112,6 +113,7 @@ def _summary(progress: Progress, seconds: float, metrics: dict[str, Metrics]) ->
         "iterations_per_second": progress.iterations / progress.seconds if progress.seconds else None,
         "best_iteration": progress.best_iteration,
         "objective": progress.objective,
+        "epochs": progress.epochs,
         "metrics": metrics,
     }
 
@@ -130,7 +132,7 @@ def _provenance(config: Config, overrides: list[str], device: str) -> dict[str, 
 
 def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, stop_asked: Callable[[], bool]) -> Run:
     """Builds everything up to the first iteration."""
-    network = config.model.build(dataset.features, dataset.tasks, config.seed)
+    network = config.model.build(dataset.entry, dataset.tasks, config.seed)
     tree = settings_tree(config.mode, config.model, config.weighting, config.optimizer, dataset.tasks)
     params = network.params()
     optimizers = config.mode.init(make_parts(network, dataset.feed, tree), params)
@@ -178,28 +180,31 @@ def _finish(ready: Run, progress: Progress, metrics_csv: MetricsCsv) -> dict[str
         test = ready.dataset.splits["test"]
         chosen = progress.best_iteration or progress.iterations
         when = f"on the test split after iteration {chosen}"
-        metrics["test"] = evaluate(ready.loop.program, ready.dataset.tasks, progress.best, test, when)
+        metrics["test"] = evaluate(ready.loop.program, ready.dataset, progress.best, test, when)
         metrics_csv.write(chosen, "test", metrics["test"])
     ready.network.assign(progress.best.params)
     beside = ready.folder / "model.partial.keras"
-    predictor(ready.network, ready.dataset).save(beside)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "When providing `inputs` as a dict")  # of columns that can't name a layer
+        predictor(ready.network, ready.dataset).save(beside)
     beside.replace(ready.folder / "model.keras")
+    if ready.dataset.schema is not None:
+        write_json(ready.folder / "columns.json", ready.dataset.schema)
     return metrics
 
 
 def predictor(network: Network, dataset: Dataset) -> Any:
-    """Returns the Keras model that is saved: raw features in, a dict of every task's predictions out.
+    """Returns the Keras model that is saved: raw data in, a dict of every task's predictions out.
 
-    Standardisation is its first layer; classes come as probabilities.
+    Preprocessing is its first part; regressions come in their labels' own unit, classes as probabilities.
     """
-    inputs = keras.Input((dataset.features,), name="features")
-    x = inputs
-    if dataset.standardization is not None:
-        mean, deviation = dataset.standardization.mean, dataset.standardization.deviation
-        x = keras.layers.Normalization(mean=mean, variance=deviation**2)(x)
-    raw = network.inference(x)
-    activations = {
-        name: keras.layers.Activation(task.activation, name=f"{name}_prediction")
-        for name, task in dataset.tasks.items()
-    }
-    return keras.Model(inputs, {name: activation(raw[name]) for name, activation in activations.items()})
+    inputs, features = dataset.entry.raw()
+    raw = network.inference(features)
+    outputs = {}
+    for name, task in dataset.tasks.items():
+        outputs[name] = keras.layers.Activation(task.activation, name=f"{name}_prediction")(raw[name])
+        if name in dataset.scales:
+            scale = dataset.scales[name]
+            original = keras.layers.Rescaling(scale.deviation.tolist(), scale.mean.tolist(), name=f"{name}_original")
+            outputs[name] = original(outputs[name])
+    return keras.Model(inputs, outputs)

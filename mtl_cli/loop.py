@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, keras, tf
 from mtl_cli.console import REFRESHES_PER_SECOND, View
-from mtl_cli.data.base import Arrays, Dataset, Split
+from mtl_cli.data.base import Arrays, Dataset, Labels, Split
 from mtl_cli.errors import RunFailed
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Draws, Mode, State
 from mtl_cli.optimizers import Optimizer
 from mtl_cli.program import Program
-from mtl_cli.records import LossesCsv, Metrics, MetricsCsv
-from mtl_cli.tasks import HIGHER_IS_BETTER, Tasks
+from mtl_cli.records import NO_LOSS, LossesCsv, Metrics, MetricsCsv
+from mtl_cli.tasks import HIGHER_IS_BETTER, Task
 
 FIRST_CHUNK = 10
 GROWTH = 16
@@ -68,6 +68,8 @@ class Progress:
     val: Metrics = field(default_factory=dict)
     """The validation metrics of the best iteration."""
     recent: "Recent" = field(default_factory=lambda: Recent())
+    epochs: dict[str, float] = field(default_factory=dict)
+    """How often each task's training rows were seen, on average."""
     stopped: bool = False
     """Somebody asked for an end before the last iteration."""
 
@@ -111,6 +113,7 @@ class Loop:
             view.losses(*done)
             progress.recent.add(*done[1:])
             progress.state, progress.iterations = state, int(done[0][-1])
+            progress.epochs = self.draws.stream.epochs()
             progress.seconds = time.perf_counter() - begun
             pace.measure(len(iterations), time.perf_counter() - chunk_begun)
             if good < len(iterations):
@@ -136,7 +139,7 @@ class Loop:
 
     def _evaluate(self, state: State, val: Split, iteration: int) -> Metrics:
         when = f"on the validation split after iteration {iteration}"
-        return evaluate(self.program, self.dataset.tasks, state, val, when)
+        return evaluate(self.program, self.dataset, state, val, when)
 
     def _evaluates(self, iteration: int) -> bool:
         return iteration % self.selection.every == 0 or iteration == self.steps
@@ -156,25 +159,34 @@ def draw(mode: Mode, optimizer: Optimizer, draws: Draws, iterations: NDArray[np.
     return {"learning_rate": rates, **mode.draw(draws, iterations), **draws.noise(len(iterations))}
 
 
-def evaluate(program: Program, tasks: Tasks, state: State, split: Split, when: str) -> Metrics:
+def evaluate(program: Program, dataset: Dataset, state: State, split: Split, when: str) -> Metrics:
     """Returns each task's loss and metrics on the rows of a split.
 
     Raises:
         RunFailed: A loss is NaN or infinite; the message says `when`.
     """
     blocks = [
-        program.predict(state, tf.constant(split.features[start : start + EVALUATION_ROWS]))
+        program.predict(state, tf.constant(split.block(start, EVALUATION_ROWS)))
         for start in range(0, len(split), EVALUATION_ROWS)
     ]
     metrics = {}
-    for name, task in tasks.items():
+    for name, task in dataset.tasks.items():
         raw, labels = tf.concat([block[name] for block in blocks], axis=0), split.labels[name]
-        loss = float(task.batch_loss(task.row_losses(labels, raw)))
+        if labels.rows is not None:
+            raw = tf.gather(raw, labels.rows)
+        loss = _mean_loss(task, labels, raw)
         if not math.isfinite(loss):
             raise RunFailed(f"diverged: task {name}'s loss is {loss} {when}; {_ADVICE}")
-        predictions = keras.activations.get(task.activation)(raw).numpy()
-        metrics[name] = {"loss": loss, **task.metrics(labels, predictions)}
+        answers, predictions = labels.values, keras.activations.get(task.activation)(raw).numpy()
+        if name in dataset.scales:
+            answers, predictions = map(dataset.scales[name].original, (answers, predictions))
+        metrics[name] = {"loss": loss, **task.metrics(answers, predictions, labels.weights)}
     return metrics
+
+
+def _mean_loss(task: Task, labels: Labels, raw: Tensor) -> float:
+    weights = None if labels.weights is None else labels.weights / labels.weights.mean()
+    return float(task.batch_loss(task.row_losses(labels.values, raw), weights))
 
 
 class Recent:
@@ -201,6 +213,7 @@ class Recent:
         means = {}
         for i, task in enumerate(tasks):
             values = losses[:, i] if picked is None else losses[picked == i, i]
+            values = values[values != NO_LOSS]
             means[task] = {"loss": float(values.mean()) if len(values) else math.nan}
         return means
 

@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +27,7 @@ from mtl_cli.config import Config, parse
 from mtl_cli.errors import InputError, RunFailed, nearest
 from mtl_cli.interrupt import Interrupt
 from mtl_cli.messages import suggest
+from mtl_cli.verbs import verb_of
 
 FAILED, WRONG_INPUT = 1, 2
 """Exit statuses; 0 is done, and 128 + the signal's number is stopped by one."""
@@ -147,7 +148,10 @@ def main() -> None:
     command = Command()
     Check.begin(command.interrupt)
     try:
-        _refuse_words(arguments)
+        verb = verb_of(arguments)
+        if verb is not None:
+            verb(arguments[1:])
+            return
         with command.interrupt.handling():
             run = hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")
             run(command.__call__)()
@@ -176,11 +180,6 @@ def _conf() -> Path:
     """Returns the folder of the shipped configs: the wheel's, or the checkout's."""
     packaged = Path(__file__).parent / "conf"
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "conf"
-
-
-def _refuse_words(arguments: Sequence[str]) -> None:
-    if arguments and re.fullmatch(r"[A-Za-z][\w-]*", arguments[0]):
-        raise InputError(f"{arguments[0]!r} is no command of mtl-train; overrides look like key=value (see --help)")
 
 
 def _free(folder: str, key: str) -> Path:

@@ -27,14 +27,16 @@ def plan(config: Config, dataset: Dataset, network: Network, device: str, folder
     ]
     sizes = ", ".join(f"{rows:,} {split}" for split, rows in dataset.rows.items()) or "endless stream"
     facts = {
-        "shared": f"{dataset.features} features, layers {_widths(network.shared) or 'none'}, "
+        "shared": f"{dataset.entry.width} features, layers {_widths(network.shared) or 'none'}, "
         f"{_size(network.shared):,} parameters",
         "data": f"{config.data.name}: {sizes}; batches of {config.batch_size}",
         "training": f"{config.steps:,} iterations, {optimizer.name}, learning rate {optimizer.learning_rate:g} "
         f"{optimizer.schedule.name}, seed {config.seed}, {device.partition(':')[0]}",
     }
+    if dataset.columns:
+        facts["columns"] = dataset.columns
     title = f"{config.name}: {mode.name} training, {getattr(config, mode.chooser).name} {mode.chooser}"
-    return Plan(title, rows, mode.share, facts, config.steps, shown(folder))
+    return Plan(title, rows, mode.share, facts, dataset.notes, config.steps, shown(folder))
 
 
 def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
@@ -46,6 +48,8 @@ def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
     ]
     if summary["best_iteration"] is not None:
         parts.append(f"best iteration {summary['best_iteration']:,}, {config.objective} {number(summary['objective'])}")
+    if summary["epochs"]:
+        parts.append("rows seen " + ", ".join(f"{task} {times:,.4g}x" for task, times in summary["epochs"].items()))
     return Ending(
         text="; ".join(parts),
         main_metrics={name: task.metric for name, task in config.tasks.items()},
@@ -63,7 +67,7 @@ def shown(path: Path) -> str:
 
 
 def _widths(variables: Sequence[Any]) -> str:
-    return " - ".join(str(v.shape[-1]) for v in variables if len(v.shape) > 1)
+    return " - ".join(str(v.shape[-1]) for v in variables if len(v.shape) > 1 and v.name != "embeddings")
 
 
 def _size(variables: Sequence[Any]) -> int:

@@ -137,7 +137,7 @@ def program_for(network: Network, dataset: Dataset, tree: Mapping[str, Any], one
         device: The device to compute on.
     """
     shapes = keras.tree.map_structure(lambda a: (a.dtype.name, a.shape), [dataset.resident, one_draw])
-    key = "\n".join([signature(tree), repr(dataset.feed), repr(shapes), device])
+    key = "\n".join([signature(tree), repr(dataset.feed), dataset.entry.structure, repr(shapes), device])
     if key not in _programs:
         _programs[key] = Program(network, dataset, tree, one_draw, device)
     return _programs[key]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import polars as pl
@@ -19,11 +19,15 @@ Metrics = dict[str, dict[str, float]]
 """Metrics by task and name."""
 
 
+NO_LOSS: Final = -1.0
+"""Stands for the loss of a task that has no label in a batch; no loss is negative."""
+
+
 class LossesCsv:
     """`losses.csv`: `iteration,task,joint_loss,<task>_loss...`, a row each logged iteration, written as the run goes.
 
-    Joint rows (`task` = joint) have every loss; alternating rows have the picked task's name and loss. Numbers are the
-    shortest that read back as the same float32.
+    Joint rows (`task` = joint) have the loss of every task that has a label in the batch; alternating rows have the
+    picked task's name and loss. Numbers are the shortest that read back as the same float32.
     """
 
     def __init__(self, folder: Path, tasks: Sequence[str], every: int) -> None:
@@ -64,6 +68,8 @@ class LossesCsv:
         if picks is None:
             names = pl.Series("task", ["joint"]).new_from_index(0, len(iterations))
             columns = [pl.Series(str(i), column) for i, column in enumerate(np.ascontiguousarray(losses.T))]
+            if (losses == NO_LOSS).any():
+                columns = [columns[0], *(column.set(column == NO_LOSS, None) for column in columns[1:])]
         else:
             names = pl.Series("task", self._tasks).gather(picks)
             empty = pl.Series("joint", [None], dtype=pl.Float32).new_from_index(0, len(picks))
@@ -89,11 +95,11 @@ class MetricsCsv:
             pl.DataFrame(rows, orient="row").write_csv(file, include_header=False)
 
 
-def write_summary(folder: Path, summary: dict[str, Any]) -> None:
-    """Writes `summary.json` whole or not at all; what is not finite becomes null."""
-    beside = folder / "summary.json.partial"
-    beside.write_text(json.dumps(_finite(summary), indent=2, allow_nan=False) + "\n")
-    beside.replace(folder / "summary.json")
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes a file like `summary.json` whole or not at all; what is not finite becomes null."""
+    beside = path.with_name(f"{path.name}.partial")
+    beside.write_text(json.dumps(_finite(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    beside.replace(path)
 
 
 def _finite(value: Any) -> Any:

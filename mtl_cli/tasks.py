@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.families import any_of, members_of
-from mtl_cli.settings import Host, NonNegative, Settings, Share
+from mtl_cli.settings import Host, NonNegative, Positive, Settings, Share
 
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Array = NDArray[Any]
@@ -58,6 +58,7 @@ class Task(Settings, ABC):
     prob: Annotated[Share | None, Host()] = None
     layers: list[Count] | None = None
     column: Annotated[str | list[str] | None, Host()] = None
+    path: Annotated[str | list[str] | None, Host()] = None
 
     @field_validator("column")
     @classmethod
@@ -80,13 +81,26 @@ class Task(Settings, ABC):
     def row_losses(self, labels: Tensor, raw: Tensor) -> Tensor:
         """Returns each row's loss, [B], from labels [B, units] (classes: [B]) and raw outputs [B, units]."""
 
-    def batch_loss(self, row_losses: Tensor) -> Tensor:
-        """Returns the task's loss, a scalar, from its rows' losses."""
-        return tf.reduce_mean(row_losses)
+    def batch_loss(self, row_losses: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Returns the task's loss, a scalar, from its rows' losses, [B].
+
+        Without weights their mean; with weights w >= 0, [B], the sum of w l over the number of rows with w > 0, and 0
+        where there is none. (Weights have mean 1 over the training rows, so the expected gradient is that of all rows.)
+        """
+        if weights is None:
+            return tf.reduce_mean(row_losses)
+        count = tf.math.count_nonzero(weights, dtype=tf.float32)
+        return tf.reduce_sum(weights * row_losses) / tf.maximum(count, 1.0)
 
     @abstractmethod
-    def metrics(self, labels: Array, predictions: Array) -> dict[str, float]:
-        """Returns every metric of the kind from labels and predictions (numbers, or probabilities)."""
+    def metrics(self, labels: Array, predictions: Array, weights: Array | None = None) -> dict[str, float]:
+        """Returns every metric of the kind, by scikit-learn.
+
+        Args:
+            labels: As the loss takes them; a regression's in their own unit.
+            predictions: Numbers in that unit, or probabilities.
+            weights: How much each row counts, [rows]; None: all alike.
+        """
 
 
 class Regression(Task):
@@ -95,6 +109,7 @@ class Regression(Task):
     kind: Literal["regression"] = "regression"
     loss: Literal["mse", "mae", "huber", "l2"] = "mse"
     metric: Annotated[Literal["rmse", "mse", "mae", "r2"], Host()] = "rmse"
+    standardize: Annotated[bool, Host()] = True
 
     activation = "linear"
     label_type = np.float32
@@ -103,20 +118,23 @@ class Regression(Task):
         """Returns `mse` mean (y-f)^2, `mae` mean |y-f|, `huber` (delta 1), or `l2` = sum (y-f)^2 / 2."""
         return _REGRESSION_LOSSES[self.loss](labels, raw)
 
-    def batch_loss(self, row_losses: Tensor) -> Tensor:
-        """Returns the rows' mean; for `l2` their sum."""
-        return tf.reduce_sum(row_losses) if self.loss == "l2" else tf.reduce_mean(row_losses)
+    def batch_loss(self, row_losses: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Returns the rows' mean; for `l2` their sum; weighted, if there are weights."""
+        if self.loss != "l2":
+            return super().batch_loss(row_losses, weights)
+        return tf.reduce_sum(row_losses if weights is None else weights * row_losses)
 
-    def metrics(self, labels: Array, predictions: Array) -> dict[str, float]:
+    def metrics(self, labels: Array, predictions: Array, weights: Array | None = None) -> dict[str, float]:
         """Returns rmse, mse, mae and r2 (uniform average over the targets; NaN for a single row)."""
         from sklearn import metrics
 
-        mse = float(metrics.mean_squared_error(labels, predictions))
+        mse = float(metrics.mean_squared_error(labels, predictions, sample_weight=weights))
+        r2 = metrics.r2_score(labels, predictions, sample_weight=weights) if len(labels) > 1 else float("nan")
         return {
             "rmse": float(np.sqrt(mse)),
             "mse": mse,
-            "mae": float(metrics.mean_absolute_error(labels, predictions)),
-            "r2": float(metrics.r2_score(labels, predictions)) if len(labels) > 1 else float("nan"),
+            "mae": float(metrics.mean_absolute_error(labels, predictions, sample_weight=weights)),
+            "r2": float(r2),
         }
 
 
@@ -125,25 +143,39 @@ class Binary(Task):
 
     kind: Literal["binary"] = "binary"
     loss: Literal["bce"] = "bce"
-    metric: Annotated[Literal["auc", "accuracy", "log_loss"], Host()] = "auc"
+    metric: Annotated[Literal["auc", "accuracy", "average_precision", "log_loss", "f1"], Host()] = "auc"
+    pos_weight: Positive | None = None
+    class_weight: Annotated[Literal["balanced"] | None, Host()] = None
+    positive: Annotated[str | int | bool | None, Host()] = None
 
     activation = "sigmoid"
     label_type = np.float32
 
     def row_losses(self, labels: Tensor, raw: Tensor) -> Tensor:
-        """Returns the mean of -y log s(f) - (1-y) log(1 - s(f)) with the logistic function s."""
-        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=raw), axis=1)
+        """Returns the mean of -p y log s(f) - (1-y) log(1 - s(f)), with the logistic function s and p `pos_weight`."""
+        if self.pos_weight is None:
+            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=raw)
+        else:
+            losses = tf.nn.weighted_cross_entropy_with_logits(labels, raw, self.pos_weight)
+        return tf.reduce_mean(losses, axis=1)
 
-    def metrics(self, labels: Array, predictions: Array) -> dict[str, float]:
-        """Returns auc (NaN where only one class occurs), accuracy at 0.5 and log_loss in nats."""
+    def metrics(self, labels: Array, predictions: Array, weights: Array | None = None) -> dict[str, float]:
+        """Returns auc, average precision, accuracy and f1 at 0.5, and log loss in nats.
+
+        auc is NaN where only one class occurs, average precision and f1 where no row is positive.
+        """
         from sklearn import metrics
 
         y, p = labels.ravel(), np.clip(predictions.ravel().astype(float), 1e-15, 1 - 1e-15)
-        both = 0 < y.sum() < y.size
+        each = None if weights is None else np.repeat(weights, labels.size // len(weights))
+        some, all_ = bool(y.any()), bool(y.all())
+        nan = float("nan")
         return {
-            "auc": float(metrics.roc_auc_score(y, p)) if both else float("nan"),
-            "accuracy": float(metrics.accuracy_score(y, p > 0.5)),
-            "log_loss": float(metrics.log_loss(y, p, labels=[0.0, 1.0])),
+            "auc": float(metrics.roc_auc_score(y, p, sample_weight=each)) if some and not all_ else nan,
+            "average_precision": float(metrics.average_precision_score(y, p, sample_weight=each)) if some else nan,
+            "accuracy": float(metrics.accuracy_score(y, p > 0.5, sample_weight=each)),
+            "f1": float(metrics.f1_score(y, p > 0.5, sample_weight=each, zero_division=0.0)) if some else nan,
+            "log_loss": float(metrics.log_loss(y, p, sample_weight=each, labels=[0.0, 1.0])),
         }
 
 
@@ -153,6 +185,7 @@ class Multiclass(Task):
     kind: Literal["multiclass"] = "multiclass"
     loss: Literal["ce"] = "ce"
     metric: Annotated[Literal["accuracy", "log_loss", "macro_f1"], Host()] = "accuracy"
+    class_weight: Annotated[Literal["balanced"] | None, Host()] = None
 
     activation = "softmax"
     label_type = np.int32
@@ -161,20 +194,22 @@ class Multiclass(Task):
         """Returns -log softmax(f)[y], from labels [B] and logits [B, units]."""
         return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=raw)
 
-    def metrics(self, labels: Array, predictions: Array) -> dict[str, float]:
+    def metrics(self, labels: Array, predictions: Array, weights: Array | None = None) -> dict[str, float]:
         """Returns accuracy, log_loss in nats, and macro_f1 over the classes that occur."""
         from sklearn import metrics
 
         chosen = predictions.argmax(axis=1)
         p = np.clip(predictions[np.arange(len(labels)), labels].astype(float), 1e-15, 1.0)
         return {
-            "accuracy": float(metrics.accuracy_score(labels, chosen)),
-            "log_loss": float(-np.log(p).mean()),
-            "macro_f1": float(metrics.f1_score(labels, chosen, average="macro", zero_division=0.0)),
+            "accuracy": float(metrics.accuracy_score(labels, chosen, sample_weight=weights)),
+            "log_loss": float(np.average(-np.log(p), weights=weights)),
+            "macro_f1": float(
+                metrics.f1_score(labels, chosen, average="macro", sample_weight=weights, zero_division=0.0)
+            ),
         }
 
 
-HIGHER_IS_BETTER = frozenset({"accuracy", "auc", "macro_f1", "r2"})
+HIGHER_IS_BETTER = frozenset({"accuracy", "auc", "average_precision", "f1", "macro_f1", "r2"})
 """The metrics of which more is better; of losses and the other metrics, less is."""
 
 KINDS = members_of(sys.modules[__name__], Task)

@@ -17,7 +17,7 @@ from mtl_cli.data import base
 from tests.conftest import MtlTrain
 
 SUMMARY_KEYS = {
-    "status", "error", "iterations", "seconds", "train_seconds", "iterations_per_second", "best_iteration",
+    "status", "error", "iterations", "seconds", "train_seconds", "iterations_per_second", "best_iteration", "epochs",
     "objective", "metrics", "seed", "config_hash", "overrides", "versions", "git", "device",
 }  # fmt: skip
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from mtl_cli.backend import tf
-from mtl_cli.data.base import Dataset, Split, generator
-from mtl_cli.data.rows import RowsDataset, Shuffled
+from mtl_cli.data.base import Dataset, Plain, generator
+from mtl_cli.data.rows import RowsDataset, RowsFeed, Shuffled
 from mtl_cli.data.splits import Fractions, split_rows
 from mtl_cli.errors import InputError
 from mtl_cli.experiment import load
@@ -40,13 +40,16 @@ def test_draws_dont_depend_on_chunks(data: list[str], cuts: set[int]) -> None:
 def test_the_stream_is_uniform_in_0_to_10() -> None:
     dataset = _loaded("data=seed", "tasks.y2.units=3")
     drawn = dataset.stream(0, 10).joint(500)
-    x, labels = dataset.feed.joint({}, {"block": tf.constant(drawn["block"][0])})
+    ((x, labels, weights),) = dataset.feed.joint({}, {"block": tf.constant(drawn["block"][0])})
+    assert not weights
     assert x.shape == (10, 10)
     assert {task: tuple(y.shape) for task, y in labels.items()} == {"y1": (10, 20), "y2": (10, 3)}
     assert drawn["block"].min() >= 0
     assert drawn["block"].max() < 1
     assert abs(10 * drawn["block"].mean() - 5) < 0.05
-    x, y = dataset.feed.single({}, {"block": tf.constant(dataset.stream(0, 10).single(PICKS)["block"][0])}, "y2")
+    block = tf.constant(dataset.stream(0, 10).single(PICKS)["block"][0])
+    x, labels, weights = dataset.feed.single({}, {"block": block}, "y2")
+    (y,) = labels.values()
     assert (x.shape, y.shape) == ((10, 10), (10, 3))
     assert float(tf.reduce_max(tf.concat([x, y], 1))) > 9
 
@@ -61,10 +64,9 @@ def test_every_row_comes_once_before_any_comes_again() -> None:
 
 def test_each_task_walks_through_its_own_rows() -> None:
     rows = {"a": np.arange(10, dtype=np.int32), "b": np.arange(50, 56, dtype=np.int32)}
-    empty = Split(np.zeros((60, 1), np.float32), {})
     dataset = RowsDataset(
-        tasks={}, features=1, feed=None, splits={"val": empty}, train=rows  # type: ignore[arg-type]
-    )  # fmt: skip
+        tasks={}, entry=Plain(1), feed=RowsFeed((("a",), ("b",))), shared=list(rows.values()), own=rows
+    )
     drawn = dataset.stream(0, 2).single(PICKS)["rows"]
     for task, own in enumerate(rows.values()):
         of_task = drawn[task == PICKS].ravel()
@@ -96,7 +98,9 @@ def test_no_digit_image_is_in_two_splits() -> None:
     images, classes = load_digits(return_X_y=True)
     known = {image.astype(np.float32).tobytes(): label for image, label in zip(images, classes, strict=True)}
     seen: dict[str, set[bytes]] = {}
-    labels = {"train": dataset.resident["labels"]} | {name: split.labels for name, split in dataset.splits.items()}
+    labels = {"train": dataset.resident["labels"]} | {
+        name: {task: of.values for task, of in split.labels.items()} for name, split in dataset.splits.items()
+    }
     for name, rows in {"train": train, **{n: s.features for n, s in dataset.splits.items()}}.items():
         squares = rows.reshape(-1, 16, 16)
         for task, corner in (("left", squares[:, :8, :8]), ("right", squares[:, 8:, 8:])):
@@ -153,28 +157,23 @@ def table(tmp_path: Path) -> pl.DataFrame:
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
 def test_a_table_is_read_as_it_stands(table: pl.DataFrame, tmp_path: Path, name: str) -> None:
     tasks = ["+tasks.p={kind: regression, column: [price, price2]}", "+tasks.sold.kind=binary"]
-    dataset = _loaded("data=table", f"data.path={tmp_path / name}", *tasks, "+tasks.class.kind=multiclass")
+    types = "+data.types.flag=number"
+    dataset = _loaded("data=table", f"data.path={tmp_path / name}", *tasks, "+tasks.class.kind=multiclass", types)
+    assert isinstance(dataset, RowsDataset)
     assert [task.units for task in dataset.tasks.values()] == [2, 1, 4]
     assert dataset.rows == {"train": 140, "val": 30, "test": 30}
-    assert dataset.features == 3
-    assert dataset.standardization is not None
-    mean, deviation = dataset.standardization.mean, dataset.standardization.deviation
-    found = []
-    for features, labels in (
-        (dataset.resident["features"], dataset.resident["labels"]),
-        *((split.features, split.labels) for split in dataset.splits.values()),
-    ):
-        raw = features * deviation + mean
-        found += list(zip(raw.round(3).tolist(), labels["p"].tolist(), labels["class"].tolist(), strict=True))
-    rows = table.select("a", "b", pl.col("flag").cast(pl.Float64)).to_numpy().round(3).tolist()
-    labels = table.select("price", "price2").to_numpy().astype(np.float32).tolist()
-    expected = list(zip(rows, labels, table["class"].to_list(), strict=True))
-    for got, want in zip(sorted(found), sorted(expected), strict=True):
-        np.testing.assert_allclose(got[0], want[0], atol=2e-3)
-        assert got[1:] == want[1:]
-    train = dataset.resident["features"]
-    np.testing.assert_allclose(train.mean(axis=0), 0, atol=1e-5)
-    np.testing.assert_allclose(train.std(axis=0), 1, atol=1e-5)
+    rows = [dataset.own["sold"], *(split.rows for split in dataset.splits.values())]
+    np.testing.assert_array_equal(np.sort(np.concatenate([np.asarray(part) for part in rows])), np.arange(200))
+    features = table.select("a", "b", pl.col("flag").cast(pl.Float64)).to_numpy()
+    train = dataset.own["sold"]
+    expected = (features - features[train].mean(axis=0)) / features[train].std(axis=0)
+    np.testing.assert_allclose(dataset.resident["features"], expected, atol=1e-5)
+    price, scale = table.select("price", "price2").to_numpy(), dataset.scales["p"]
+    np.testing.assert_allclose(scale.original(dataset.resident["labels"]["p"]), price, atol=1e-6)
+    np.testing.assert_allclose(dataset.resident["labels"]["p"][train].std(axis=0), 1, atol=1e-5)
+    for split in dataset.splits.values():
+        np.testing.assert_array_equal(split.labels["class"].values, table["class"].to_numpy()[split.rows])
+        np.testing.assert_array_equal(split.labels["sold"].values[:, 0], table["sold"].to_numpy()[split.rows])
 
 
 def _loaded(*overrides: str) -> Dataset:

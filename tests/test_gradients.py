@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import chisquare
 
 from mtl_cli.backend import keras, tf
-from mtl_cli.data.base import PICKS, generator
+from mtl_cli.data.base import PICKS, Plain, generator
 from mtl_cli.data.rows import RowsFeed
 from mtl_cli.models.shared_bottom import SharedBottom
 from mtl_cli.modes.alternating import SHARED, Alternating
@@ -50,9 +50,9 @@ def build(
 ) -> tuple[Parts, State]:
     """Returns the parts of a small network, and a state whose parameters, biases too, are random."""
     model = SharedBottom(shared_layers=[4], task_layers=[3], activation="tanh", l2=l2)
-    network = model.build(FEATURES, members, seed=0)
+    network = model.build(Plain(FEATURES), members, seed=0)
     tree = settings_tree(mode, model, FixedWeighting(), optimizer or Sgd(), members)
-    parts = make_parts(network, RowsFeed(), tree)
+    parts = make_parts(network, RowsFeed((tuple(members),)), tree)
     random, blank = np.random.default_rng(4), network.params()
     params = blank.like([tf.constant(random.normal(scale=0.7, size=p.shape), tf.float32) for p in blank.all()])
     return parts, State(params, mode.init(parts, params))
@@ -60,7 +60,8 @@ def build(
 
 def take(mode: Mode, parts: Parts, state: State, pick: Any = 0, rate: float = 1.0) -> tuple[State, Any]:
     resident = {"features": tf.constant(X), "labels": {name: tf.constant(y) for name, y in LABELS.items()}}
-    batch = {"rows": tf.constant(DRAWN), "pick": tf.convert_to_tensor(pick, tf.int32)}
+    rows = DRAWN[None] if isinstance(mode, Joint) else DRAWN
+    batch = {"rows": tf.constant(rows), "pick": tf.convert_to_tensor(pick, tf.int32)}
     return mode.step(parts, state, resident, batch, tf.constant(rate))
 
 

@@ -43,7 +43,7 @@ def test_the_best_iteration_is_kept_and_tested(tmp_path: Path) -> None:
     for split in ("val", "test"):
         predictions = model.predict(dataset.splits[split].features, verbose=0)
         for task in ("left", "right"):
-            labels, reported = dataset.splits[split].labels[task], summary["metrics"][split][task]
+            labels, reported = dataset.splits[split].labels[task].values, summary["metrics"][split][task]
             chosen = predictions[task].argmax(axis=1)
             assert reported["accuracy"] == pytest.approx(accuracy_score(labels, chosen))
             probabilities = predictions[task] / predictions[task].sum(axis=1, keepdims=True, dtype=float)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from mtl_cli.backend import keras, tf
@@ -21,7 +22,7 @@ def built(*overrides: str) -> tuple[Config, Network]:
     """Returns a config and its network."""
     config = composed(*overrides)
     dataset = load(config)
-    return config, config.model.build(dataset.features, dataset.tasks, config.seed)
+    return config, config.model.build(dataset.entry, dataset.tasks, config.seed)
 
 
 def test_layers_and_owners_are_as_configured() -> None:
@@ -92,15 +93,15 @@ def test_a_saved_model_predicts_what_the_trained_one_did(tmp_path: Path, dropout
         "+tasks.c.kind=multiclass", f"model.dropout={dropout}", "model.task_layers=[3]",
     )  # fmt: skip
     dataset = load(config)
-    network = config.model.build(dataset.features, dataset.tasks, 3)
+    network = config.model.build(dataset.entry, dataset.tasks, 3)
     predictor(network, dataset).save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert dataset.standardization is not None
-    features = dataset.splits["test"].features
-    raw_rows = features * dataset.standardization.deviation + dataset.standardization.mean
-    predictions = loaded.predict(raw_rows.astype(np.float32), verbose=0)
-    raw = network.inferred(network.params(), tf.constant(features))
-    expected = {"p": raw["p"], "s": tf.sigmoid(raw["s"]), "c": tf.nn.softmax(raw["c"])}
+    rows = pl.read_csv(tmp_path / "t.csv")
+    test = dataset.splits["test"]
+    predictions = loaded.predict({name: rows[name].to_numpy()[test.rows] for name in ("a", "b")}, verbose=0)
+    raw = network.inferred(network.params(), tf.constant(test.block(0, 100)))
+    price = dataset.scales["p"].original(raw["p"])
+    expected = {"p": price, "s": tf.sigmoid(raw["s"]), "c": tf.nn.softmax(raw["c"])}
     assert set(predictions) == set(expected)
     for task, value in expected.items():
         np.testing.assert_allclose(predictions[task], value, rtol=1e-5, atol=1e-5)

@@ -10,6 +10,7 @@ from mtl_cli.backend import tf
 from mtl_cli.config import FAMILIES, Config
 from mtl_cli.console import View
 from mtl_cli.data import base
+from mtl_cli.data.base import Plain
 from mtl_cli.experiment import load, run
 from mtl_cli.modes.base import Draws
 from mtl_cli.settings import Settings, numbers
@@ -111,7 +112,7 @@ def test_a_dropped_unit_is_made_up_for() -> None:
 @pytest.mark.parametrize("task", ["y1", "y2"])
 def test_every_hidden_unit_has_a_factor_of_its_own(task: str) -> None:
     config = composed("model.dropout=0.5", "model.shared_layers=[3,2]", "model.task_layers=[2]", "model.use_bias=true")
-    network = config.model.build(4, load(config).tasks, 0)
+    network = config.model.build(Plain(4), load(config).tasks, 0)
     assert network.dropped == 3 + 2 + 2 + 2
     factors = tf.Variable(tf.ones([1, 9]))
     with tf.GradientTape() as tape:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nst
 
-from mtl_cli.records import LossesCsv, MetricsCsv, git_state, write_summary
+from mtl_cli.records import NO_LOSS, LossesCsv, MetricsCsv, git_state, write_json
 
 FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
 
@@ -22,7 +22,8 @@ def test_losses_read_back_as_the_same_float32(tmp_path_factory: pytest.TempPathF
         file.write(np.arange(1, 1 + len(losses)), losses, None)
     lines = (folder / "losses.csv").read_text().splitlines()
     assert lines[0] == "iteration,task,joint_loss,a_loss,b_loss"
-    read = np.array([[np.float32(cell) for cell in line.split(",")[2:]] for line in lines[1:]], np.float32)
+    cells = [[cell or str(NO_LOSS) for cell in line.split(",")[2:]] for line in lines[1:]]
+    read = np.array([[np.float32(cell) for cell in row] for row in cells], np.float32)
     np.testing.assert_array_equal(read, losses)
     assert [line.split(",")[:2] for line in lines[1:]] == [[str(i + 1), "joint"] for i in range(len(losses))]
 
@@ -46,7 +47,7 @@ def test_metrics_are_long(tmp_path: Path) -> None:
 
 
 def test_the_summary_is_strict_json(tmp_path: Path) -> None:
-    write_summary(tmp_path, {"a": {"b": float("nan"), "c": 1.5}, "d": None})
+    write_json(tmp_path / "summary.json", {"a": {"b": float("nan"), "c": 1.5}, "d": None})
     assert json.loads((tmp_path / "summary.json").read_text()) == {"a": {"b": None, "c": 1.5}, "d": None}
     assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
 

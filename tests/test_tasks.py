@@ -103,6 +103,40 @@ def test_r2_of_one_row_is_nan() -> None:
     assert values["mae"] == pytest.approx(np.abs(NUMBERS[0] - RAW[0]).mean(), rel=1e-5)
 
 
+def precision_by_recall(y: np.ndarray, p: np.ndarray) -> float:
+    """Returns the sum over the different scores, from the highest, of (recall - recall before) * precision."""
+    total, before = 0.0, 0.0
+    for threshold in np.unique(p)[::-1]:
+        chosen = p >= threshold
+        recall = (y & chosen).sum() / y.sum()
+        total, before = total + (recall - before) * (y & chosen).sum() / chosen.sum(), recall
+    return total
+
+
+@pytest.mark.parametrize("task", [Regression(units=UNITS), Binary(units=UNITS), Multiclass(units=CLASSES)])
+def test_a_rows_weight_counts_it_as_often(task: Task) -> None:
+    labels = {"regression": NUMBERS, "binary": YES}.get(task.kind, np.arange(len(NUMBERS), dtype=np.int32) % CLASSES)
+    raw = np.random.default_rng(5).normal(size=(len(labels), task.units or 0)).astype(np.float32)
+    predictions = np.asarray(keras.activations.get(task.activation)(tf.constant(raw)))
+    weights = np.arange(len(labels), dtype=np.float32) % 4
+    often = np.repeat(np.arange(len(labels)), weights.astype(int))
+    repeated = task.metrics(labels[often], predictions[often])
+    assert task.metrics(labels, predictions, weights) == pytest.approx(repeated, rel=1e-5)
+    loss = task.batch_loss(task.row_losses(tf.constant(labels), tf.constant(raw)), tf.constant(weights))
+    rows = task.batch_loss(task.row_losses(tf.constant(labels[often]), tf.constant(raw[often])))
+    assert float(loss) == pytest.approx(float(rows) * len(often) / np.count_nonzero(weights), rel=1e-5)
+
+
+def test_pos_weight_multiplies_the_positive_part() -> None:
+    plain, weighted = Binary(units=UNITS), Binary(units=UNITS, pos_weight=3.0)
+    y, raw = tf.constant(YES), tf.constant(RAW)
+    p = logistic(RAW)
+    expected = (-3 * YES * np.log(p) - (1 - YES) * np.log(1 - p)).mean(axis=1)
+    np.testing.assert_allclose(weighted.row_losses(y, raw), expected, rtol=1e-5)
+    one = weighted.model_copy(update={"pos_weight": 1.0})
+    np.testing.assert_allclose(plain.row_losses(y, raw), one.row_losses(y, raw), rtol=1e-5)
+
+
 @pytest.mark.parametrize("digits", [1, 8], ids=["ties", "no ties"])
 def test_binary_metrics(digits: int) -> None:
     p = logistic(RAW).round(digits).clip(0.01, 0.99) + 1e-3  # none is 0.5
@@ -110,7 +144,9 @@ def test_binary_metrics(digits: int) -> None:
     ahead, behind = flat[y][:, None], flat[~y][None, :]
     expected = {
         "auc": ((ahead > behind) + 0.5 * (ahead == behind)).mean(),
+        "average_precision": precision_by_recall(y, flat),
         "accuracy": (y == (flat > 0.5)).mean(),
+        "f1": 2 * (y & (flat > 0.5)).sum() / (y.sum() + (flat > 0.5).sum()),
         "log_loss": -np.log(np.where(y, flat, 1 - flat)).mean(),
     }
     assert Binary(units=UNITS).metrics(YES, p) == pytest.approx(expected, rel=1e-9)

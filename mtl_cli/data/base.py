@@ -1,17 +1,17 @@
 """What every data source gives: batches for training, whole splits for evaluation.
 
-Shapes: n iterations, B rows a batch, F features, U units of a task.
+Shapes: n iterations, B rows a batch, F features, D units, U units of a task.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.backend import Tensor
+from mtl_cli.backend import Tensor, keras
 from mtl_cli.settings import Settings
 from mtl_cli.tasks import Tasks
 
@@ -41,19 +41,30 @@ def capacity_of(bytes_an_iteration: int) -> int:
     return max(1, min(MAX_ITERATIONS, MAX_BYTES // max(bytes_an_iteration, 1)))
 
 
+class Rows(NamedTuple):
+    """A batch of rows, as a step takes them."""
+
+    features: Tensor
+    """[B, F]"""
+    labels: dict[str, Tensor]
+    """Of the tasks that have labels here, [B, U] (classes: [B])."""
+    weights: dict[str, Tensor]
+    """[B], of the tasks whose rows don't all count alike; 0 where a row has no label."""
+
+
 class Feed(ABC):
-    """Turns what the host drew into features and labels, inside the compiled program; holds no data itself.
+    """Turns what the host drew into batches, inside the compiled program; holds no data itself.
 
     Its `repr` tells apart feeds that compile to different programs.
     """
 
     @abstractmethod
-    def joint(self, resident: Resident, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Returns features [B, F] and every task's labels [B, U] (classes: [B]) for the same rows."""
+    def joint(self, resident: Resident, batch: Batch) -> list[Rows]:
+        """Returns the rows of an iteration: the same ones for all tasks, or a batch for each group of tasks."""
 
     @abstractmethod
-    def single(self, resident: Resident, batch: Batch, task: str) -> tuple[Tensor, Tensor]:
-        """Returns features and labels of a batch of one task's own rows."""
+    def single(self, resident: Resident, batch: Batch, task: str) -> Rows:
+        """Returns a batch of one task's own rows."""
 
 
 class Stream(ABC):
@@ -70,25 +81,100 @@ class Stream(ABC):
     def single(self, picks: NDArray[np.int32]) -> Arrays:
         """Draws the next batches, iteration k's from the rows of task `picks[k]`."""
 
+    def epochs(self) -> dict[str, float]:
+        """Returns how often each task's training rows were drawn so far, on average; nothing where rows don't end."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Labels:
+    """One task's labels in a split."""
+
+    values: Array
+    """As the loss takes them, [n, U] (classes: [n])."""
+    rows: NDArray[np.int64] | None = None
+    """Which of the split's rows have one; None: all."""
+    weights: NDArray[np.float32] | None = None
+    """How much each counts, [n]; None: all alike."""
+
 
 @dataclass(frozen=True)
 class Split:
-    """Rows to evaluate on."""
+    """Rows to evaluate on: those of `features` that `rows` numbers, or all."""
 
     features: Array
-    labels: Arrays
+    labels: dict[str, Labels]
+    rows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         """Returns the number of rows."""
-        return len(self.features)
+        return len(self.features if self.rows is None else self.rows)
+
+    def block(self, start: int, size: int) -> Array:
+        """Returns the features of up to `size` rows from `start` on."""
+        if self.rows is None:
+            return self.features[start : start + size]
+        return self.features[self.rows[start : start + size]]
+
+
+class Entry(ABC):
+    """The way from a row of data to the network's first units."""
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """Numbers a row, F."""
+
+    @property
+    @abstractmethod
+    def structure(self) -> str:
+        """A text that is equal for entries that build the same network."""
+
+    @abstractmethod
+    def units(self, features: Tensor, random: np.random.Generator) -> tuple[Tensor, list[Any]]:
+        """Returns the network's first units, [B, D] from [B, F], and the layers with variables on the way."""
+
+    @abstractmethod
+    def raw(self) -> tuple[Any, Tensor]:
+        """Returns the saved model's inputs, and the features [B, F] made of them."""
 
 
 @dataclass(frozen=True)
-class Standardization:
-    """(x - mean) / deviation, feature by feature; it becomes part of the saved model."""
+class Plain(Entry):
+    """Features that go into the network as they are."""
 
-    mean: Array
-    deviation: Array
+    count: int
+
+    @property
+    def width(self) -> int:
+        """Numbers a row."""
+        return self.count
+
+    @property
+    def structure(self) -> str:
+        """Tells widths apart."""
+        return repr(self)
+
+    def units(self, features: Tensor, random: np.random.Generator) -> tuple[Tensor, list[Any]]:
+        """Returns the features."""
+        return features, []
+
+    def raw(self) -> tuple[Any, Tensor]:
+        """Returns one input, `features` [B, F]."""
+        inputs = keras.Input((self.count,), name="features")
+        return inputs, inputs
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A regression's labels are (y - mean) / deviation in training, and y for people; both [U]."""
+
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+
+    def original(self, predictions: Array) -> Array:
+        """Returns numbers in the labels' own unit."""
+        return predictions * self.deviation + self.mean
 
 
 @dataclass(frozen=True)
@@ -96,14 +182,23 @@ class Dataset(ABC):
     """The rows of an experiment. `tasks` are the configured ones with their units filled in."""
 
     tasks: Tasks
-    features: int
+    entry: Entry
     feed: Feed
     resident: dict[str, Any] = field(default_factory=dict)
     splits: dict[str, Split] = field(default_factory=dict)
     """What there is to evaluate on: `val` and `test`, or nothing."""
     rows: dict[str, int] = field(default_factory=dict)
     """Rows by split, `train` too; empty for an endless stream."""
-    standardization: Standardization | None = None
+    scales: dict[str, Scale] = field(default_factory=dict)
+    """Of the tasks whose labels are standardised."""
+    classes: dict[str, list[str]] = field(default_factory=dict)
+    """The classes' names by task, where they have names; a binary task's are no and yes."""
+    schema: dict[str, Any] | None = None
+    """What `mtl-train predict` needs to know of a table's columns, for columns.json."""
+    columns: str = ""
+    """What the columns of a table are, in words."""
+    notes: list[str] = field(default_factory=list)
+    """What the user should know of the data."""
 
     @abstractmethod
     def stream(self, seed: int, batch_size: int) -> Stream:

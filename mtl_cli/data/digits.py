@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mtl_cli.data.base import SPLIT, Data, Dataset, Split, generator
+from mtl_cli.data.base import SPLIT, Data, Dataset, Labels, Plain, Split, generator
 from mtl_cli.data.rows import dataset
 from mtl_cli.data.splits import Fractions, split_rows
 from mtl_cli.errors import InputError, nearest
@@ -71,7 +71,7 @@ class Digits(Data):
             for i, (name, rows) in enumerate(dealt.items())
             if len(rows)
         }
-        return dataset(filled, splits, batch_size)
+        return dataset(filled, Plain((SIDE + self.shift) ** 2), splits, batch_size)
 
     def _pair(
         self,
@@ -87,5 +87,7 @@ class Digits(Data):
         canvas[:, :SIDE, :SIDE] = images[left]
         corner = canvas[:, self.shift :, self.shift :]
         np.maximum(corner, images[right], out=corner)
-        labels = {"left": classes[left].astype(np.int32), "right": classes[right].astype(np.int32)}
-        return Split(canvas.reshape(count, -1), {task: labels[task] for task in tasks})
+        chosen = {"left": left, "right": right}
+        return Split(
+            canvas.reshape(count, -1), {task: Labels(classes[chosen[task]].astype(np.int32)) for task in tasks}
+        )

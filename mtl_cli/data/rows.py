@@ -1,56 +1,67 @@
 """Finite data in memory: the rows stay on the device, and the host draws row numbers only."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.backend import Tensor, tf
-from mtl_cli.data.base import (
-    ROWS,
-    Arrays,
-    Batch,
-    Dataset,
-    Feed,
-    Resident,
-    Split,
-    Standardization,
-    Stream,
-    generator,
-)
+from mtl_cli.backend import tf
+from mtl_cli.data.base import ROWS, Arrays, Batch, Dataset, Entry, Feed, Resident, Rows, Split, Stream, generator
 from mtl_cli.errors import InputError
 from mtl_cli.tasks import Tasks
+
+Numbers = NDArray[np.int32]
+"""Row numbers."""
 
 
 @dataclass(frozen=True)
 class RowsFeed(Feed):
-    """Gathers the drawn rows of the resident features and labels."""
+    """Gathers the drawn rows of the resident features, labels and weights.
 
-    def joint(self, resident: Resident, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Returns features [B, F] and labels of the rows `batch["rows"]` [B]."""
-        rows = batch["rows"]
-        labels = {task: tf.gather(values, rows) for task, values in resident["labels"].items()}
-        return tf.gather(resident["features"], rows), labels
+    Attributes:
+        groups: The tasks that share rows in joint training; each group has rows of its own.
+        weighted: The tasks whose rows don't all count alike, whether or not each has a label.
+        masked: Those some of whose group's rows have no label.
+    """
 
-    def single(self, resident: Resident, batch: Batch, task: str) -> tuple[Tensor, Tensor]:
-        """Returns features and the labels of one task."""
-        rows = batch["rows"]
-        return tf.gather(resident["features"], rows), tf.gather(resident["labels"][task], rows)
+    groups: tuple[tuple[str, ...], ...]
+    weighted: tuple[str, ...] = ()
+    masked: tuple[str, ...] = ()
+
+    def joint(self, resident: Resident, batch: Batch) -> list[Rows]:
+        """Returns the rows that `batch["rows"]` [G, B] numbers for each of the G groups."""
+        counted = {*self.weighted, *self.masked}
+        return [_gathered(resident, batch["rows"][i], group, counted) for i, group in enumerate(self.groups)]
+
+    def single(self, resident: Resident, batch: Batch, task: str) -> Rows:
+        """Returns the rows that `batch["rows"]` [B] numbers, all of which have a label of the task."""
+        return _gathered(resident, batch["rows"], [task], self.weighted)
+
+
+def _gathered(resident: Resident, rows: Any, tasks: Sequence[str], counted: Any) -> Rows:
+    return Rows(
+        tf.gather(resident["features"], rows),
+        {task: tf.gather(resident["labels"][task], rows) for task in tasks},
+        {task: tf.gather(resident["weights"][task], rows) for task in tasks if task in counted},
+    )
 
 
 class Shuffled:
     """Row numbers in random order, each once before any comes again."""
 
-    def __init__(self, rows: NDArray[np.int32], random: np.random.Generator) -> None:
+    def __init__(self, rows: Numbers, random: np.random.Generator) -> None:
         self._rows = rows
         self._random = random
         self._left = rows[:0]
+        self.taken = 0
 
-    def take(self, count: int) -> NDArray[np.int32]:
+    def take(self, count: int) -> Numbers:
         """Returns the next row numbers."""
         parts, missing = [self._left[:count]], count - len(self._left)
         self._left = self._left[count:]
+        self.taken += count
         while missing > 0:
             order = self._random.permutation(self._rows)
             parts.append(order[:missing])
@@ -58,49 +69,65 @@ class Shuffled:
             missing -= len(order)
         return np.concatenate(parts)
 
+    @property
+    def epochs(self) -> float:
+        """How often each row was taken, on average."""
+        return self.taken / len(self._rows)
+
 
 class RowsStream(Stream):
-    """Draws batches of row numbers: one order for all tasks, and one for each task's own rows."""
+    """Draws batches of row numbers: an order for each group of tasks, and one for each task's own rows."""
 
-    def __init__(self, rows: Mapping[str, NDArray[np.int32]], seed: int, batch_size: int) -> None:
-        everyone = next(iter(rows.values()))
-        self._shared = Shuffled(everyone, generator(seed, ROWS, 0))
-        self._own = [Shuffled(own, generator(seed, ROWS, 1, i)) for i, own in enumerate(rows.values())]
+    def __init__(
+        self,
+        groups: Sequence[Sequence[str]],
+        shared: Sequence[Numbers],
+        own: Mapping[str, Numbers],
+        seed: int,
+        batch_size: int,
+    ) -> None:
+        self._groups = groups
+        self._shared = [Shuffled(rows, generator(seed, ROWS, 0, *([i] if i else []))) for i, rows in enumerate(shared)]
+        self._own = {task: Shuffled(rows, generator(seed, ROWS, 1, i)) for i, (task, rows) in enumerate(own.items())}
         self._batch_size = batch_size
 
     def joint(self, n: int) -> Arrays:
-        """Returns `rows` [n, B]."""
-        return {"rows": self._shared.take(n * self._batch_size).reshape(n, self._batch_size)}
+        """Returns `rows` [n, G, B]."""
+        shape = (n, self._batch_size)
+        return {"rows": np.stack([rows.take(n * self._batch_size).reshape(shape) for rows in self._shared], axis=1)}
 
     def single(self, picks: NDArray[np.int32]) -> Arrays:
         """Returns `rows` [n, B], iteration k's from the order of task `picks[k]`."""
         rows = np.empty((len(picks), self._batch_size), np.int32)
-        for task, own in enumerate(self._own):
+        for task, own in enumerate(self._own.values()):
             chosen = picks == task
             count = int(chosen.sum())
             rows[chosen] = own.take(count * self._batch_size).reshape(count, self._batch_size)
         return {"rows": rows}
+
+    def epochs(self) -> dict[str, float]:
+        """Returns how often each task's rows were drawn, on average."""
+        shared = {task: rows.epochs for group, rows in zip(self._groups, self._shared, strict=True) for task in group}
+        return {task: round(own.epochs + shared[task], 3) for task, own in self._own.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class RowsDataset(Dataset):
     """A table in memory, split."""
 
-    train: Mapping[str, NDArray[np.int32]]
-    """The training rows of each task, as row numbers of the resident arrays."""
+    feed: RowsFeed = field()
+    shared: Sequence[Numbers]
+    """The training rows of each group, as row numbers of the resident arrays."""
+    own: Mapping[str, Numbers]
+    """The labelled training rows of each task."""
 
     def stream(self, seed: int, batch_size: int) -> Stream:
         """Returns the draws of training rows."""
-        return RowsStream(self.train, seed, batch_size)
+        return RowsStream(self.feed.groups, self.shared, self.own, seed, batch_size)
 
 
-def dataset(
-    tasks: Tasks,
-    splits: Mapping[str, Split],
-    batch_size: int,
-    standardization: Standardization | None = None,
-) -> Dataset:
-    """Returns the dataset whose splits (`train`, and perhaps `val` and `test`) these are.
+def dataset(tasks: Tasks, entry: Entry, splits: Mapping[str, Split], batch_size: int) -> Dataset:
+    """Returns the dataset whose splits (`train`, and perhaps `val` and `test`) these are, every row with all labels.
 
     Raises:
         InputError: A batch has more rows than the training split.
@@ -108,13 +135,14 @@ def dataset(
     train = splits["train"]
     if batch_size > len(train):
         raise InputError(f"batch_size: {batch_size} is more than the {len(train)} rows of the training split")
+    rows = np.arange(len(train), dtype=np.int32)
     return RowsDataset(
         tasks=tasks,
-        features=train.features.shape[1],
-        feed=RowsFeed(),
-        resident={"features": train.features, "labels": dict(train.labels)},
+        entry=entry,
+        feed=RowsFeed((tuple(tasks),)),
+        resident={"features": train.features, "labels": {name: of.values for name, of in train.labels.items()}},
         splits={name: split for name, split in splits.items() if name != "train" and len(split)},
         rows={name: len(split) for name, split in splits.items() if len(split)},
-        standardization=standardization,
-        train=dict.fromkeys(tasks, np.arange(len(train), dtype=np.int32)),
+        shared=[rows],
+        own=dict.fromkeys(tasks, rows),
     )

@@ -8,8 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mtl_cli.backend import Tensor
-from mtl_cli.data.base import ROWS, Arrays, Batch, Data, Dataset, Feed, Resident, Stream, capacity_of, generator
+from mtl_cli.data.base import (
+    ROWS,
+    Arrays,
+    Batch,
+    Data,
+    Dataset,
+    Feed,
+    Plain,
+    Resident,
+    Rows,
+    Stream,
+    capacity_of,
+    generator,
+)
 from mtl_cli.errors import InputError
 from mtl_cli.tasks import Regression, Tasks
 
@@ -24,18 +36,19 @@ class UniformFeed(Feed):
     features: int
     units: tuple[tuple[str, int], ...]
 
-    def joint(self, resident: Resident, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def joint(self, resident: Resident, batch: Batch) -> list[Rows]:
         """Returns x [B, F] and y [B, U] for each task from a block [B, F + sum of U]."""
         block, labels, start = HIGH * batch["block"], {}, self.features
         for task, units in self.units:
             labels[task] = block[:, start : start + units]
             start += units
-        return block[:, : self.features], labels
+        return [Rows(block[:, : self.features], labels, {})]
 
-    def single(self, resident: Resident, batch: Batch, task: str) -> tuple[Tensor, Tensor]:
+    def single(self, resident: Resident, batch: Batch, task: str) -> Rows:
         """Returns x and y of one task from a block [B, F + largest U]."""
         block = HIGH * batch["block"]
-        return block[:, : self.features], block[:, self.features : self.features + dict(self.units)[task]]
+        labels = block[:, self.features : self.features + dict(self.units)[task]]
+        return Rows(block[:, : self.features], {task: labels}, {})
 
 
 class UniformStream(Stream):
@@ -90,4 +103,4 @@ class Seed(Data):
                 raise InputError(f"tasks.{name}.kind: data=seed has regression tasks only, got {task.kind!r}")
         units = tuple((name, task.units or 1) for name, task in tasks.items())
         filled = {name: tasks[name].model_copy(update={"units": count}) for name, count in units}
-        return UniformDataset(tasks=filled, features=self.features, feed=UniformFeed(self.features, units))
+        return UniformDataset(tasks=filled, entry=Plain(self.features), feed=UniformFeed(self.features, units))

@@ -1,177 +1,385 @@
-"""The user's own table, a CSV or Parquet file: numeric features, and label columns for any number of tasks."""
+"""The user's own tables: one file with several labels, or a file for each task; features of any kind."""
 
-from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mtl_cli.data.base import Data, Dataset, Split, Standardization
-from mtl_cli.data.rows import dataset
-from mtl_cli.data.splits import Fractions, split_rows
+from mtl_cli.data.base import Data, Dataset, Labels, Scale, Split
+from mtl_cli.data.rows import RowsDataset, RowsFeed
+from mtl_cli.data.splits import SPLITS, Fractions, split_groups, split_rows, split_strata
 from mtl_cli.errors import InputError, nearest
-from mtl_cli.tasks import Binary, Multiclass, Task, Tasks
+from mtl_cli.tables import columns as feature_columns
+from mtl_cli.tables.columns import Columns, Kind, floats, refuse_cell
+from mtl_cli.tables.labels import Found, balance, check_learnable, find, scale_of
+from mtl_cli.tables.notes import notes_on
+from mtl_cli.tables.reading import Source, join, read
+from mtl_cli.tasks import Regression, Task, Tasks
 
-Frame = Any
-"""A polars.DataFrame (polars is imported when a table is read)."""
+Paths = str | list[str]
+MISSING_TEXTS = ["NA", "N/A", "NaN", "nan", "null", "NULL"]
+SPLIT_NAMES = {"train": "train", "val": "val", "test": "test", "valid": "val", "validation": "val", "dev": "val"}
+
+
+class Part(NamedTuple):
+    """A table."""
+
+    source: Source
+    tasks: tuple[str, ...]
+    """Those whose labels it has."""
+    split: str | None
+    """What its rows are for, where the file says so."""
 
 
 class Table(Data):
-    """A table whose first line names the columns.
+    """Tables whose first line names the columns.
 
-    Features are all columns that are no task's label, or the ones listed; they are standardised with the training rows'
-    mean and deviation, and the saved model does the same to what it is given.
+    Features are all columns that nothing else names, or the ones listed. What is learned of them (means, categories)
+    comes from the training rows, and the saved model does the same to the raw columns it is given.
     """
 
     name: Literal["table"] = "table"
-    path: str | None = None
+    path: Paths | None = None
+    val_path: Paths | None = None
+    test_path: Paths | None = None
+    missing: list[str] = MISSING_TEXTS
     features: list[str] | None = None
+    exclude: list[str] = []
+    types: dict[str, Kind] = {}
+    date_format: str | None = None
+    min_count: Annotated[int, Field(ge=1)] = 2
+    embed_above: Annotated[int, Field(ge=1)] = 16
+    weight_column: str | None = None
     split: Fractions = Fractions()
+    split_column: str | None = None
+    group_column: str | None = None
     split_seed: Annotated[int, Field(ge=0)] | None = None
 
     def load(self, tasks: Tasks, seed: int, batch_size: int) -> Dataset:
-        """Returns the table's rows for these tasks, split."""
-        if self.path is None:
-            raise InputError("data.path: data=table needs the file to read, e.g. data.path=people.csv")
-        frame = _read(Path(self.path))
-        columns = {name: _columns(name, task) for name, task in tasks.items()}
-        for name, wanted in columns.items():
-            _check_columns(frame, wanted, f"tasks.{name}.column", self.path)
-        features = self._features(frame, {column for wanted in columns.values() for column in wanted})
-        values = _numeric(frame, features, "data.features", self.path)
-        filled: dict[str, Task] = {}
-        labels: dict[str, NDArray[Any]] = {}
-        for name, task in tasks.items():
-            filled[name], labels[name] = _labels(frame, columns[name], name, task, self.path)
+        """Returns the tables' rows for these tasks, split."""
+        sources = self._sources(tasks)
+        wanted = {name: _label_columns(name, task) for name, task in tasks.items()}
+        kinds = self._kinds(sources, wanted)
+        special = [c for c in (self.split_column, self.group_column, self.weight_column) if c is not None]
+        rows = join([source for source, _, _ in sources], [*kinds, *special])
+        found = {name: _found(name, task, wanted[name], sources, rows) for name, task in tasks.items()}
+        weights = self._weights(rows)
+        dealt = self._deal(sources, rows, found, seed if self.split_seed is None else self.split_seed)
 
-        dealt = split_rows(len(values), self.split, seed if self.split_seed is None else self.split_seed)
-        train = values[dealt["train"]]
-        deviation = train.std(axis=0)
-        standardization = Standardization(train.mean(axis=0), np.where(deviation > 0, deviation, 1.0))
-        values = ((values - standardization.mean) / standardization.deviation).astype(np.float32)
-        splits = {
-            split: Split(values[rows], {name: labels[name][rows] for name in tasks}) for split, rows in dealt.items()
+        known = {
+            name: {split: part[labels.known[part] & (weights[part] > 0)] for split, part in dealt.items()}
+            for name, labels in found.items()
         }
-        return dataset(filled, splits, batch_size, standardization)
+        for name, parts in known.items():
+            check_learnable(name, found[name], wanted[name], parts, rows.place)
+        most = max(len(parts["train"]) for parts in known.values())
+        if batch_size > most:
+            raise InputError(f"batch_size: {batch_size} is more than the {most} rows of the training split")
+        columns = feature_columns.fit(
+            rows.frame, kinds, dealt["train"], rows.place,
+            date_format=self.date_format, min_count=self.min_count, embed_above=self.embed_above,
+        )  # fmt: skip
+        notes = notes_on(rows, columns, found, {name: parts["train"] for name, parts in known.items()})
+        matrix = columns.encode(rows.frame, rows.place)
+        made = _dataset(columns, matrix, _groups(sources), found, known, dealt, weights)
+        return replace(made, notes=notes, schema=self._schema(columns, made, wanted))
 
-    def _features(self, frame: Frame, labels: set[str]) -> list[str]:
-        if self.features is None:
-            chosen = [column for column in frame.columns if column not in labels]
-        else:
-            _check_columns(frame, self.features, "data.features", str(self.path))
+    def _schema(self, columns: Columns, made: Dataset, wanted: Mapping[str, list[str]]) -> dict[str, Any]:
+        tasks = {
+            name: {"kind": task.kind, "columns": wanted[name], "classes": made.classes.get(name)}
+            for name, task in made.tasks.items()
+        }
+        inputs = [column._asdict() for column in columns.inputs()]
+        return {"inputs": inputs, "date_format": self.date_format, "missing": self.missing, "tasks": tasks}
+
+    def _sources(self, tasks: Tasks) -> list[Part]:
+        """Returns the tables, each with the tasks whose labels it has, and the split that its rows are."""
+        own: dict[str, list[str]] = {}
+        for name, task in tasks.items():
+            if task.path is not None:
+                own.setdefault(repr(task.path), []).append(name)
+        common = tuple(name for name, task in tasks.items() if task.path is None)
+        sources: list[Part] = []
+        if common:
+            if self.path is None:
+                raise InputError("data.path: data=table needs the file to read, e.g. data.path=people.csv")
+            sources.append(Part(read(self.path, "data.path", self.missing), common, None))
+        elif self.path is not None:
+            raise InputError("data.path: every task has a path of its own, so no task is left for this file")
+        for names in own.values():
+            path = tasks[names[0]].path
+            assert path is not None
+            sources.append(Part(read(path, f"tasks.{names[0]}.path", self.missing), tuple(names), None))
+        for split, held_out in (("val", self.val_path), ("test", self.test_path)):
+            if held_out is not None:
+                source = read(held_out, f"data.{split}_path", self.missing)
+                has = [n for n, t in tasks.items() if set(_label_columns(n, t)) <= set(source.frame.columns)]
+                sources.append(Part(source, tuple(has), split))
+        return sources
+
+    def _kinds(self, sources: Sequence[Part], wanted: Mapping[str, list[str]]) -> dict[str, Kind]:
+        """Returns what each feature is."""
+        labels = {column for columns in wanted.values() for column in columns}
+        for source, tasks, split in sources:
+            for name in tasks if split is None else ():
+                source.need(wanted[name], f"tasks.{name}.column")
+            keys = {"data.split_column": self.split_column, "data.group_column": self.group_column}
+            if split is not None:
+                keys = {}
+            for key, column in {**keys, "data.weight_column": self.weight_column}.items():
+                if column is not None:
+                    source.need([column], key)
+                    if column in labels:
+                        raise InputError(f"{key}: {column!r} is a task's label")
+        first = sources[0][0]
+        special = {self.split_column, self.group_column, self.weight_column}
+        everywhere = {column for source, _, _ in sources for column in source.frame.columns}
+        for column in self.exclude:
+            if column not in everywhere:
+                raise InputError(
+                    f"data.exclude: {first.name} has no column {column!r}; {nearest(column, everywhere, 'columns')}"
+                )
+        left_out = labels | special | set(self.exclude)
+        chosen = [c for c in first.frame.columns if c not in left_out]
+        if self.features is not None:
+            first.need(self.features, "data.features")
             chosen = list(dict.fromkeys(self.features))
             for column in chosen:
                 if column in labels:
                     raise InputError(f"data.features: {column!r} is a task's label; a label can't be a feature as well")
+        for source, _, split in sources[1:]:
+            source.need(chosen, source.key)
+            more = [c for c in source.frame.columns if c not in left_out and c not in chosen]
+            if more and self.features is None and split is None:
+                raise InputError(
+                    f"{source.key}: {source.name} has the column {more[0]!r}, which {first.name} lacks; features are "
+                    "the same for all tasks, so list them in data.features, or the rest in data.exclude"
+                )
         if not chosen:
-            raise InputError(f"data.features: {self.path} has no columns left besides the labels {sorted(labels)}")
-        return chosen
+            raise InputError(f"data.features: {first.name} has no columns left besides the labels {sorted(labels)}")
+        for column in self.types:
+            if column not in chosen:
+                raise InputError(
+                    f"data.types.{column}: no feature has this name; {nearest(column, chosen, 'features')}"
+                )
+        return {
+            column: self.types.get(column) or feature_columns.kind_of(first.frame[column], column, first.place)
+            for column in chosen
+        }
+
+    def _weights(self, rows: Source) -> NDArray[np.float32]:
+        """Returns how much each row counts; 0 is not at all."""
+        if self.weight_column is None:
+            return np.ones(len(rows.frame), np.float32)
+        series = rows.frame[self.weight_column]
+        weights = floats(series, self.weight_column, rows.place)
+        bad = ~(weights >= 0)
+        if bad.any():
+            refuse_cell(series, int(bad.argmax()), self.weight_column, rows.place, "a weight, 0 or more")
+        return weights
+
+    def _deal(
+        self,
+        sources: Sequence[Part],
+        rows: Source,
+        found: Mapping[str, Found],
+        seed: int,
+    ) -> dict[str, NDArray[np.int64]]:
+        """Returns the row numbers of each split; splits without rows are left out."""
+        of_source = np.repeat(np.arange(len(sources)), [len(source.frame) for source, _, _ in sources])
+        fixed = {split: i for i, (_, _, split) in enumerate(sources) if split is not None}
+        free = np.flatnonzero(~np.isin(of_source, list(fixed.values())))
+        if self.split_column is not None:
+            if fixed or self.group_column is not None:
+                raise InputError("data.split_column: the split comes either from a column, from files or from groups")
+            dealt = _named_splits(rows, self.split_column)
+        else:
+            fractions = self.split.without(*fixed)
+            if self.group_column is not None:
+                part = split_groups(_codes(rows.frame[self.group_column])[free], fractions, seed)
+            else:
+                strata = _strata(of_source, found)[free]
+                alike = (strata == strata[0]).all()
+                part = split_rows(len(free), fractions, seed) if alike else split_strata(strata, fractions, seed)
+            dealt = {split: free[numbers] for split, numbers in part.items()}
+            if self.group_column is None:
+                dealt = _with_every_class(dealt, found)
+        dealt |= {split: np.flatnonzero(of_source == i) for split, i in fixed.items()}
+        return {split: numbers for split, numbers in dealt.items() if len(numbers)}
 
 
-def _read(path: Path) -> Frame:
-    import polars as pl
-
-    readers: dict[str, Callable[[Path], Frame]] = {
-        ".csv": lambda file: pl.read_csv(file, infer_schema_length=None),
-        ".parquet": pl.read_parquet,
-    }
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise InputError(f"data.path: {path} is neither a .csv nor a .parquet file")
-    try:
-        exists = path.exists()
-    except OSError as error:
-        raise InputError(f"data.path: {str(path)[:60]}... can't be looked up: {error.strerror}") from error
-    if not exists:
-        names = [other.name for other in path.parent.glob("*") if other.suffix.lower() in readers]
-        hint = f"; {nearest(path.name, names)}" if names else ""
-        raise InputError(f"data.path: there is no file {path}{hint}")
-    if not path.is_file():
-        raise InputError(f"data.path: {path} is not a file")
-    if path.stat().st_size == 0:
-        raise InputError(f"data.path: {path} is empty")
-    try:
-        if path.suffix.lower() == ".csv":
-            header = pl.read_csv(path, has_header=False, n_rows=1, infer_schema=False).row(0)
-            twice = [column for column, count in Counter(header).items() if count > 1]
-            if twice:
-                raise InputError(f"data.path: {path} has the column {twice[0]!r} more than once")
-        frame = reader(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise InputError(f"data.path: {path} can't be read as {path.suffix[1:].lower()}: {reason}") from error
-    if frame.is_empty():
-        raise InputError(f"data.path: {path} has a header but no rows")
-    return frame
-
-
-def _columns(name: str, task: Task) -> list[str]:
+def _label_columns(name: str, task: Task) -> list[str]:
     columns = task.column or name
     return columns if isinstance(columns, list) else [columns]
 
 
-def _check_columns(frame: Frame, columns: list[str], key: str, path: str) -> None:
-    for column in columns:
-        if column not in frame.columns:
-            raise InputError(f"{key}: {path} has no column {column!r}; {nearest(column, frame.columns, 'columns')}")
-
-
-def _numeric(frame: Frame, columns: list[str], key: str, path: str) -> NDArray[np.float64]:
-    """Returns the columns [rows, columns] as finite numbers, or refuses the first cell that is none."""
+def _found(
+    name: str,
+    task: Task,
+    columns: list[str],
+    sources: Sequence[Part],
+    rows: Source,
+) -> Found:
+    """Returns a task's labels for all rows; it has none in other tasks' tables."""
     import polars as pl
 
-    gathered = []
-    for column in dict.fromkeys(columns):
-        series = frame[column]
-        if series.dtype == pl.Boolean or series.dtype.is_numeric():
-            numbers = series.cast(pl.Float64)
-        elif series.dtype == pl.String:
-            numbers = series.cast(pl.Float64, strict=False)
-        else:
-            raise InputError(f"{key}: {path}, column {column!r} holds {series.dtype}, not numbers")
-        values = numbers.to_numpy()
-        with np.errstate(over="ignore"):
-            bad = np.flatnonzero(~np.isfinite(values.astype(np.float32)))
-        if len(bad):
-            cell = series[int(bad[0])]
-            found = "an empty cell" if cell is None else repr(cell)
-            raise InputError(
-                f"{key}: {path}, column {column!r}, row {bad[0] + 1} holds {found}, not a finite number (float32)"
-            )
-        gathered.append(values)
-    return np.stack(gathered, axis=1)
+    def cells(column: str) -> Any:
+        parts = [
+            source.frame.select(column) if name in has else pl.DataFrame({column: [None] * len(source.frame)})
+            for source, has, _ in sources
+        ]
+        try:
+            return pl.concat(parts, how="vertical_relaxed")[column] if len(parts) > 1 else parts[0][column]
+        except pl.exceptions.PolarsError as error:
+            raise InputError(f"tasks.{name}.column: {column!r} has different types in the files: {error}") from error
+
+    return find(name, task, {column: cells(column) for column in columns}, rows.place)
 
 
-def _labels(frame: Frame, columns: list[str], name: str, task: Task, path: str) -> tuple[Task, NDArray[Any]]:
-    """Returns the task with its units filled in, and its labels."""
-    where = f"tasks.{name}"
-    values = _numeric(frame, columns, f"{where}.column", path)
-    if isinstance(task, Multiclass):
-        if len(columns) > 1:
-            raise InputError(f"{where}.column: a multiclass task has one label column, got {columns}")
-        found = np.unique(values)
-        units = task.units or len(found)
-        good = (values >= 0) & (values < units) & (values == np.floor(values))
-        rule = f"a class, 0 to {units - 1}" + ("" if task.units else f" (the column has {units} different values)")
-        _check_range(values, good, where, path, columns, rule)
-        return task.model_copy(update={"units": max(units, 2)}), values[:, 0].astype(task.label_type)
-    if task.units not in (None, len(columns)):
-        raise InputError(f"{where}.units: {task.units}, but the task has {len(columns)} label columns ({columns})")
-    if isinstance(task, Binary):
-        _check_range(values, np.isin(values, (0, 1)), where, path, columns, "0 or 1")
-    return task.model_copy(update={"units": len(columns)}), values.astype(task.label_type)
+def _groups(sources: Sequence[Part]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tasks for _, tasks, split in sources if split is None)
 
 
-def _check_range(
-    values: NDArray[np.float64], good: NDArray[np.bool_], where: str, path: str, columns: list[str], rule: str
-) -> None:
-    bad = np.argwhere(~good)
-    if len(bad):
-        row, column = bad[0]
-        raise InputError(
-            f"{where}: {path}, column {columns[column]!r}, row {row + 1} holds {values[row, column]:g}, "
-            f"which is not {rule}"
-        )
+def _codes(series: Any) -> NDArray[np.int64]:
+    """Returns a number for each different value, in the order they appear; missing ones are one value."""
+    codes: NDArray[np.int64] = series.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    return codes
+
+
+def _strata(of_source: NDArray[np.int64], found: Mapping[str, Found]) -> NDArray[np.int64]:
+    """Returns a number for each combination of table, classes and missing labels."""
+    strata = of_source
+    for labels in found.values():
+        classes = labels.values.reshape(len(strata), -1)[:, 0].astype(np.int64) if labels.classes else 0
+        codes = np.where(labels.known, classes + 1, 0)
+        strata = np.unique(strata * (int(codes.max()) + 1) + codes, return_inverse=True)[1]
+    return strata
+
+
+def _with_every_class(dealt: dict[str, NDArray[np.int64]], found: Mapping[str, Found]) -> dict[str, NDArray[np.int64]]:
+    """Returns the splits in which a row of each class is a training row: where none is, one changes places.
+
+    The training row that goes has only classes that other training rows have, too.
+    """
+    named = [labels for labels in found.values() if labels.classes]
+    codes = [np.where(of.known, of.values.reshape(len(of.known), -1)[:, 0].astype(np.int64), -1) for of in named]
+    counts = [np.bincount(code[dealt["train"]] + 1, minlength=code.max() + 2) for code in codes]
+    for code, count in zip(codes, counts, strict=True):
+        for new in [value for value in np.unique(code[code >= 0]) if not count[value + 1]]:
+            split = next(name for name in ("val", "test") if (code[dealt[name]] == new).any())
+            place = int((code[dealt[split]] == new).argmax())
+            kept = [
+                (c[dealt["train"]] < 0) | (n[c[dealt["train"]] + 1] > 1) for c, n in zip(codes, counts, strict=True)
+            ]
+            spare = np.logical_and.reduce(kept)
+            if not spare.any():
+                continue
+            at = int(spare.argmax())
+            leaving, coming = dealt["train"][at], dealt[split][place]
+            dealt["train"][at], dealt[split][place] = coming, leaving
+            for c, n in zip(codes, counts, strict=True):
+                n[c[leaving] + 1] -= 1
+                n[c[coming] + 1] += 1
+    return dealt
+
+
+def _named_splits(rows: Source, column: str) -> dict[str, NDArray[np.int64]]:
+    import polars as pl
+
+    cells = rows.frame[column].cast(pl.String)
+    named = cells.str.strip_chars().str.to_lowercase().replace_strict(SPLIT_NAMES, default=None)
+    if named.null_count():
+        row = int(named.is_null().arg_max() or 0)
+        refuse_cell(cells, row, column, rows.place, f"the name of a split ({', '.join(SPLIT_NAMES)})")
+    dealt = {split: np.flatnonzero((named == split).to_numpy()) for split in SPLITS}
+    if not len(dealt["train"]):
+        raise InputError(f"data.split_column: no row of {rows.name} is 'train' in {column!r}")
+    return dealt
+
+
+def _dataset(
+    columns: Columns,
+    matrix: NDArray[np.float32],
+    groups: tuple[tuple[str, ...], ...],
+    found: Mapping[str, Found],
+    known: Mapping[str, Mapping[str, NDArray[np.int64]]],
+    dealt: Mapping[str, NDArray[np.int64]],
+    row_weights: NDArray[np.float32],
+) -> Dataset:
+    """Returns the dataset. Training rows, and the others, are row numbers of one matrix."""
+    tasks: dict[str, Task] = {}
+    values: dict[str, Any] = {}
+    scales: dict[str, Scale] = {}
+    shared = [np.unique(np.concatenate([known[name]["train"] for name in group])).astype(np.int32) for group in groups]
+    weights: dict[str, NDArray[np.float32]] = {}
+    weighted, masked = [], []
+    for group, of_group in zip(groups, shared, strict=True):
+        for name in group:
+            tasks[name], values[name] = found[name].task, found[name].values
+            train = known[name]["train"]
+            task = found[name].task
+            if isinstance(task, Regression) and task.standardize:
+                scale = scales[name] = scale_of(values[name][train])
+                values[name] = ((values[name] - scale.mean) / scale.deviation).astype(np.float32)
+            counts = _counts(found[name], train, row_weights)
+            if counts is not None:
+                weighted.append(name)
+            if len(train) < len(of_group):
+                masked.append(name)
+            if counts is not None or len(train) < len(of_group):
+                weights[name] = np.zeros(len(matrix), np.float32)
+                weights[name][train] = 1.0 if counts is None else counts
+    order = {name: tasks[name] for name in found}
+    resident: dict[str, Any] = {"features": matrix, "labels": values}
+    if weights:
+        resident["weights"] = weights
+    return RowsDataset(
+        tasks=order,
+        entry=columns,
+        feed=RowsFeed(groups, tuple(weighted), tuple(masked)),
+        resident=resident,
+        splits={
+            split: _split(split, matrix, dealt[split], values, known, row_weights)
+            for split in dealt
+            if split != "train"
+        },
+        rows={split: len(dealt[split]) for split in SPLITS if split in dealt},
+        scales=scales,
+        classes={name: labels.classes for name, labels in found.items() if labels.classes},
+        columns=columns.description,
+        shared=shared,
+        own={name: known[name]["train"].astype(np.int32) for name in found},
+    )
+
+
+def _counts(found: Found, train: NDArray[np.int64], row_weights: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """Returns how much each labelled training row counts, on average 1; None where all count alike."""
+    counts = row_weights[train]
+    balanced = getattr(found.task, "class_weight", None) is not None
+    if balanced and found.classes:
+        counts = counts * balance(found.values[train], len(found.classes))
+    if not balanced and (counts == counts[0]).all():
+        return None
+    mean: NDArray[np.float32] = counts / counts.mean(dtype=np.float64)
+    return mean.astype(np.float32)
+
+
+def _split(
+    split: str,
+    matrix: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    values: Mapping[str, Any],
+    known: Mapping[str, Mapping[str, NDArray[np.int64]]],
+    row_weights: NDArray[np.float32],
+) -> Split:
+    labels = {}
+    for name, parts in known.items():
+        of_task = parts[split]
+        counts = row_weights[of_task]
+        alike = (counts == counts[0]).all()
+        inside = None if len(of_task) == len(rows) else np.flatnonzero(np.isin(rows, of_task))
+        labels[name] = Labels(values[name][of_task], inside, None if alike else counts)
+    return Split(matrix, labels, rows)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mtl_cli.backend import Tensor, keras, tf
+from mtl_cli.data.base import Entry
 from mtl_cli.settings import Fraction, NonNegative, Settings
 from mtl_cli.tasks import Tasks
 
@@ -95,7 +96,7 @@ class Model(Settings, ABC):
     dropout: Fraction | None = None
 
     @abstractmethod
-    def build(self, features: int, tasks: Tasks, seed: int) -> Network:
+    def build(self, entry: Entry, tasks: Tasks, seed: int) -> Network:
         """Returns a new network whose initial weights follow from the seed."""
 
     def penalty(self, params: Iterable[Tensor]) -> Tensor:

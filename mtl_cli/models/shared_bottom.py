@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from mtl_cli.backend import keras
-from mtl_cli.data.base import WEIGHTS, generator
+from mtl_cli.data.base import WEIGHTS, Entry, generator
 from mtl_cli.models.base import Model, Network
 from mtl_cli.settings import Host, Number, Positive
 from mtl_cli.tasks import Count, Regression, Task, Tasks
@@ -47,7 +47,7 @@ class SharedBottom(Model):
             raise ValueError(f"should be [lower, higher], got {bounds}")
         return bounds
 
-    def build(self, features: int, tasks: Tasks, seed: int) -> Network:
+    def build(self, entry: Entry, tasks: Tasks, seed: int) -> Network:
         """Returns the network; `dropout` follows every hidden layer."""
         random = generator(seed, WEIGHTS)
 
@@ -63,7 +63,8 @@ class SharedBottom(Model):
         outputs = {
             name: dense(task.units or 1, self._output_activation(task), f"{name}_raw") for name, task in tasks.items()
         }
-        inputs = keras.Input((features,), name="features")
+        inputs = keras.Input((entry.width,), name="features")
+        units, first = entry.units(inputs, random)
         widths = [layer.units for layer in [*trunk, *(layer for head in heads.values() for layer in head)]]
         dropped = sum(widths) if self.dropout is not None else 0
 
@@ -73,7 +74,7 @@ class SharedBottom(Model):
                     x = layer(x) if drop is None else drop(layer(x))
                 return x
 
-            bottom = through(trunk, inputs)
+            bottom = through(trunk, units)
             return keras.Model([inputs, *extra], {name: outputs[name](through(heads[name], bottom)) for name in tasks})
 
         inference = model = graph([], None)
@@ -84,7 +85,7 @@ class SharedBottom(Model):
         own = {
             name: [v for layer in [*heads[name], outputs[name]] for v in layer.trainable_variables] for name in tasks
         }
-        shared = [v for layer in trunk for v in layer.trainable_variables]
+        shared = [v for layer in [*first, *trunk] for v in layer.trainable_variables]
         return Network(model, inference, shared, own, dropped)
 
     def _initializer(self, seed: int) -> Any:

@@ -66,13 +66,13 @@ class Alternating(Mode):
         number: int,
         task: str,
     ) -> tuple[State, Tensor]:
-        features, labels = parts.feed.single(resident, batch, task)
+        rows = parts.feed.single(resident, batch, task)
         shared, own = state.params.shared, state.params.own[task]
         with tf.GradientTape() as tape:
             tape.watch([*shared, *own])
-            loss = parts.losses(state.params, features, {task: labels}, batch)[task]
+            loss = parts.losses(state.params, [rows], batch)[task]
             objective = loss + parts.model.penalty([*shared, *own])
-        gradients = tape.gradient(objective, [*shared, *own], unconnected_gradients="zero")
+        gradients = parts.gradients(tape, objective, [*shared, *own])
 
         optimizers = dict(state.optimizers)
         groups = {task: [*shared, *own]} if self._per_task else {SHARED: shared, task: own}

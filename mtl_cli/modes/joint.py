@@ -27,21 +27,22 @@ class Joint(Mode):
         return {"joint": parts.optimizer.init(params.all())}
 
     def draw(self, draws: Draws, iterations: NDArray[np.int64]) -> Arrays:
-        """Draws rows that all tasks share."""
+        """Draws rows that all tasks share, or a batch for each group of tasks."""
         return draws.stream.joint(len(iterations))
 
     def step(
         self, parts: Parts, state: State, resident: Resident, batch: Batch, learning_rate: Tensor
     ) -> tuple[State, Tensor]:
         """Returns the state after one update of all parameters, and all losses."""
-        features, labels = parts.feed.joint(resident, batch)
+        rows = parts.feed.joint(resident, batch)
         parameters = state.params.all()
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            losses = parts.losses(state.params, features, labels, batch)
+            losses = parts.losses(state.params, rows, batch)
             losses_T = tf.stack([losses[task] for task in parts.tasks])
             joint_loss = parts.weighting.joint_loss(losses_T, parts.weights_T())
             objective = joint_loss + parts.model.penalty(parameters)
-        gradients = tape.gradient(objective, parameters, unconnected_gradients="zero")
+        gradients = parts.gradients(tape, objective, parameters)
         optimizer, moved = parts.optimizer.update(state.optimizers["joint"], parameters, gradients, learning_rate)
-        return State(state.params.like(moved), {"joint": optimizer}), tf.concat([[joint_loss], losses_T], axis=0)
+        row = tf.concat([[joint_loss], parts.recorded(losses, rows)], axis=0)
+        return State(state.params.like(moved), {"joint": optimizer}), row

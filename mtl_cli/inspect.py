@@ -1,0 +1,189 @@
+"""`mtl-train inspect`: what is in an unknown table, and a first config that trains on it. Imports no TensorFlow."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mtl_cli.config import RESERVED, TASK_NAME
+from mtl_cli.data.table import MISSING_TEXTS
+from mtl_cli.errors import InputError
+from mtl_cli.tables.columns import ISO_FORMS
+from mtl_cli.tables.reading import Source, read
+
+LIKELY_TARGETS: Final = ("target", "label", "class", "y", "outcome", "response", "price", "result", "survived")
+NO_TEXTS: Final = ("yes", "no", "true", "false", "null", "on", "off", "y", "n")
+"""What YAML reads as something else."""
+MOST_CLASSES: Final = 20
+ID_SHARE: Final = 0.95
+"""The part of a column's cells that are different from which it looks like an id."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column looks like.
+
+    Attributes:
+        kind: As a feature: number, category or date; None: it can't be one.
+        task: As a label: regression, binary or multiclass; None: it can't be one.
+        id: It looks like an id.
+    """
+
+    name: str
+    type: str
+    missing: float
+    different: int
+    example: str
+    kind: str | None
+    task: str | None
+    id: bool
+
+    @property
+    def constant(self) -> bool:
+        """All cells are the same."""
+        return self.different <= 1
+
+
+def inspect(path: str) -> tuple[Source, list[Column]]:
+    """Returns a table and what its columns look like.
+
+    Raises:
+        InputError: The table can't be read.
+    """
+    source = read(path, "INPUT", MISSING_TEXTS)
+    return source, [_column(source.frame[name]) for name in source.frame.columns]
+
+
+def targets_of(columns: Sequence[Column], asked: Sequence[str]) -> list[Column]:
+    """Returns the columns to predict: the asked-for ones, those with a likely name, or the last that can be a label.
+
+    Raises:
+        InputError: One isn't there, can't be a label, or there is none.
+    """
+    named = {column.name: column for column in columns}
+    for name in asked:
+        if name not in named:
+            raise InputError(f"--target: there is no column {name!r}; the columns are {', '.join(named)}")
+        if named[name].task is None:
+            raise InputError(f"--target: column {name!r} ({named[name].type}) can't be a label")
+    if asked:
+        return [named[name] for name in asked]
+    able = [column for column in columns if column.task is not None and not column.id and not column.constant]
+    likely = [c for c in able if re.sub(r"[\d_ ]+$", "", c.name.lower()) in LIKELY_TARGETS]
+    chosen = likely or able[-1:]
+    if not chosen or len(columns) < 2:
+        raise InputError("INPUT: no column can be a label beside features; name one with --target")
+    return chosen
+
+
+def config_text(path: str, source: Source, columns: Sequence[Column], targets: Sequence[Column]) -> str:
+    """Returns an experiment's YAML that trains on the table as it is."""
+    stem, rows = stem_of(path), len(source.frame)
+    excluded = [c.name for c in columns if c not in targets and (c.id or c.constant or c.kind is None)]
+    dates = [c.name for c in columns if c.kind == "date" and c.type == "text" and c not in targets]
+    taken: set[str] = set()
+    lines = [
+        "# @package _global_",
+        f"# A first config for {Path(path).name}: {rows:,} rows, {len(columns)} columns.",
+        f"#   mtl-train --config-dir configs experiment={stem}",
+        "defaults:",
+        "  - override /data: table",
+        "",
+        f"name: {stem}",
+        "steps: 2000",
+        f"batch_size: {max(1, min(64, rows // 5))}",
+        "eval:",
+        "  every: 100",
+        "data:",
+        f"  path: {_quoted(path)}",
+        f"  exclude: [{', '.join(map(_quoted, excluded))}]   # ids, constants, what can't be used",
+        *(["  types:", *(f"    {_quoted(name)}: date" for name in dates)] if dates else []),
+        "tasks:",
+        *(_task(column, taken) for column in targets),
+    ]
+    others = [c for c in columns if c not in targets and c.task and not c.id and not c.constant]
+    if others:
+        lines += ["# Other columns that could be tasks:", *(f"# {_task(column, taken)}" for column in others)]
+    return "\n".join(lines) + "\n"
+
+
+def stem_of(path: str) -> str:
+    """Returns a name for the experiment: the file's, without what can't stand in a config's name."""
+    stem = re.sub(r"[^A-Za-z0-9_]+", "_", Path(path).name.split(".")[0]).strip("_")
+    return stem or "table"
+
+
+def _column(series: Any) -> Column:
+    import polars as pl
+
+    rows, present = len(series), series.drop_nulls()
+    different = present.n_unique() if not series.dtype.is_nested() else len(present)
+    kinds = {pl.String: "text", pl.Boolean: "yes/no", pl.Date: "date", pl.Datetime: "date"}
+    word = next((word for dtype, word in kinds.items() if series.dtype == dtype), None)
+    if word is None and series.dtype.is_numeric():
+        word = "whole numbers" if series.dtype.is_integer() else "numbers"
+    text = word == "text"
+    dates = text and len(present) > 0 and _are_dates(present)
+    kind: str | None = {"text": "category", "yes/no": "category", "date": "date"}.get(
+        word or "", "number" if word else None
+    )
+    return Column(
+        name=series.name,
+        type=word or str(series.dtype).lower(),
+        missing=1 - len(present) / max(rows, 1),
+        different=different,
+        example=str(present[0])[:24] if len(present) else "",
+        kind="date" if dates else kind,
+        task=None if dates else _task_kind(present, word, different),
+        id=(text or word == "whole numbers") and not dates and different > max(20, ID_SHARE * len(present)),
+    )
+
+
+def _are_dates(present: Any) -> bool:
+    import polars as pl
+
+    sample = present.head(1000)
+    read = [sample.str.strptime(pl.Datetime("us"), form, strict=False) for form in ISO_FORMS]
+    parsed = pl.select(pl.coalesce(read)).to_series()
+    return bool(parsed.is_not_null().all())
+
+
+def _task_kind(present: Any, word: str | None, different: int) -> str | None:
+    if word not in ("text", "yes/no", "numbers", "whole numbers") or different < 2:
+        return None
+    if different == 2 and (word in ("text", "yes/no") or set(present.unique().to_list()) == {0, 1}):
+        return "binary"
+    if word == "text":
+        return "multiclass" if different <= MOST_CLASSES else None
+    return "multiclass" if word == "whole numbers" and different <= MOST_CLASSES // 2 else "regression"
+
+
+def _task(column: Column, taken: set[str]) -> str:
+    """Returns a task's line; a column whose name can't be a task's gets another one."""
+    name = re.sub(r"\W+", "_", column.name, flags=re.ASCII).strip("_") or "task"
+    name = name if TASK_NAME.fullmatch(name) and name not in RESERVED else f"task_{name}"
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    of = "" if name == column.name else f", column: {_quoted(column.name)}"
+    return f"  {name}: {{kind: {column.task}{of}}}"
+
+
+def _quoted(text: str) -> str:
+    """Returns a text as YAML reads it back, and with OmegaConf's interpolations as they stand."""
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", text) and text.lower() not in (
+        "yes",
+        "no",
+        "true",
+        "false",
+        "null",
+        "on",
+        "off",
+        "y",
+        "n",
+        "nan",
+    ):
+        return text
+    return json.dumps(text.replace("${", "\\${"), ensure_ascii=False)

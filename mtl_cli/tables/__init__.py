@@ -1,0 +1,1 @@
+"""The user's tables: reading them, and what their columns become."""

@@ -1,0 +1,448 @@
+"""Feature columns: what the training rows say of each, the numbers the network gets, and the same as layers of Keras.
+
+The network gets one float32 a column. Its own first layers turn them into units (`Columns.units`), so that a category
+takes four bytes a row whatever it becomes; the saved model begins one step earlier, with the raw columns
+(`Columns.raw`).
+
+| column | encoded as | units |
+|---|---|---|
+| number | (x - mean) / deviation; missing: 0, or NaN where training rows lack it | itself, and 1 where it is missing |
+| date | days since 1970-01-01 | standardised; sine and cosine of year, week, and day if there are times; missing |
+| category | 0 missing, 1 unseen, then the values | one-hot, or an embedding |
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple, NoReturn, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_cli.backend import Tensor, keras
+from mtl_cli.data.base import Entry
+from mtl_cli.errors import InputError
+from mtl_cli.tables.reading import Frame
+
+Series = Any
+"""A polars.Series."""
+Kind = Literal["number", "category", "date"]
+Place = Callable[[int], str]
+"""Says where a row stands."""
+
+MISSING, UNSEEN, FIRST = 0, 1, 2
+"""Codes of a category; FIRST is the first value's."""
+NO_INTEGER: Final = -(2**63)
+"""What the saved model takes for a missing value in a column of integers."""
+_KERAS_NAME: Final = re.compile(
+    r"(functional|activation|concatenate|rescaling|\w+_lookup|where|is_?nan|cast)(_\d+)?|.*_(prediction|original)"
+)
+"""Names that Keras or the saved model give to other layers."""
+SHOWN: Final = 6
+"""Columns of a kind that are named."""
+ISO_FORMS: Final = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
+YEAR, WEEK, DAY = 365.2425, 7.0, 1.0
+"""Periods in days."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A column of numbers. `gaps`: it has missing values in the training rows."""
+
+    name: str
+    mean: float
+    deviation: float
+    gaps: bool
+    constant: bool = False
+
+    def encode(self, series: Series, place: Place) -> NDArray[np.float32]:
+        """Returns the column standardised, computed in float32 as the saved model does."""
+        scaled = (floats(series, self.name, place) - np.float32(self.mean)) * np.float32(1 / self.deviation)
+        return scaled if self.gaps else np.nan_to_num(scaled, copy=False)
+
+
+@dataclass(frozen=True)
+class Date:
+    """A column of dates. `times`: some aren't midnight."""
+
+    name: str
+    mean: float
+    deviation: float
+    gaps: bool
+    times: bool
+    form: str | None
+
+    def encode(self, series: Series, place: Place) -> NDArray[np.float32]:
+        """Returns days since 1970-01-01."""
+        found = days(series, self.name, self.form, place)
+        return found if self.gaps else np.where(np.isnan(found), np.float32(self.mean), found)
+
+    @property
+    def periods(self) -> list[float]:
+        """The cycles that the network sees."""
+        return [YEAR, WEEK, DAY] if self.times else [YEAR, WEEK]
+
+
+@dataclass(frozen=True)
+class Category:
+    """A column of texts, integers or booleans.
+
+    Attributes:
+        values: The ones that the training rows have often enough, sorted.
+        seen: The codes that occur in the training rows.
+        width: Units of its embedding; None: one-hot.
+    """
+
+    name: str
+    values: tuple[str, ...] | tuple[int, ...]
+    integers: bool
+    seen: tuple[int, ...]
+    width: int | None
+
+    def encode(self, series: Series, place: Place) -> NDArray[np.float32]:
+        """Returns the codes."""
+        import polars as pl
+
+        texts = categories(series, self.name, place)
+        if texts.dtype.is_integer() != self.integers:
+            texts = texts.cast(pl.Int64 if self.integers else pl.String, strict=False)
+        codes = texts.replace_strict(
+            list(self.values), list(range(FIRST, FIRST + len(self.values))), default=UNSEEN, return_dtype=pl.Int32
+        )
+        return np.where(texts.is_null().to_numpy(), MISSING, codes.to_numpy()).astype(np.float32)
+
+
+Column = Number | Date | Category
+
+
+InputKind = Literal["number", "date", "integer", "text"]
+
+
+class Input(NamedTuple):
+    """A raw column that the saved model takes."""
+
+    name: str
+    kind: InputKind
+
+
+def floats(series: Series, name: str, place: Place) -> NDArray[np.float32]:
+    """Returns a column's numbers, NaN where one is missing.
+
+    Raises:
+        InputError: A cell is text, infinite, or too large for float32.
+    """
+    import polars as pl
+
+    if series.dtype == pl.String:
+        numbers = series.str.strip_chars().cast(pl.Float64, strict=False)
+    elif series.dtype.is_numeric() or series.dtype == pl.Boolean or series.dtype == pl.Null:
+        numbers = series.cast(pl.Float64)
+    else:
+        raise InputError(f"{place(0)}, column {name!r} holds {series.dtype}, not numbers")
+    lost = numbers.is_null() & series.is_not_null()
+    if lost.any():
+        refuse_cell(series, int(lost.arg_max()), name, place, "a number")
+    with np.errstate(over="ignore"):
+        values: NDArray[np.float32] = numbers.to_numpy().astype(np.float32)
+    infinite = np.isinf(values)
+    if infinite.any():
+        refuse_cell(series, int(infinite.argmax()), name, place, "a finite number (float32)")
+    return values
+
+
+def days(series: Series, name: str, form: str | None, place: Place) -> NDArray[np.float32]:
+    """Returns a column's dates as days since 1970-01-01, NaN where one is missing.
+
+    `form` says how text is to be read, as strptime's; None: as ISO 8601 (2026-11-22, perhaps with a time).
+    """
+    import polars as pl
+
+    if series.dtype == pl.String:
+        read = [series.str.strptime(pl.Datetime("us"), f, strict=False) for f in ([form] if form else ISO_FORMS)]
+        stamps = pl.select(pl.coalesce(read)).to_series()
+        lost = stamps.is_null() & series.is_not_null()
+        if lost.any():
+            rule = f"a date in the form {form!r}" if form else "a date like 2026-11-22 (see data.date_format)"
+            refuse_cell(series, int(lost.arg_max() or 0), name, place, rule)
+    elif series.dtype in (pl.Date, pl.Datetime, pl.Null):
+        stamps = series.cast(pl.Datetime("us"))
+    else:
+        raise InputError(f"{place(0)}, column {name!r} holds {series.dtype}, not dates")
+    microseconds = stamps.dt.epoch("us").cast(pl.Float64).to_numpy()
+    return np.asarray(microseconds / 86_400e6, np.float32)
+
+
+def categories(series: Series, name: str, place: Place) -> Series:
+    """Returns a column as text, or as integers (booleans too), null where a value is missing."""
+    import polars as pl
+
+    if series.dtype.is_integer() or series.dtype == pl.Boolean or series.dtype == pl.Null:
+        return series.cast(pl.Int64)
+    if series.dtype.is_float():
+        whole = series.fill_nan(None)
+        odd = (whole != whole.floor()).fill_null(value=False)
+        if odd.any():
+            refuse_cell(series, int(odd.arg_max()), name, place, "a whole number or text, as a category is")
+        return whole.cast(pl.Int64, strict=False)
+    if series.dtype in (pl.String, pl.Categorical, pl.Enum):
+        texts = series.cast(pl.String)
+        return texts.set(texts == "", None)
+    raise InputError(f"{place(0)}, column {name!r} holds {series.dtype}, which can't be a category")
+
+
+def kind_of(series: Series, name: str, place: Place) -> Kind:
+    """Returns what a column is when nobody said so."""
+    import polars as pl
+
+    if series.dtype in (pl.Date, pl.Datetime):
+        return "date"
+    if series.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean):
+        return "category"
+    if series.dtype.is_numeric() or series.dtype == pl.Null:
+        return "number"
+    raise InputError(
+        f"{place(0)}, column {name!r} holds {series.dtype}, which can't be learned from; "
+        f"leave it out with 'data.exclude=[{name}]'"
+    )
+
+
+@dataclass(frozen=True)
+class Columns(Entry):
+    """All features in the order of the encoded matrix: numbers (the ones with gaps last), dates, categories."""
+
+    numbers: tuple[Number, ...]
+    dates: tuple[Date, ...]
+    categories: tuple[Category, ...]
+
+    def all(self) -> list[Column]:
+        """Returns them all, in order."""
+        return [*self.numbers, *self.dates, *self.categories]
+
+    def encode(self, frame: Frame, place: Place) -> NDArray[np.float32]:
+        """Returns the matrix [rows, columns]."""
+        matrix = np.empty((len(frame), self.width), np.float32)
+        for i, column in enumerate(self.all()):
+            matrix[:, i] = column.encode(frame[column.name], place)
+        return matrix
+
+    @property
+    def width(self) -> int:
+        """How many there are."""
+        return len(self.numbers) + len(self.dates) + len(self.categories)
+
+    @property
+    def description(self) -> str:
+        """What they are, in words."""
+        words = []
+        for kind, members in (("number", self.numbers), ("date", self.dates), ("category", self.categories)):
+            names = [_described(column) for column in members]
+            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            if names:
+                words.append(f"{kind} {', '.join(names[:SHOWN])}{more}")
+        return "; ".join(words)
+
+    @property
+    def structure(self) -> str:
+        """A text that is equal where `units` builds the same network."""
+        return repr(
+            (
+                [number.gaps for number in self.numbers],
+                [(date.mean, date.deviation, date.gaps, date.periods) for date in self.dates],
+                [(len(category.values), category.seen, category.width) for category in self.categories],
+            )
+        )
+
+    def units(self, encoded: Tensor, random: np.random.Generator) -> tuple[Tensor, list[Any]]:
+        """Returns the network's first units [B, D] from encoded columns [B, C], and the embeddings' layers."""
+        if not self.dates and not self.categories and not any(number.gaps for number in self.numbers):
+            return encoded, []
+        ops, parts = keras.ops, []
+        layers: list[Any] = []
+        whole = sum(not number.gaps for number in self.numbers)
+        if whole:
+            parts.append(encoded[:, :whole])
+        at = len(self.numbers)
+        if whole < at:
+            parts += _filled(encoded[:, whole:at])
+        for date in self.dates:
+            parts += _cycles(encoded[:, at : at + 1], date)
+            at += 1
+        for category in self.categories:
+            codes = encoded[:, at]
+            at += 1
+            if category.width is None:
+                kept = np.array(category.seen, np.float32)[None, :]
+                parts.append(ops.cast(ops.equal(ops.expand_dims(codes, 1), kept), "float32"))
+                continue
+            first = random.uniform(-0.05, 0.05, (FIRST + len(category.values), category.width))
+            first[[code for code in (MISSING, UNSEEN) if code not in category.seen]] = 0.0
+            layer = keras.layers.Embedding(*first.shape, name=f"embedding_{len(layers)}")
+            parts.append(layer(ops.cast(codes, "int32")))
+            layer.embeddings.assign(first)
+            layers.append(layer)
+        return keras.layers.Concatenate(name="units")(parts) if len(parts) > 1 else parts[0], layers
+
+    def raw(self) -> tuple[dict[str, Tensor], Tensor]:
+        """Returns the saved model's inputs by column, each [B, 1], and the encoded columns [B, C] made of them."""
+        inputs: dict[str, Tensor] = {}
+        ops, parts = keras.ops, []
+
+        def take(columns: Sequence[Column], dtype: str) -> list[Tensor]:
+            for column in columns:
+                plain = "/" not in column.name and not _KERAS_NAME.fullmatch(column.name)
+                name = column.name if plain else f"column {len(inputs)}"
+                inputs[column.name] = keras.Input((1,), dtype=dtype, name=name)
+            return [inputs[column.name] for column in columns]
+
+        for gaps in (False, True):
+            numbers = [number for number in self.numbers if number.gaps == gaps]
+            if numbers:
+                block = _joined(take(numbers, "float32"))
+                block = keras.layers.Rescaling(1.0, [-float(np.float32(n.mean)) for n in numbers])(block)
+                block = keras.layers.Rescaling([float(np.float32(1 / n.deviation)) for n in numbers])(block)
+                parts.append(block if gaps else ops.where(ops.isnan(block), 0.0, block))
+        for date in self.dates:
+            (day,) = take([date], "float32")
+            parts.append(day if date.gaps else ops.where(ops.isnan(day), float(np.float32(date.mean)), day))
+        for category in self.categories:
+            (value,) = take([category], "int64" if category.integers else "string")
+            lookup: Any = (
+                keras.layers.IntegerLookup(vocabulary=list(category.values), mask_token=NO_INTEGER)
+                if category.integers
+                else keras.layers.StringLookup(vocabulary=list(category.values), mask_token="")
+            )
+            parts.append(ops.cast(lookup(value), "float32"))
+        return inputs, _joined(parts)
+
+    def inputs(self) -> list[Input]:
+        """Returns what the saved model takes, in the order of its inputs."""
+        kinds = [*(("number", n.name) for n in self.numbers), *(("date", d.name) for d in self.dates)]
+        kinds += [("integer" if c.integers else "text", c.name) for c in self.categories]
+        return [Input(name, cast(InputKind, kind)) for kind, name in kinds]
+
+
+def arrays(frame: Frame, inputs: Sequence[Input], date_format: str | None, place: Place) -> dict[str, NDArray[Any]]:
+    """Returns rows as the saved model takes them: numbers, days since 1970-01-01, integers and texts.
+
+    Raises:
+        InputError: A cell is no such thing.
+    """
+    found: dict[str, NDArray[Any]] = {}
+    for name, kind in inputs:
+        if kind == "number":
+            found[name] = floats(frame[name], name, place)
+        elif kind == "date":
+            found[name] = days(frame[name], name, date_format, place)
+        else:
+            found[name] = _values(frame[name], name, place, integers=kind == "integer")
+    return found
+
+
+def fit(
+    frame: Frame,
+    kinds: Mapping[str, Kind],
+    train: NDArray[np.int64],
+    place: Place,
+    *,
+    date_format: str | None,
+    min_count: int,
+    embed_above: int,
+) -> Columns:
+    """Returns the columns as the training rows describe them.
+
+    Args:
+        frame: The rows, of which `train` are the training rows.
+        kinds: What each feature is.
+        train: The training rows' numbers.
+        place: Says where a row stands.
+        date_format: How text is to be read as a date.
+        min_count: A category's value that fewer training rows have counts as unseen.
+        embed_above: A category with more values than this becomes an embedding of min(50, 1.6 values^0.56) units
+            (the rule of thumb of fastai: Howard and Gugger, Information 11, 2020), one with fewer is one-hot.
+    """
+    numbers, dates, found = [], [], []
+    for name, kind in kinds.items():
+        if kind == "category":
+            found.append(_category(frame[name], name, train, place, min_count, embed_above))
+            continue
+        values = floats(frame[name], name, place) if kind == "number" else days(frame[name], name, date_format, place)
+        known = values[train].astype(np.float64)
+        gaps = bool(np.isnan(known).any())
+        known = known[~np.isnan(known)] if gaps else known
+        mean, deviation = (float(known.mean()), float(known.std())) if len(known) else (0.0, 1.0)
+        constant = deviation <= 1e-30
+        deviation = 1.0 if constant else deviation
+        if kind == "number":
+            numbers.append(Number(name, mean, deviation, gaps, constant))
+        else:
+            times = bool((known != np.floor(known)).any())
+            dates.append(Date(name, mean, deviation, gaps, times, date_format))
+    numbers.sort(key=lambda number: number.gaps)
+    return Columns(tuple(numbers), tuple(dates), tuple(found))
+
+
+def _category(
+    series: Series, name: str, train: NDArray[np.int64], place: Place, min_count: int, embed_above: int
+) -> Category:
+    texts = categories(series, name, place)[train]
+    counts = texts.drop_nulls().value_counts(name="rows")
+    frequent = counts.filter(counts["rows"] >= min_count)[texts.name].sort().to_list()
+    if not frequent:  # Keras' lookups want a value
+        frequent = counts[texts.name].sort().head(1).to_list() or [0 if texts.dtype.is_integer() else "?"]
+    rare = len(frequent) < len(counts)
+    seen = [MISSING] * bool(texts.null_count()) + [UNSEEN] * rare + [*range(FIRST, FIRST + len(frequent))]
+    width = min(50, round(1.6 * len(frequent) ** 0.56)) if len(frequent) > embed_above else None
+    return Category(name, tuple(frequent), texts.dtype.is_integer(), tuple(seen), width)
+
+
+def _described(column: Column) -> str:
+    if not isinstance(column, Category):
+        return column.name
+    how = "one-hot" if column.width is None else f"embedding of {column.width}"
+    return f"{column.name} ({len(column.values)} values, {how})"
+
+
+def refuse_cell(series: Series, row: int, name: str, place: Place, rule: str) -> NoReturn:
+    """Refuses the cell of a row, in a message that says where it is, what it holds and what it should."""
+    cell = series[row]
+    shown = repr(cell if not isinstance(cell, str) or len(cell) <= 60 else cell[:60] + "...")
+    raise InputError(f"{place(row)}, column {name!r} holds {shown}, not {rule}")
+
+
+def _filled(block: Tensor) -> list[Tensor]:
+    """Returns a block with 0 in its gaps, and where they were."""
+    gaps = keras.ops.isnan(block)
+    return [keras.ops.where(gaps, 0.0, block), keras.ops.cast(gaps, "float32")]
+
+
+def _cycles(day: Tensor, date: Date) -> list[Tensor]:
+    """Returns a date's units: the standardised day, the sines and cosines of its cycles, whether it is missing."""
+    ops = keras.ops
+    gap = ops.isnan(day)
+    known = ops.where(gap, date.mean, day)
+    parts = [(known - date.mean) * (1 / date.deviation)]
+    for period in date.periods:
+        angle = ops.mod(known, period) * (2 * math.pi / period)
+        parts += [ops.sin(angle), ops.cos(angle)]
+    return [*parts, ops.cast(gap, "float32")] if date.gaps else parts
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return keras.layers.Concatenate()(list(parts)) if len(parts) > 1 else parts[0]
+
+
+def _values(series: Series, name: str, place: Place, *, integers: bool) -> NDArray[Any]:
+    """Returns categories as the saved model takes them."""
+    import polars as pl
+
+    cells = categories(series, name, place)
+    if not integers:
+        texts: NDArray[Any] = cells.cast(pl.String).fill_null("").to_numpy().astype(object)
+        return texts
+    whole = cells.cast(pl.Int64, strict=False)
+    lost = whole.is_null() & cells.is_not_null()
+    if lost.any():
+        refuse_cell(series, int(lost.arg_max() or 0), name, place, "a whole number, as in training")
+    numbers: NDArray[Any] = whole.fill_null(NO_INTEGER).to_numpy()
+    return numbers

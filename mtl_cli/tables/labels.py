@@ -1,0 +1,180 @@
+"""Label columns: what a task's kind makes of them. A row without a label is one the task doesn't have."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_cli.data.base import Array, Scale
+from mtl_cli.errors import InputError
+from mtl_cli.tables.columns import Place, Series, categories, floats, refuse_cell
+from mtl_cli.tasks import Binary, Multiclass, Task
+
+YES_AND_NO: Final = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("0", "1"))
+"""Pairs of texts, in small letters, whose second is the positive class whatever the alphabet says."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A task's labels.
+
+    Attributes:
+        task: The task with its units filled in.
+        values: A label for every row, [N, U] (classes: [N]); 0 where there is none.
+        known: Where there is one.
+        classes: The classes' names; of a binary task no and yes.
+    """
+
+    task: Task
+    values: Array
+    known: NDArray[np.bool_]
+    classes: list[str]
+
+
+def find(name: str, task: Task, columns: Mapping[str, Series], place: Place) -> Found:
+    """Returns a task's labels from its columns, which have a cell for every row.
+
+    Raises:
+        InputError: The columns don't fit the task's kind.
+    """
+    where, several = f"tasks.{name}", list(columns)
+    classes: list[str] = []
+    if isinstance(task, Multiclass):
+        if len(several) > 1:
+            raise InputError(f"{where}.column: a multiclass task has one label column, got {several}")
+        return _classes(where, task, several[0], columns[several[0]], place)
+    if task.units not in (None, len(several)):
+        raise InputError(f"{where}.units: {task.units}, but the task has {len(several)} label columns ({several})")
+    if isinstance(task, Binary):
+        pairs = [_binary(where, task, column, columns[column], place) for column in several]
+        gathered = [values for values, _ in pairs]
+        classes = pairs[0][1] if len(several) == 1 else []
+    else:
+        gathered = [_numbers(where, column, columns[column], place) for column in several]
+    values = np.stack(gathered, axis=1)
+    known = ~np.isnan(values).any(axis=1)
+    _some(where, known, several)
+    values[~known] = 0.0
+    return Found(task.model_copy(update={"units": len(several)}), values, known, classes)
+
+
+def scale_of(values: Array) -> Scale:
+    """Returns the training labels' mean and deviation, column by column."""
+    exact = values.astype(np.float64)
+    deviation = exact.std(axis=0)
+    return Scale(exact.mean(axis=0), np.where(deviation > 0, deviation, 1.0))
+
+
+def balance(values: Array, classes: int) -> NDArray[np.float32]:
+    """Returns weights n / (k n_c) where n_c of n rows have a row's class, one of k, as "balanced" in scikit-learn."""
+    codes = values.reshape(-1).astype(np.int64)
+    counts = np.bincount(codes, minlength=classes)
+    return np.asarray((len(codes) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[codes], np.float32)
+
+
+def check_learnable(
+    name: str, found: Found, columns: list[str], splits: Mapping[str, NDArray[np.int64]], place: Place
+) -> None:
+    """Refuses labels from which, split as they are, nothing can be learned or told.
+
+    Raises:
+        InputError: A split without a label, training labels that are all equal, a class that training rows lack.
+    """
+    where = f"tasks.{name}"
+    for split, rows in splits.items():
+        if not len(rows):
+            raise InputError(
+                f"{where}: none of the {split} rows has a label in {columns} "
+                f"({int(found.known.sum())} rows have one in all); change data.split"
+            )
+    train = found.values[splits["train"]]
+    if len(train) > 1 and (train == train[0]).all():
+        shown = found.classes[int(train.reshape(-1)[0])] if found.classes else f"{train.reshape(-1)[0]:g}"
+        raise InputError(f"{where}: the label {columns} is {shown} in all {len(train)} training rows; nothing to learn")
+    if not found.classes:
+        return
+    known = np.unique(train)
+    for split, rows in splits.items():
+        new = ~np.isin(found.values[rows].reshape(-1), known)
+        if new.any():
+            row = int(rows[new.argmax()])
+            label = found.classes[int(found.values[row].reshape(-1)[0])]
+            raise InputError(
+                f"{where}: {place(row)}, a {split} row, has the class {label!r}, which no training row has"
+            )
+
+
+def _numbers(where: str, column: str, series: Series, place: Place) -> Array:
+    with _naming(where):
+        return floats(series, column, place)
+
+
+def _binary(where: str, task: Binary, column: str, series: Series, place: Place) -> tuple[Array, list[str]]:
+    """Returns 1 for the positive class, 0 for the other, NaN for none; and the names of the other and of it."""
+    import polars as pl
+
+    with _naming(where):
+        if series.dtype.is_float():
+            neither = (~series.is_in([0.0, 1.0]) & series.is_not_nan()).fill_null(value=False)
+            if neither.any():
+                refuse_cell(series, int(neither.arg_max() or 0), column, place, "0 or 1")
+        cells = categories(series, column, place)
+        present = [str(value) for value in cells.drop_nulls().unique().sort()]
+        text = cells.dtype == pl.String
+        known = present[:2] if text else ["0", "1"]
+        odd = ~cells.cast(pl.String).is_in(known) & cells.is_not_null()
+        if odd.any():
+            rule = f"one of two classes, {' and '.join(map(repr, known))}" if text else "0 or 1"
+            refuse_cell(series, int(odd.arg_max() or 0), column, place, rule)
+    order = _ordered(known)
+    if task.positive is not None:
+        positive = str(int(task.positive)) if isinstance(task.positive, bool) and not text else str(task.positive)
+        if positive not in order:
+            raise InputError(f"{where}.positive: {task.positive!r} is not one of the classes {order} in {column!r}")
+        order.sort(key=positive.__eq__)
+    yes = (cells.cast(pl.String) == order[-1]).fill_null(value=False).to_numpy() if order else np.zeros(len(cells))
+    names = ["false", "true"] if series.dtype == pl.Boolean else order
+    if series.dtype == pl.Boolean and order == ["1", "0"]:
+        names = names[::-1]
+    return np.where(cells.is_null().to_numpy(), np.nan, yes).astype(np.float32), names
+
+
+def _ordered(present: list[str]) -> list[str]:
+    folded = tuple(text.strip().lower() for text in present)
+    return present[::-1] if folded[::-1] in YES_AND_NO else present
+
+
+def _classes(where: str, task: Multiclass, column: str, series: Series, place: Place) -> Found:
+    import polars as pl
+
+    with _naming(where):
+        cells = categories(series, column, place)
+    known = cells.is_not_null().to_numpy()
+    _some(where, known, [column])
+    present = cells.drop_nulls().unique().sort().to_list()
+    if task.units is not None and cells.dtype.is_integer() and set(present) <= set(range(task.units)):
+        present = list(range(task.units))
+    if task.units not in (None, len(present)):
+        shown = ", ".join(map(str, present[:10])) + (", ..." if len(present) > 10 else "")
+        raise InputError(f"{where}.units: {task.units}, but column {column!r} has {len(present)} classes ({shown})")
+    codes = cells.replace_strict(present, list(range(len(present))), default=0, return_dtype=pl.Int32)
+    values = codes.fill_null(0).to_numpy().astype(task.label_type)
+    names = [("false", "true")[v] if series.dtype == pl.Boolean else str(v) for v in present]
+    return Found(task.model_copy(update={"units": max(len(present), 2)}), values, known, names)
+
+
+def _some(where: str, known: NDArray[np.bool_], columns: list[str]) -> None:
+    if not known.any():
+        raise InputError(f"{where}: no row has a label in {columns}")
+
+
+@contextmanager
+def _naming(where: str) -> Iterator[None]:
+    """Puts the task's key before what is wrong with a cell."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None

@@ -1,0 +1,93 @@
+"""What looks odd in a table, said before training: it may be meant, so nothing is refused."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_cli.tables.columns import Category, Columns, Number, floats
+from mtl_cli.tables.labels import Found
+from mtl_cli.tables.reading import Source
+
+LOOKED_AT = 10_000
+"""Training rows that are compared with labels."""
+FEW = 20
+"""Rows under which nothing is called an id."""
+
+
+def notes_on(
+    rows: Source, columns: Columns, found: Mapping[str, Found], train: Mapping[str, NDArray[np.int64]]
+) -> list[str]:
+    """Returns a line for each odd feature: constant, like an id, equal to a label, or numbers among text."""
+    notes = [*_constant(columns), *_ids(rows, columns), *_numbers_in_text(rows, columns)]
+    for task, labels in found.items():
+        notes += _leaks(rows, columns, task, labels, train[task][:LOOKED_AT])
+    return notes
+
+
+def _constant(columns: Columns) -> list[str]:
+    same = [n.name for n in columns.numbers if n.constant and not n.gaps]
+    same += [c.name for c in columns.categories if len(c.seen) < 2]
+    return [
+        f"column {name!r} is the same in all training rows; leave it out with 'data.exclude=[{name}]'" for name in same
+    ]
+
+
+def _ids(rows: Source, columns: Columns) -> list[str]:
+    """Finds texts that are nearly all different, and whole numbers that all are."""
+    size, notes = len(rows.frame), []
+    candidates: list[Category | Number] = [*columns.categories, *columns.numbers]
+    for column in candidates:
+        series = rows.frame[column.name]
+        counted = isinstance(column, Category) or series.dtype.is_integer()
+        if size > FEW and counted and series.n_unique() > (0.95 if isinstance(column, Category) else 0.9999) * size:
+            notes.append(
+                f"column {column.name!r} looks like an id ({series.n_unique():,} different values in {size:,} rows); "
+                f"leave it out with 'data.exclude=[{column.name}]'"
+            )
+    return notes
+
+
+def _numbers_in_text(rows: Source, columns: Columns) -> list[str]:
+    import polars as pl
+
+    notes = []
+    for column in columns.categories:
+        series = rows.frame[column.name]
+        if series.dtype != pl.String:
+            continue
+        present = series.drop_nulls()
+        numeric = present.cast(pl.Float64, strict=False).is_not_null()
+        if len(present) and 0.5 < numeric.sum() / len(present) < 1:
+            odd = present.filter(~numeric)[0]
+            notes.append(
+                f"column {column.name!r} is text because of cells like {odd[:20]!r}, though most are numbers; if that "
+                f"stands for a missing value, add it to data.missing, else say '+data.types.{column.name}=category'"
+            )
+    return notes
+
+
+def _leaks(rows: Source, columns: Columns, task: str, found: Found, train: NDArray[np.int64]) -> list[str]:
+    """Finds features that are a label: numbers of correlation 1, categories that stand for its classes one by one."""
+    frame, notes = rows.frame[train], []
+    labels = found.values[train].reshape(len(train), -1).astype(np.float64)
+    for number in columns.numbers:
+        x = floats(frame[number.name], number.name, rows.place).astype(np.float64)
+        known = ~np.isnan(x)
+        x = x[known] - x[known].mean() if known.sum() > 2 else np.zeros(1)
+        for y in labels[known].T if known.sum() > 2 else ():
+            scale = np.sqrt((x**2).sum() * ((y - y.mean()) ** 2).sum())
+            if scale > 0 and abs((x * (y - y.mean())).sum()) / scale > 1 - 1e-6:
+                notes.append(_leak(number.name, task, "correlation 1"))
+                break
+    if found.classes:
+        for category in columns.categories:
+            codes = category.encode(frame[category.name], rows.place)
+            pairs = len(np.unique(np.stack([codes, labels[:, 0]]), axis=1).T)
+            if pairs == len(np.unique(codes)) == len(np.unique(labels[:, 0])) > 1:
+                notes.append(_leak(category.name, task, "its values are the classes"))
+    return notes
+
+
+def _leak(column: str, task: str, why: str) -> str:
+    return f"column {column!r} equals the label of task {task} ({why}); leave it out with 'data.exclude=[{column}]'"

@@ -1,0 +1,96 @@
+"""The words that may come first: `mtl-train predict`, `mtl-train inspect`."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from mtl_cli.errors import InputError, nearest
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (see {self.prog} --help)")
+
+
+def predict(words: Sequence[str]) -> None:
+    """Predicts every task for the rows of a table."""
+    parser = _Parser(
+        prog="mtl-train predict",
+        description="Predicts every task for the rows of a table: <task>, and <task>_<class> for probabilities.",
+    )
+    parser.add_argument("run", metavar="RUN_DIR", type=Path, help="the folder of a finished run with data=table")
+    parser.add_argument("input", metavar="INPUT", help="a table (.csv, .tsv, .parquet, .ndjson, .gz), or a glob")
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="a .csv or .parquet file to write")
+    parser.add_argument("--id", action="append", default=[], metavar="COLUMN", help="a column to keep (repeatable)")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
+    given = parser.parse_args(words)
+    from mtl_cli.predict import predict as run
+
+    console = Console(stderr=True, highlight=False)
+    with console.status("loading the model") as status:
+        rows = run(
+            given.run, given.input, given.out, list(dict.fromkeys(given.id)), force=given.force,
+            shown=lambda done: status.update(f"{done:,} rows"),
+        )  # fmt: skip
+    print(f"{given.out}: {rows:,} rows")
+
+
+def inspect(words: Sequence[str]) -> None:
+    """Shows an unknown table, and writes a first config for it."""
+    parser = _Parser(
+        prog="mtl-train inspect",
+        description="Shows what is in a table, and writes a config that trains on it as it is: "
+        "DIR/experiment/<name of the table>.yaml.",
+    )
+    parser.add_argument("input", metavar="INPUT", help="a table (.csv, .tsv, .parquet, .ndjson, .gz)")
+    parser.add_argument("--target", action="append", default=[], metavar="COLUMN", help="to predict (repeatable)")
+    parser.add_argument(
+        "--out", default="configs", type=Path, metavar="DIR", help="folder of configs (default: %(default)s)"
+    )
+    given = parser.parse_args(words)
+    from mtl_cli.inspect import config_text, stem_of, targets_of
+    from mtl_cli.inspect import inspect as look
+
+    source, columns = look(given.input)
+    targets = targets_of(columns, given.target)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("column", "holds", "missing", "different", "example", "use"):
+        table.add_column(heading, overflow="fold", justify="right" if heading in ("missing", "different") else "left")
+    for column in columns:
+        use = f"task: {column.task}" if column in targets else column.kind or "left out"
+        use = "left out (like an id)" if column.id and column not in targets else use
+        use = "left out (constant)" if column.constant and column not in targets else use
+        table.add_row(column.name, column.type, f"{column.missing:.0%}", f"{column.different:,}", column.example, use)
+    stem = stem_of(given.input)
+    file: Path = given.out / "experiment" / f"{stem}.yaml"
+    if file.exists():
+        raise InputError(f"{file} exists; it is not overwritten: choose another folder with --out")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = config_text(given.input, source, columns, targets)
+    file.write_text(text.replace("--config-dir configs", f"--config-dir {given.out}"))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"{source.name}: {len(source.frame):,} rows; wrote {file}. Train it with", soft_wrap=True)
+    console.print(f"  mtl-train --config-dir {given.out} experiment={stem}", soft_wrap=True)
+
+
+VERBS: dict[str, Callable[[Sequence[str]], None]] = {"predict": predict, "inspect": inspect}
+
+
+def verb_of(arguments: Sequence[str]) -> Callable[[Sequence[str]], None] | None:
+    """Returns what the first word asks for; None where it is an override or an option.
+
+    Raises:
+        InputError: It is neither, nor a verb.
+    """
+    if not arguments or arguments[0].startswith(("-", "+", "~")) or "=" in arguments[0]:
+        return None
+    if arguments[0] not in VERBS:
+        hint = nearest(arguments[0], VERBS, "commands")
+        raise InputError(f"{arguments[0]!r} is no command of mtl-train; {hint} (overrides look like key=value)")
+    return VERBS[arguments[0]]

@@ -2,7 +2,6 @@
 
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from mtl_cli.config import Config
 from mtl_cli.console import View
 from mtl_cli.data.base import Arrays, Dataset
 from mtl_cli.errors import InputError
+from mtl_cli.interrupt import Interrupt
 from mtl_cli.loop import Loop, Progress, Selection, draw, evaluate
 from mtl_cli.models.base import Network
 from mtl_cli.modes.base import Draws, State
@@ -58,7 +58,7 @@ def run(
     folder: Path,
     overrides: list[str],
     view: View,
-    stop_asked: Callable[[], bool] = lambda: False,
+    interrupt: Interrupt | None = None,
 ) -> dict[str, Any]:
     """Trains one run and writes its files into `folder`.
 
@@ -68,7 +68,7 @@ def run(
         folder: An existing folder for the files.
         overrides: The command line's overrides, for the summary.
         view: How to show it.
-        stop_asked: Asked after every chunk whether to end early.
+        interrupt: Asked after every chunk whether to end early; before the first, a signal ends the run at once.
 
     Returns:
         The summary, as in summary.json.
@@ -78,13 +78,16 @@ def run(
         RunFailed: A loss or parameter became NaN or infinite. Files are written up to there.
     """
     begun = time.perf_counter()
+    interrupt = interrupt or Interrupt()
     with view.busy("loading TensorFlow"):
         device = start(config.device)
+        interrupt.let_through()  # what a signal raises during an import may be lost in a callback of Python's
     progress, metrics = Progress(), {}
     status, message = "failed", None
     try:
         with view.busy("building the network"):
-            ready = _prepare(config, dataset, folder, device, stop_asked)
+            ready = _prepare(config, dataset, folder, device, interrupt)
+            interrupt.let_through()
         view.start(plan(config, dataset, ready.network, device, folder))
         metrics = _train(ready, progress, view)
         status = "stopped" if progress.stopped else "finished"
@@ -130,7 +133,7 @@ def _provenance(config: Config, overrides: list[str], device: str) -> dict[str, 
     }
 
 
-def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, stop_asked: Callable[[], bool]) -> Run:
+def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, interrupt: Interrupt) -> Run:
     """Builds everything up to the first iteration."""
     network = config.model.build(dataset.entry, dataset.tasks, config.seed)
     tree = settings_tree(config.mode, config.model, config.weighting, config.optimizer, dataset.tasks)
@@ -154,7 +157,7 @@ def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, stop_a
         resident=keras.tree.map_structure(tf.constant, dataset.resident),
         steps=config.steps,
         selection=selection,
-        stop_asked=stop_asked,
+        stop_asked=interrupt,
     )
     return Run(config, folder, dataset, device, network, loop, State(params, optimizers), one_draw)
 

@@ -191,7 +191,7 @@ def test_a_signal_ends_the_run_in_order(tmp_path: Path, number: signal.Signals, 
         assert process.poll() is None
         time.sleep(0.05)
     os.kill(process.pid, number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == status
     assert err == ""
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
@@ -215,7 +215,7 @@ def test_an_early_signal_leaves_nothing_or_a_run(tmp_path: Path, seconds: float,
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(seconds)
     os.kill(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert process.returncode in (130, -signal.SIGINT)
     assert err == ""
     assert not any(tmp_path.iterdir()) or any(tmp_path.rglob("summary.json"))

@@ -1,7 +1,6 @@
 """One run from config to files. This is the map of the program: data, model, step, program, loop, report."""
 
 import time
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from mtl_cli.modes.base import Draws, State
 from mtl_cli.overview import ending, plan
 from mtl_cli.program import constants, make_parts, program_for, settings_tree
 from mtl_cli.records import LossesCsv, Metrics, MetricsCsv, git_state, versions, write_json
+from mtl_cli.tables.columns import allowing_any_column
 
 
 @dataclass(frozen=True)
@@ -187,8 +187,7 @@ def _finish(ready: Run, progress: Progress, metrics_csv: MetricsCsv) -> dict[str
         metrics_csv.write(chosen, "test", metrics["test"])
     ready.network.assign(progress.best.params)
     beside = ready.folder / "model.partial.keras"
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "When providing `inputs` as a dict")  # of columns that can't name a layer
+    with allowing_any_column():
         predictor(ready.network, ready.dataset).save(beside)
     beside.replace(ready.folder / "model.keras")
     if ready.dataset.schema is not None:

@@ -151,7 +151,7 @@ def main() -> None:
         verb = verb_of(arguments)
         if verb is not None:
             verb(arguments[1:])
-            return
+            sys.exit(0)
         with command.interrupt.handling():
             run = hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")
             run(command.__call__)()

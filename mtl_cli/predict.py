@@ -11,7 +11,7 @@ import numpy as np
 
 from mtl_cli.backend import keras, start, tf
 from mtl_cli.errors import InputError, nearest
-from mtl_cli.tables.columns import Input, arrays
+from mtl_cli.tables.columns import Input, allowing_any_column, arrays
 from mtl_cli.tables.reading import Frame, check, files_of, scan
 
 BLOCK: Final = 65_536
@@ -98,7 +98,8 @@ def _schema(folder: Path) -> dict[str, Any]:
 
 def _load(folder: Path, schema: dict[str, Any]) -> Predictor:
     start("auto")
-    model = keras.saving.load_model(folder / "model.keras")
+    with allowing_any_column():
+        model = keras.saving.load_model(folder / "model.keras")
     call = tf.function(lambda rows: model(rows, training=False), reduce_retracing=True)
     inputs = [Input(**each) for each in schema["inputs"]]
     return Predictor(call, inputs, schema["tasks"], schema["date_format"], schema["missing"])

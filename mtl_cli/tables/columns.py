@@ -13,7 +13,9 @@ takes four bytes a row whatever it becomes; the saved model begins one step earl
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, NoReturn, cast
 
@@ -278,8 +280,9 @@ class Columns(Entry):
             first = random.uniform(-0.05, 0.05, (FIRST + len(category.values), category.width))
             first[[code for code in (MISSING, UNSEEN) if code not in category.seen]] = 0.0
             layer = keras.layers.Embedding(*first.shape, name=f"embedding_{len(layers)}")
-            parts.append(layer(ops.cast(codes, "int32")))
+            layer.build()
             layer.embeddings.assign(first)
+            parts.append(layer(ops.cast(codes, "int32")))
             layers.append(layer)
         return keras.layers.Concatenate(name="units")(parts) if len(parts) > 1 else parts[0], layers
 
@@ -401,6 +404,14 @@ def _described(column: Column) -> str:
         return column.name
     how = "one-hot" if column.width is None else f"embedding of {column.width}"
     return f"{column.name} ({len(column.values)} values, {how})"
+
+
+@contextmanager
+def allowing_any_column() -> Iterator[None]:
+    """Keeps Keras from warning of columns whose names can't be a layer's."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "When providing `inputs` as a dict")
+        yield
 
 
 def refuse_cell(series: Series, row: int, name: str, place: Place, rule: str) -> NoReturn:

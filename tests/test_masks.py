@@ -1,0 +1,147 @@
+"""Missing labels: a row without one counts for the other tasks only, as if the task had been trained on the rest."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+from sklearn import metrics as sk
+
+from mtl_cli.backend import start, tf
+from mtl_cli.data.rows import RowsDataset
+from mtl_cli.experiment import _prepare, load
+from mtl_cli.interrupt import Interrupt
+from tests.conftest import MtlTrain
+from tests.test_conf import composed
+
+ROWS = 400
+TASKS = ["+tasks.price.kind=regression", "+tasks.sold.kind=binary", "+tasks.kind.kind=multiclass"]
+
+
+@pytest.fixture
+def holes(tmp_path: Path) -> pl.DataFrame:
+    """Returns a table whose labels are often missing, and writes it."""
+    random = np.random.default_rng(1)
+    x = random.normal(size=(ROWS, 3))
+    frame = pl.DataFrame(
+        {
+            **{f"x{i}": x[:, i] for i in range(3)},
+            "price": 300 + 50 * x[:, 0] + random.normal(size=ROWS),
+            "sold": np.where(x[:, 1] + random.normal(size=ROWS) > 0, "yes", "no"),
+            "kind": random.choice(["flat", "house", "loft"], ROWS),
+            "w": random.integers(0, 4, ROWS),
+        }
+    )
+    gaps = {"price": 0.6, "sold": 0.3, "kind": 0.1}
+    holes = [
+        pl.when(pl.Series(random.random(ROWS) > gaps.get(name, 0.0))).then(pl.col(name)).alias(name)
+        for name in frame.columns
+    ]
+    frame = frame.select(holes)
+    frame.write_csv(tmp_path / "holes.csv")
+    return frame
+
+
+def of_batch(dataset: RowsDataset, rows: NDArray[np.int32], tasks: list[str]) -> tuple[dict[str, float], Any]:
+    """Returns the tasks' losses on a batch, and the gradients of their sum."""
+    config = composed("data=table", "data.path=x.csv", *TASKS, "model.activation=tanh")
+    ready = _prepare(config, dataset, Path(), start("cpu"), Interrupt())
+    from mtl_cli.program import make_parts, settings_tree
+
+    tree = settings_tree(config.mode, config.model, config.weighting, config.optimizer, dataset.tasks)
+    parts, params = make_parts(ready.network, dataset.feed, tree), ready.state.params
+    with tf.GradientTape() as tape:
+        tape.watch(params.all())
+        (batch,) = dataset.feed.joint(ready.loop.resident, {"rows": tf.constant(rows[None])})
+        losses = parts.losses(params, [batch], {})
+        total = tf.add_n([losses[task] for task in tasks])
+    return {task: float(loss) for task, loss in losses.items()}, parts.gradients(tape, total, params.all())
+
+
+@pytest.mark.parametrize("task", ["price", "sold", "kind"])
+@pytest.mark.parametrize("extra", [[], ["data.weight_column=w", "+tasks.sold.class_weight=balanced"]])
+@pytest.mark.parametrize("size", [20, 150])
+def test_a_missing_label_is_a_row_less(
+    holes: pl.DataFrame, tmp_path: Path, task: str, extra: list[str], size: int
+) -> None:
+    config = composed("data=table", f"data.path={tmp_path / 'holes.csv'}", *TASKS, "data.exclude=[]", *extra)
+    dataset = load(config)
+    assert isinstance(dataset, RowsDataset)
+    rows = np.random.default_rng(0).choice(dataset.shared[0], size, replace=False)
+    labelled = rows[np.isin(rows, dataset.own[task])]
+    assert 0 < len(labelled) < size
+    all_rows, gradients = of_batch(dataset, rows, [task])
+    known, expected = of_batch(dataset, labelled, [task])
+    assert all_rows[task] == pytest.approx(known[task], rel=1e-5)
+    for gradient, other in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(gradient, other, atol=1e-6)
+    assert max(float(tf.reduce_max(tf.abs(gradient))) for gradient in gradients) > 1e-3
+
+
+def test_own_rows_are_the_labelled_training_rows(holes: pl.DataFrame, tmp_path: Path) -> None:
+    dataset = load(composed("data=table", f"data.path={tmp_path / 'holes.csv'}", *TASKS))
+    assert isinstance(dataset, RowsDataset)
+    train = set(range(ROWS)) - {int(row) for split in dataset.splits.values() for row in np.asarray(split.rows)}
+    for task, own in dataset.own.items():
+        assert set(own.tolist()) == {row for row in train if holes[task][row] is not None}
+    for split in dataset.splits.values():
+        for task, labels in split.labels.items():
+            known = holes[task].is_not_null().to_numpy()[split.rows]
+            np.testing.assert_array_equal(
+                np.arange(len(split)) if labels.rows is None else labels.rows, known.nonzero()[0]
+            )
+
+
+def test_a_batch_without_a_label_has_an_empty_cell(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    frame = pl.DataFrame({"x": np.arange(60.0), "a": np.arange(60.0) % 7, "b": [1.5, 2.5, 0.5, *[None] * 57]})
+    frame = frame.with_columns(s=pl.Series(["train"] * 58 + ["val", "test"]), b=pl.col("b").fill_null(strategy="zero"))
+    frame = frame.with_columns(b=pl.when((pl.col("x") < 3) | (pl.col("x") > 57)).then(pl.col("b")))
+    frame.write_csv(tmp_path / "t.csv")
+    run = mtl_train(
+        "data=table", "data.path=t.csv", "data.split_column=s", "+tasks.a.kind=regression", "+tasks.b.kind=regression",
+        "batch_size=4", "steps=30", "eval.every=30",
+    )  # fmt: skip
+    assert run.status == 0, run.err
+    losses = run.losses()
+    assert 0 < losses["b_loss"].null_count() < 30
+    assert losses["a_loss"].null_count() == 0
+    empty = losses.filter(pl.col("b_loss").is_null())
+    np.testing.assert_allclose(empty["joint_loss"], 0.5 * empty["a_loss"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("weighted", [[], ["data.weight_column=w"]])
+def test_test_metrics_are_scikit_learns_on_the_labelled_rows(
+    mtl_train: MtlTrain, holes: pl.DataFrame, tmp_path: Path, weighted: list[str]
+) -> None:
+    run = mtl_train(
+        "data=table", "data.path=holes.csv", *TASKS, "steps=60", "batch_size=32", "eval.every=20", *weighted
+    )
+    assert run.status == 0, run.err
+    dataset = load(composed("data=table", f"data.path={tmp_path / 'holes.csv'}", *TASKS, *weighted))
+    test = holes[np.asarray(dataset.splits["test"].rows)]
+    model = keras.saving.load_model(run.folder / "model.keras")
+    columns = ["x0", "x1", "x2"] if weighted else ["x0", "x1", "x2", "w"]
+    predictions = model.predict({name: test[name].to_numpy() for name in columns}, verbose=0)
+    reported = run.summary()["metrics"]["test"]
+    count = test["w"].to_numpy() > 0 if weighted else np.ones(len(test), bool)
+
+    def known(task: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        rows = test[task].is_not_null().to_numpy() & count
+        weights = test["w"].to_numpy()[rows] if weighted else np.ones(rows.sum())
+        return test[task].to_numpy()[rows], predictions[task][rows], weights
+
+    y, p, w = known("price")
+    rmse = sk.root_mean_squared_error(y, p, sample_weight=w)
+    assert reported["price"]["rmse"] == pytest.approx(rmse, rel=1e-4)
+    assert rmse > 1  # in the price's own unit, whose deviation is 50
+    assert reported["price"]["r2"] == pytest.approx(sk.r2_score(y, p, sample_weight=w), rel=1e-4)
+    y, p, w = known("sold")
+    assert reported["sold"]["auc"] == pytest.approx(sk.roc_auc_score(y == "yes", p[:, 0], sample_weight=w))
+    assert reported["sold"]["f1"] == pytest.approx(sk.f1_score(y == "yes", p[:, 0] > 0.5, sample_weight=w))
+    y, p, w = known("kind")
+    classes = np.array(["flat", "house", "loft"])
+    assert reported["kind"]["accuracy"] == pytest.approx(sk.accuracy_score(y, classes[p.argmax(1)], sample_weight=w))
+    assert reported["kind"]["log_loss"] == pytest.approx(sk.log_loss(y, p, labels=classes, sample_weight=w), rel=1e-4)

@@ -1,0 +1,445 @@
+"""The user's tables: what is read, what columns become, which rows go where, what the saved model does with them."""
+
+import gzip
+import json
+import subprocess
+import sys
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mtl_cli.backend import start, tf
+from mtl_cli.data.rows import RowsDataset
+from mtl_cli.data.splits import Fractions, split_groups, split_strata
+from mtl_cli.data.table import MISSING_TEXTS
+from mtl_cli.errors import InputError
+from mtl_cli.experiment import load, predictor
+from mtl_cli.tables.columns import Columns, allowing_any_column, arrays, fit
+from mtl_cli.tables.reading import read
+from tests.conftest import MtlTrain
+from tests.test_conf import composed
+
+PLAIN = pl.DataFrame({"a": [1, 2, None], "b": ["x", 'y,"\n', None], "c": [1.5, None, -2.5e-3]})
+
+
+ZSTD: dict[str, Any] = {"compression": "zstd", "check_extension": False}
+
+
+def write(frame: pl.DataFrame, path: Path) -> None:
+    """Writes a table in the format that the name stands for."""
+    name = path.name.removesuffix(".gz").removesuffix(".zst")
+    beside = path.with_name(f"plain_{name}")
+    if name.endswith(".parquet"):
+        frame.write_parquet(beside)
+    elif name.endswith(("ndjson", "jsonl")):
+        frame.write_ndjson(beside, **(ZSTD if path.suffix == ".zst" else {}))
+    else:
+        separator = "\t" if name.endswith(("tsv", "tab")) else ","
+        frame.write_csv(beside, separator=separator, **(ZSTD if path.suffix == ".zst" else {}))
+    content = beside.read_bytes()
+    beside.unlink()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["t.csv", "t.CSV", "t.tsv", "t.tab", "t.parquet", "t.pq", "t.ndjson", "t.jsonl",
+     "t.csv.gz", "t.tsv.zst", "t.ndjson.gz", "t.jsonl.zst"],
+)  # fmt: skip
+def test_every_format_reads_the_same(tmp_path: Path, name: str) -> None:
+    write(PLAIN, tmp_path / name) if not name.endswith("pq") else PLAIN.write_parquet(tmp_path / name)
+    assert read(str(tmp_path / name), "data.path", MISSING_TEXTS).frame.equals(PLAIN)
+
+
+def test_several_files_and_globs(tmp_path: Path) -> None:
+    PLAIN.write_csv(tmp_path / "1.csv")
+    PLAIN.select("c", "a", "b").write_csv(tmp_path / "2.csv")
+    both = read(str(tmp_path / "*.csv"), "data.path", [])
+    assert both.frame.equals(pl.concat([PLAIN, PLAIN]))
+    assert both.place(4) == f"{tmp_path / '2.csv'}, row 2"
+    listed = read([str(tmp_path / "2.csv"), str(tmp_path / "1.csv")], "data.path", [])
+    assert listed.place(2) == f"{tmp_path / '2.csv'}, row 3"
+    PLAIN.drop("b").write_csv(tmp_path / "3.csv")
+    with pytest.raises(InputError, match="different columns: only one of them has 'b'"):
+        read(str(tmp_path / "*.csv"), "data.path", [])
+    with pytest.raises(InputError, match="no file matches"):
+        read(str(tmp_path / "*.tsv"), "data.path", [])
+
+
+FAULTS = [
+    (b"a,b,c\n1,2,3\n1,2\n", "line 3 has 2 fields, and the header has 3"),
+    (b'a,b\n"x\ny",1\n3,4\n5\n', "line 5 has 1 fields, and the header has 2"),
+    (b"a,b\n1,2\n1,2,3\n", "line 3 has 3 fields, and the header has 2"),
+    (b"a,b\n1,2\n3,caf\xe9\n", r"byte 13 \(0xe9, in line 3\) is not UTF-8"),
+    ("a,b\n1,2\n".encode("utf-16"), "is UTF-16"),
+    (b"a,a\n1,2\n", "has the column 'a' more than once"),
+    (b"a,,b\n1,2,3\n", "column 2 has no name"),
+    (b"a,b\n", "has a header but no rows"),
+    (b"", "is empty"),
+]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+@pytest.mark.parametrize(("content", "message"), FAULTS, ids=lambda value: str(value)[:30])
+def test_where_a_file_is_wrong(tmp_path: Path, content: bytes, message: str, suffix: str) -> None:
+    if suffix == ".csv.gz":
+        if not content:
+            return
+        content = gzip.compress(content)
+    (tmp_path / f"t{suffix}").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read(str(tmp_path / f"t{suffix}"), "data.path", [])
+
+
+def test_where_ndjson_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "t.ndjson").write_text('{"a": 1}\n{"a": \n')
+    with pytest.raises(InputError, match="line 2 is not JSON"):
+        read(str(tmp_path / "t.ndjson"), "data.path", [])
+
+
+def place(row: int) -> str:
+    """Names a row."""
+    return f"row {row + 1}"
+
+
+def test_columns_encode_by_formula() -> None:
+    days = [date(2020, 2, 29) + timedelta(days=40 * i) for i in range(8)]
+    frame = pl.DataFrame(
+        {
+            "n": [1.0, 2, 3, 6, None, 8, 9, 10],
+            "d": [*days[:7], None],
+            "c": ["b", "a", "b", None, "a", "z", "b", "new"],
+            "k": [3, 3, -1, -1, 3, 7, -1, 3],
+        }
+    )
+    kinds: dict[str, Any] = {"n": "number", "d": "date", "c": "category", "k": "category"}
+    columns = fit(frame, kinds, np.arange(6), place, date_format=None, min_count=2, embed_above=16)
+    train = np.array([1, 2, 3, 6, 8.0])
+    matrix = columns.encode(frame, place)
+    expected = np.asarray((np.array([1, 2, 3, 6, np.nan, 8, 9, 10]) - train.mean()) / train.std())
+    np.testing.assert_allclose(matrix[:, 0], expected, rtol=1e-5)
+    epoch = [(day - date(1970, 1, 1)).days for day in days[:7]]
+    mean = float(np.mean(epoch[:6]))
+    np.testing.assert_allclose(matrix[:, 1], np.array([*epoch, mean]))
+    assert matrix[:, 2].tolist() == [3, 2, 3, 0, 2, 1, 3, 1]
+    assert matrix[:, 3].tolist() == [3, 3, 2, 2, 3, 1, 2, 3]
+    units, layers = columns.units(tf.constant(matrix), np.random.default_rng(0))
+    assert layers == []
+    phases = [np.array([*epoch, mean]) % period / period * 2 * np.pi for period in (365.2425, 7)]
+    by_hand = np.column_stack(
+        [
+            np.nan_to_num(expected), np.isnan(expected),
+            (np.array([*epoch, mean]) - mean) / np.std(epoch[:6]),
+            *(f(phase) for phase in phases for f in (np.sin, np.cos)),
+            *(matrix[:, 2] == code for code in (0, 1, 2, 3)),
+            *(matrix[:, 3] == code for code in (1, 2, 3)),
+        ]
+    )  # fmt: skip
+    np.testing.assert_allclose(units, by_hand, atol=1e-4)
+
+
+def test_an_embedding_is_a_row_of_its_matrix() -> None:
+    frame = pl.DataFrame({"c": [f"v{i % 20}" for i in range(60)]})
+    columns = fit(frame, {"c": "category"}, np.arange(60), place, date_format=None, min_count=2, embed_above=16)
+    units, (layer,) = columns.units(tf.constant(columns.encode(frame, place)), np.random.default_rng(0))
+    width = round(1.6 * 20**0.56)
+    assert units.shape == (60, width)
+    vectors = layer.embeddings.numpy()
+    assert vectors.shape == (22, width)
+    assert not vectors[:2].any()  # no training row is missing or unseen
+    order = sorted({f"v{i}" for i in range(20)})
+    np.testing.assert_array_equal(units, vectors[[2 + order.index(value) for value in frame["c"]]])
+
+
+def mixed(rows: int) -> pl.DataFrame:
+    """Returns a table with a column of every kind, and gaps in each."""
+    random = np.random.default_rng(7)
+    moments = [datetime(2020, 1, 1) + timedelta(hours=7 * i) for i in range(rows)]
+    frame = pl.DataFrame(
+        {
+            "size (m²)/x": random.normal(1e4, 3, rows),
+            "where": random.integers(-5, 5, rows),
+            "${town}": random.choice(["Bern", "Genf", "Chur"], rows),
+            "street": [f"s{i % 40}" for i in range(rows)],
+            "garden": random.random(rows) > 0.5,
+            "zip": random.integers(1000, 1005, rows),
+            "seen": moments,
+            "built": [str(moment.date()) for moment in moments],
+            "price": random.normal(50, 20, rows),
+            "sold": random.choice(["n", "y"], rows),
+            "kind": random.integers(4, 7, rows),
+        }
+    )
+    gaps = [pl.when(pl.Series(random.random(rows) > 0.1)).then(pl.col(name)).alias(name) for name in frame.columns]
+    return frame.select(gaps)
+
+
+MIXED = [
+    "+data.types.zip=category", "+data.types.built=date",
+    "+tasks.price.kind=regression", "+tasks.sold.kind=binary", "+tasks.kind.kind=multiclass",
+]  # fmt: skip
+
+
+def test_the_saved_model_predicts_the_same_in_another_process(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    frame = mixed(600)
+    frame.write_parquet(tmp_path / "t.parquet")
+    run = mtl_train("data=table", "data.path=t.parquet", *MIXED, "steps=50", "batch_size=16", "model.dropout=0.1")
+    assert run.status == 0, run.err
+    dataset = load(composed("data=table", f"data.path={tmp_path / 't.parquet'}", *MIXED))
+    test = dataset.splits["test"]
+    assert isinstance(dataset.entry, Columns)
+    raw = arrays(frame[np.asarray(test.rows)], dataset.entry.inputs(), None, place)
+    np.savez(tmp_path / "raw.npz", allow_pickle=True, **{f"c{i}": values for i, values in enumerate(raw.values())})
+    code = f"""
+import json, sys, numpy as np, keras
+assert "mtl_cli" not in sys.modules
+model = keras.saving.load_model({str(run.folder / "model.keras")!r})
+raw = np.load("raw.npz", allow_pickle=True)
+names = json.loads({json.dumps(json.dumps(list(raw)))})
+out = model.predict({{name: raw[f"c{{i}}"] for i, name in enumerate(names)}}, verbose=0)
+np.savez("out.npz", **out)
+assert "mtl_cli" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    out = np.load(tmp_path / "out.npz")
+    reported = run.summary()["metrics"]["test"]
+    price, sold, kind = test.labels["price"], test.labels["sold"], test.labels["kind"]
+    error = out["price"][price.rows] - dataset.scales["price"].original(price.values)
+    assert np.sqrt((error**2).mean()) == pytest.approx(reported["price"]["rmse"], rel=1e-5)
+    p = out["sold"][sold.rows]
+    assert -np.log(np.where(sold.values == 1, p, 1 - p)).mean() == pytest.approx(reported["sold"]["log_loss"], rel=1e-5)
+    p = out["kind"][kind.rows, :][np.arange(len(kind.values)), kind.values]
+    assert -np.log(p).mean() == pytest.approx(reported["kind"]["log_loss"], rel=1e-5)
+
+
+def test_predict_gives_what_the_model_gives(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mtl_cli.predict.BLOCK", 100)
+    frame = mixed(250).with_row_index("id")
+    frame.write_csv(tmp_path / "t.csv")
+    frame.write_parquet(tmp_path / "t.parquet")
+    run = mtl_train("data=table", "data.path=t.csv", "data.exclude=[id,seen]", *MIXED, "steps=20")
+    assert run.status == 0, run.err
+    for source, out in (("t.csv", "p.parquet"), ("t.parquet", "p.csv")):
+        done = mtl_train("predict", str(run.folder), source, "--out", out, "--id", "id")
+        assert done.status == 0, done.err
+    table, again = pl.read_parquet(tmp_path / "p.parquet"), pl.read_csv(tmp_path / "p.csv")
+    assert table.columns == ["id", "price", "sold", "sold_y", "kind", "kind_4", "kind_5", "kind_6"]
+    assert table["id"].to_list() == list(range(250))
+    for column in table.columns:
+        if table[column].dtype.is_numeric():
+            np.testing.assert_allclose(table[column], again[column], rtol=1e-5)
+        else:
+            assert table[column].to_list() == again[column].to_list()
+    with allowing_any_column():
+        model = keras.saving.load_model(run.folder / "model.keras")
+    dataset = load(composed("data=table", f"data.path={tmp_path / 't.csv'}", "data.exclude=[id,seen]", *MIXED))
+    assert isinstance(dataset.entry, Columns)
+    expected = model.predict(arrays(frame, dataset.entry.inputs(), None, place), verbose=0)
+    np.testing.assert_allclose(table["price"], expected["price"][:, 0], rtol=1e-5)
+    np.testing.assert_allclose(table["sold_y"], expected["sold"][:, 0], rtol=1e-4)
+    np.testing.assert_allclose(table.select("kind_4", "kind_5", "kind_6"), expected["kind"], rtol=1e-4)
+    assert table["kind"].to_list() == (4 + expected["kind"].argmax(axis=1)).tolist()
+    assert table["sold"].to_list() == np.where(expected["sold"][:, 0] > 0.5, "y", "n").tolist()
+
+    def refused(message: str, *words: str) -> None:
+        refusal = mtl_train("predict", *words)
+        assert (refusal.status, message in refusal.err, "Traceback" in refusal.err) == (2, True, False), refusal.err
+
+    folder = str(run.folder)
+    refused("p.csv exists", folder, "t.csv", "--out", "p.csv")
+    refused("neither a .csv nor a .parquet", folder, "t.csv", "--out", "p.txt")
+    refused("there is no folder", folder, "t.csv", "--out", "no/p.csv")
+    refused("there is no folder nothing", "nothing", "t.csv", "--out", "q.csv")
+    refused("has no model.keras", ".", "t.csv", "--out", "q.csv")
+    refused("has no column 'nr'", folder, "t.csv", "--out", "q.csv", "--id", "nr")
+    refused("the following arguments are required", folder, "t.csv")
+    frame.drop("street").write_csv(tmp_path / "less.csv")
+    refused("less.csv has no column 'street'", folder, "less.csv", "--out", "q.csv")
+    odd = frame.with_columns(pl.col("where").cast(pl.String).replace("3", "many"))
+    odd.write_csv(tmp_path / "odd.csv")
+    first = odd["where"].to_list().index("many") + 1
+    refused(f"odd.csv, row {first}, column 'where' holds 'many', not a number", folder, "odd.csv", "--out", "q.csv")
+    assert not list(tmp_path.glob("*q.csv*"))
+
+
+def test_a_config_is_written_for_an_unknown_table(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    frame = mixed(300).with_row_index("id").rename({"price": "${price} of it"})
+    frame.with_columns(same=1).write_csv(tmp_path / "My homes.csv")
+    look = mtl_train("inspect", "My homes.csv", "--target", "${price} of it", "--target", "sold")
+    assert look.status == 0, look.err
+    assert "mtl-train --config-dir configs experiment=My_homes" in look.out
+    run = mtl_train("--config-dir", "configs", "experiment=My_homes", "steps=20")
+    assert run.status == 0, run.err
+    assert set(run.summary()["metrics"]["test"]) == {"price_of_it", "sold"}
+    names = {each["name"] for each in json.loads((run.folder / "columns.json").read_text())["inputs"]}
+    assert names == set(frame.columns) - {"id", "${price} of it", "sold"}
+    again = mtl_train("inspect", "My homes.csv")
+    assert again.status == 2
+    assert "exists; it is not overwritten" in again.err
+    guess = mtl_train("inspect", "My homes.csv", "--out", "more")
+    assert guess.status == 0, guess.err
+    assert mtl_train("--config-dir", "more", "experiment=My_homes", "steps=20").status == 0
+
+
+@given(data=st.data())
+def test_strata_are_dealt_evenly(data: st.DataObject) -> None:
+    strata = np.array(data.draw(st.lists(st.integers(0, 5), min_size=20, max_size=300)))
+    parts = data.draw(st.sampled_from([(0.7, 0.15, 0.15), (0.5, 0.5, 0.0), (0.6, 0.0, 0.4), (1.0, 0.0, 0.0)]))
+    wanted = Fractions(train=parts[0], val=parts[1], test=parts[2])
+    dealt = split_strata(strata, wanted, seed=data.draw(st.integers(0, 5)))
+    assert sorted(np.concatenate(list(dealt.values()))) == list(range(len(strata)))
+    for stratum in np.unique(strata):
+        size = (strata == stratum).sum()
+        for rows, part in zip(dealt.values(), parts, strict=True):
+            assert abs((strata[rows] == stratum).sum() - part * size) <= 2.01
+
+
+@given(groups=st.lists(st.integers(0, 12), min_size=30, max_size=200), seed=st.integers(0, 3))
+def test_groups_stay_together(groups: list[int], seed: int) -> None:
+    codes = np.array(groups)
+    try:
+        dealt = split_groups(codes, Fractions(), seed)
+    except InputError:
+        assert len(set(groups)) < 3
+        return
+    assert sorted(np.concatenate(list(dealt.values()))) == list(range(len(groups)))
+    kept = [set(codes[rows].tolist()) for rows in dealt.values()]
+    assert not (kept[0] & kept[1] or kept[0] & kept[2] or kept[1] & kept[2])
+
+
+def test_splits_by_column_and_by_file(tmp_path: Path) -> None:
+    frame = mixed(120).with_columns(s=pl.Series(["train", "Validation", "test"] * 40))
+    frame.write_csv(tmp_path / "t.csv")
+    dataset = load(composed("data=table", f"data.path={tmp_path / 't.csv'}", *MIXED, "data.split_column=s"))
+    assert np.asarray(dataset.splits["val"].rows).tolist() == list(range(1, 120, 3))
+    assert np.asarray(dataset.splits["test"].rows).tolist() == list(range(2, 120, 3))
+    frame.drop("s")[:30].write_csv(tmp_path / "test.csv")
+    files = [f"data.path={tmp_path / 't.csv'}", f"data.test_path={tmp_path / 'test.csv'}"]
+    dataset = load(composed("data=table", *files, "data.exclude=[s]", *MIXED))
+    assert np.asarray(dataset.splits["test"].rows).tolist() == list(range(120, 150))
+    assert dataset.rows == {"train": 99, "val": 21, "test": 30}
+
+
+@pytest.mark.parametrize("mode", ["joint", "alternating"])
+def test_a_file_for_each_task(mtl_train: MtlTrain, tmp_path: Path, mode: str) -> None:
+    random = np.random.default_rng(0)
+    for name, rows in (("big", 20_000), ("small", 20)):
+        x = random.normal(size=rows)
+        pl.DataFrame({"x": x, "z": random.normal(size=rows), name: 3 * x}).write_csv(tmp_path / f"{name}.csv")
+    run = mtl_train(
+        "data=table",
+        *(f"+tasks.{name}={{kind: regression, path: {name}.csv}}" for name in ("big", "small")),
+        f"mode={mode}", "batch_size=32", "steps=500", "optimizer.learning_rate=0.01",
+    )  # fmt: skip
+    assert run.status == 0, run.err
+    summary, losses = run.summary(), run.losses()
+    picked = {task: 500 - losses[f"{task}_loss"].null_count() for task in ("big", "small")}
+    assert picked == {"big": 500, "small": 500} or mode == "alternating"
+    assert summary["epochs"]["big"] == pytest.approx(picked["big"] * 32 / 14_000, abs=1e-3)
+    assert summary["epochs"]["small"] == pytest.approx(picked["small"] * 32 / 14, abs=1e-3)
+    assert summary["metrics"]["test"]["big"]["r2"] > 0.95
+    assert summary["metrics"]["test"]["small"]["r2"] > 0.5
+
+
+def test_what_looks_odd_is_said(tmp_path: Path) -> None:
+    frame = mixed(200).with_row_index("nr")
+    frame = frame.with_columns(
+        same=pl.lit(1), copy=pl.col("price") * 2 + 1, mark=pl.col("sold").replace({"n": "0-", "y": "1+"}),
+        nearly=pl.Series(["1", "2", "3", "?"] * 50),
+    )  # fmt: skip
+    frame.write_csv(tmp_path / "t.csv")
+    notes = "\n".join(load(composed("data=table", f"data.path={tmp_path / 't.csv'}", *MIXED)).notes)
+    assert "column 'nr' looks like an id" in notes
+    assert "column 'same' is the same in all training rows" in notes
+    assert "column 'copy' equals the label of task price (correlation 1)" in notes
+    assert "column 'mark' equals the label of task sold" in notes
+    assert "column 'nearly' is text because of cells like '?'" in notes
+    assert "street" not in notes
+
+
+CELLS: dict[str, st.SearchStrategy[Any]] = {
+    "float": st.floats(width=32) | st.none(),
+    "tame": st.floats(-100, 100, width=32) | st.none(),
+    "int": st.integers(-(2**63), 2**63 - 1) | st.none(),
+    "small": st.integers(0, 2) | st.none(),
+    "bool": st.booleans() | st.none(),
+    "text": st.text(max_size=6) | st.none(),
+    "word": st.sampled_from(["a", "b", "c", "", "1", "nan"]) | st.none(),
+    "date": st.dates() | st.none(),
+    "time": st.datetimes() | st.none(),
+    "list": st.lists(st.integers(0, 3), max_size=2),
+    "null": st.none(),
+}
+TYPES: dict[str, Any] = {
+    "float": pl.Float64, "tame": pl.Float32, "int": pl.Int64, "small": pl.Int8, "bool": pl.Boolean, "text": pl.String,
+    "word": pl.Categorical, "date": pl.Date, "time": pl.Datetime, "list": pl.List(pl.Int64), "null": pl.Null,
+}  # fmt: skip
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[pl.DataFrame, list[str]]:
+    """Draws a table, and a kind of task for its last column."""
+    rows = draw(st.integers(1, 40))
+    kinds = draw(st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=5))
+    columns = {
+        f"c{i}": pl.Series(draw(st.lists(CELLS[kind], min_size=rows, max_size=rows)), dtype=TYPES[kind])
+        for i, kind in enumerate(kinds)
+    }
+    label = draw(st.sampled_from(sorted(CELLS)))
+    columns["y"] = pl.Series(draw(st.lists(CELLS[label], min_size=rows, max_size=rows)), dtype=TYPES[label])
+    task = draw(st.sampled_from(["regression", "binary", "multiclass"]))
+    split = draw(st.sampled_from(["{train: 0.7, val: 0.15, test: 0.15}", "{train: 1.0, val: 0.0, test: 0.0}"]))
+    return pl.DataFrame(columns), [f"+tasks.y.kind={task}", f"data.split={split}"]
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(drawn=tables())
+def test_any_table_is_used_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, drawn: tuple[pl.DataFrame, list[str]]
+) -> None:
+    frame, arguments = drawn
+    folder = tmp_path_factory.mktemp("any")
+    frame.write_parquet(folder / "t.parquet")
+    config = composed("data=table", f"data.path={folder / 't.parquet'}", "batch_size=1", *arguments)
+    try:
+        dataset = load(config)
+    except InputError as error:
+        assert len(str(error)) < 1000
+        return
+    assert isinstance(dataset, RowsDataset)
+    start("cpu")
+    network = config.model.build(dataset.entry, dataset.tasks, 0)
+    features = dataset.resident["features"]
+    raw = network.inferred(network.params(), tf.constant(features))["y"]
+    assert np.isfinite(raw).all()
+    predictions = keras.activations.get(dataset.tasks["y"].activation)(raw)
+    if "y" in dataset.scales:
+        predictions = dataset.scales["y"].original(predictions.numpy())
+    assert isinstance(dataset.entry, Columns)
+    given_rows = arrays(frame, dataset.entry.inputs(), None, place)
+    with allowing_any_column():
+        model = predictor(network, dataset)
+    saved = model({name: tf.constant(values) for name, values in given_rows.items()})["y"]
+    np.testing.assert_allclose(saved, predictions, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=6, suppress_health_check=list(HealthCheck))
+@given(drawn=tables())
+def test_any_table_trains_or_is_refused(
+    mtl_train: MtlTrain, tmp_path: Path, drawn: tuple[pl.DataFrame, list[str]]
+) -> None:
+    frame, arguments = drawn
+    frame.write_parquet(tmp_path / "t.parquet")
+    run = mtl_train("data=table", "data.path=t.parquet", "batch_size=1", "steps=3", "optimizer.clip_norm=1", *arguments)
+    assert run.status in (0, 2) or "diverged" in run.err, run.err
+    assert "Traceback" not in run.err
+    assert run.status == 0 or run.err.startswith("mtl-train: ")

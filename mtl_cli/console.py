@@ -16,7 +16,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from mtl_cli.records import NO_LOSS, Metrics
+from mtl_cli.records import Metrics
+from mtl_cli.tasks import NO_LOSS
 
 REFRESHES_PER_SECOND = 4
 SMOOTHING = 0.02

@@ -21,8 +21,8 @@ from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Draws, Mode, State
 from mtl_cli.optimizers import Optimizer
 from mtl_cli.program import Program
-from mtl_cli.records import NO_LOSS, LossesCsv, Metrics, MetricsCsv
-from mtl_cli.tasks import HIGHER_IS_BETTER, Task
+from mtl_cli.records import LossesCsv, Metrics, MetricsCsv
+from mtl_cli.tasks import HIGHER_IS_BETTER, NO_LOSS, Task
 
 FIRST_CHUNK = 10
 GROWTH = 16

@@ -9,18 +9,16 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mtl_cli.tasks import NO_LOSS
+
 Metrics = dict[str, dict[str, float]]
 """Metrics by task and name."""
-
-
-NO_LOSS: Final = -1.0
-"""Stands for the loss of a task that has no label in a batch; no loss is negative."""
 
 
 class LossesCsv:

@@ -8,7 +8,7 @@ over both.
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from mtl_cli.backend import Tensor, tf
 from mtl_cli.families import any_of, members_of
 from mtl_cli.settings import Host, NonNegative, Positive, Settings, Share
 
+NO_LOSS: Final = -1.0
+"""Stands for the loss of a task that has no label in a batch; no loss is negative."""
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Array = NDArray[Any]
 

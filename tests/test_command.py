@@ -204,7 +204,7 @@ def test_a_signal_ends_the_run_in_order(tmp_path: Path, number: signal.Signals, 
 @pytest.mark.parametrize(
     ("seconds", "sweep"),
     [
-        (0.6, []),
+        (0.8, []),
         (1.2, []),
         (2.4, []),
         (2.4, ["-m", "seed=0,1", "hydra.sweep.dir=sweep", "hydra.sweep.subdir=${hydra.job.num}"]),
@@ -212,10 +212,20 @@ def test_a_signal_ends_the_run_in_order(tmp_path: Path, number: signal.Signals, 
 )
 def test_an_early_signal_leaves_nothing_or_a_run(tmp_path: Path, seconds: float, sweep: list[str]) -> None:
     command = [sys.executable, "-m", "mtl_cli", "steps=100000000", "hydra.run.dir=run", *sweep]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(seconds)
-    os.kill(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_mind_ctrl_c
+    )
+    try:
+        time.sleep(seconds)
+        os.kill(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode in (130, -signal.SIGINT)
     assert err == ""
     assert not any(tmp_path.iterdir()) or any(tmp_path.rglob("summary.json"))
+
+
+def _mind_ctrl_c() -> None:
+    """Undoes that pytest's workers ignore it, and whoever they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

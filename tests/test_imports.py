@@ -75,3 +75,8 @@ def test_no_module_needs_tensorflow_to_be_imported() -> None:
     every = "; ".join(f"import mtl_cli.{module}" for module in modules() if module != "__main__")
     code = f"import sys; {every}; assert 'tensorflow' not in sys.modules; assert 'keras' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_refusing_a_config_needs_no_polars() -> None:
+    """It takes a while to import, and catches Ctrl-C until the command does."""
+    subprocess.run([sys.executable, "-c", "import sys, mtl_cli.main; assert 'polars' not in sys.modules"], check=True)

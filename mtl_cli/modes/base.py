@@ -12,10 +12,9 @@ from mtl_cli.backend import Tensor, tf
 from mtl_cli.data.base import DROPOUT, PICKS, Arrays, Batch, Feed, Resident, Rows, Stream, generator
 from mtl_cli.models.base import Model, Network, Params
 from mtl_cli.optimizers import Optimizer
-from mtl_cli.records import NO_LOSS
 from mtl_cli.sampling.base import Sampling
 from mtl_cli.settings import Settings
-from mtl_cli.tasks import Task
+from mtl_cli.tasks import NO_LOSS, Task
 from mtl_cli.weighting.base import Weighting
 
 HALVED_FROM: Final = 128

@@ -70,10 +70,10 @@ def ours(overrides: list[str], folder: Path, python: str = sys.executable) -> tu
     return 1e6 / summary["iterations_per_second"], done
 
 
-def theirs(arguments: list[str], folder: Path) -> float:
-    """Returns a peer's microseconds an iteration."""
+def theirs(arguments: list[str], folder: Path, measured: str = "us_per_iteration") -> float:
+    """Returns what a peer measured, by default its microseconds an iteration."""
     done = measure([sys.executable, str(PEERS / arguments[0]), *arguments[1:]], folder)
-    return float(json.loads(done.output.splitlines()[-1])["us_per_iteration"])
+    return float(json.loads(done.output.splitlines()[-1])[measured])
 
 
 def write_middle(folder: Path) -> None:

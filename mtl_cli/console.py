@@ -84,7 +84,9 @@ class Quiet(View):
         self._file = file or sys.stdout
 
     def start(self, plan: Plan) -> None:
-        """Prints the line."""
+        """Prints the line, and what should be known of the data on standard error."""
+        for note in plan.notes:
+            print(f"note: {note}", file=sys.stderr)
         names = [row[0] for row in plan.tasks]
         shown = ", ".join(names[:SHOWN_TASKS]) + (f" and {len(names) - SHOWN_TASKS} more" * (len(names) > SHOWN_TASKS))
         print(

@@ -145,7 +145,8 @@ def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, interr
         stream = dataset.stream(config.seed, config.batch_size)
         return Draws(stream, config.sampling, probs, (config.batch_size, network.dropped), config.seed)
 
-    selection = Selection(config.eval.every, config.objective, config.early_stopping.patience)
+    counted = tuple(name for name, task in dataset.tasks.items() if getattr(task, config.mode.share) > 0)
+    selection = Selection(config.eval.every, config.objective, config.early_stopping.patience, counted)
     one_draw = draw(config.mode, config.optimizer, draws(), np.arange(1, 2), config.steps)
     loop = Loop(
         program=program_for(network, dataset, tree, one_draw, device),
@@ -175,13 +176,19 @@ def _train(ready: Run, progress: Progress, view: View) -> dict[str, Metrics]:
 
 def _finish(ready: Run, progress: Progress, metrics_csv: MetricsCsv) -> dict[str, Metrics]:
     """Evaluates what selection chose, saves it, and returns the metrics by split."""
+    chosen = progress.best_iteration or progress.iterations
     metrics = {"train": progress.recent.metrics(ready.dataset.tasks)}
     metrics_csv.write(progress.iterations, "train", metrics["train"])
+    if ready.dataset.train is not None:
+        when = f"on the training split after iteration {chosen}"
+        found = evaluate(ready.loop.program, ready.dataset, progress.best, ready.dataset.train, when)
+        fitted = {task: {k: v for k, v in of.items() if k != "loss"} for task, of in found.items()}
+        metrics["train"] = {task: of | fitted[task] for task, of in metrics["train"].items()}
+        metrics_csv.write(chosen, "train", fitted)
     if progress.val:
         metrics["val"] = progress.val
     if "test" in ready.dataset.splits:
         test = ready.dataset.splits["test"]
-        chosen = progress.best_iteration or progress.iterations
         when = f"on the test split after iteration {chosen}"
         metrics["test"] = evaluate(ready.loop.program, ready.dataset, progress.best, test, when)
         metrics_csv.write(chosen, "test", metrics["test"])

@@ -10,12 +10,12 @@ from typing import Any, Final
 from mtl_cli.config import RESERVED, TASK_NAME
 from mtl_cli.data.table import MISSING_TEXTS
 from mtl_cli.errors import InputError
-from mtl_cli.tables.columns import ISO_FORMS
+from mtl_cli.tables.cells import ISO_FORMS
 from mtl_cli.tables.reading import Source, read
 
 LIKELY_TARGETS: Final = ("target", "label", "class", "y", "outcome", "response", "price", "result", "survived")
-NO_TEXTS: Final = ("yes", "no", "true", "false", "null", "on", "off", "y", "n")
-"""What YAML reads as something else."""
+FEW: Final = 20
+"""Labelled rows under which nothing is split off."""
 MOST_CLASSES: Final = 20
 ID_SHARE: Final = 0.95
 """The part of a column's cells that are different from which it looks like an id."""
@@ -39,6 +39,11 @@ class Column:
     kind: str | None
     task: str | None
     id: bool
+
+    @property
+    def usable(self) -> bool:
+        """It can be a feature, and may tell something."""
+        return self.kind is not None and not self.id and not self.constant
 
     @property
     def constant(self) -> bool:
@@ -69,20 +74,29 @@ def targets_of(columns: Sequence[Column], asked: Sequence[str]) -> list[Column]:
         if named[name].task is None:
             raise InputError(f"--target: column {name!r} ({named[name].type}) can't be a label")
     if asked:
-        return [named[name] for name in asked]
+        chosen = [named[name] for name in dict.fromkeys(asked)]
+        _check_features(columns, chosen)
+        return chosen
     able = [column for column in columns if column.task is not None and not column.id and not column.constant]
     likely = [c for c in able if re.sub(r"[\d_ ]+$", "", c.name.lower()) in LIKELY_TARGETS]
     chosen = likely or able[-1:]
     if not chosen or len(columns) < 2:
         raise InputError("INPUT: no column can be a label beside features; name one with --target")
+    _check_features(columns, chosen)
     return chosen
+
+
+def _check_features(columns: Sequence[Column], targets: Sequence[Column]) -> None:
+    if not any(column.usable for column in columns if column not in targets):
+        raise InputError("INPUT: besides the labels there are only ids, constants and columns that can't be used")
 
 
 def config_text(path: str, source: Source, columns: Sequence[Column], targets: Sequence[Column]) -> str:
     """Returns an experiment's YAML that trains on the table as it is."""
     stem, rows = stem_of(path), len(source.frame)
-    excluded = [c.name for c in columns if c not in targets and (c.id or c.constant or c.kind is None)]
+    excluded = [c.name for c in columns if c not in targets and not c.usable]
     dates = [c.name for c in columns if c.kind == "date" and c.type == "text" and c not in targets]
+    labelled = min(round(rows * (1 - column.missing)) for column in targets)
     taken: set[str] = set()
     lines = [
         "# @package _global_",
@@ -93,13 +107,14 @@ def config_text(path: str, source: Source, columns: Sequence[Column], targets: S
         "",
         f"name: {stem}",
         "steps: 2000",
-        f"batch_size: {max(1, min(64, rows // 5))}",
+        f"batch_size: {max(1, min(64, int(0.7 * labelled) // 4))}",
         "eval:",
         "  every: 100",
         "data:",
         f"  path: {_quoted(path)}",
         f"  exclude: [{', '.join(map(_quoted, excluded))}]   # ids, constants, what can't be used",
         *(["  types:", *(f"    {_quoted(name)}: date" for name in dates)] if dates else []),
+        *(["  split: {train: 1.0, val: 0.0, test: 0.0}   # too few rows for more"] if labelled < FEW else []),
         "tasks:",
         *(_task(column, taken) for column in targets),
     ]
@@ -126,6 +141,7 @@ def _column(series: Any) -> Column:
         word = "whole numbers" if series.dtype.is_integer() else "numbers"
     text = word == "text"
     dates = text and len(present) > 0 and _are_dates(present)
+    infinite = series.dtype.is_float() and bool(present.is_infinite().any())
     kind: str | None = {"text": "category", "yes/no": "category", "date": "date"}.get(
         word or "", "number" if word else None
     )
@@ -135,8 +151,8 @@ def _column(series: Any) -> Column:
         missing=1 - len(present) / max(rows, 1),
         different=different,
         example=str(present[0])[:24] if len(present) else "",
-        kind="date" if dates else kind,
-        task=None if dates else _task_kind(present, word, different),
+        kind="date" if dates else None if infinite else kind,
+        task=None if dates or infinite else _task_kind(present, word, different),
         id=(text or word == "whole numbers") and not dates and different > max(20, ID_SHARE * len(present)),
     )
 
@@ -186,4 +202,4 @@ def _quoted(text: str) -> str:
         "nan",
     ):
         return text
-    return json.dumps(text.replace("${", "\\${"), ensure_ascii=False)
+    return json.dumps(re.sub(r"(\\*)\$\{", r"\1\1\\${", text), ensure_ascii=False)

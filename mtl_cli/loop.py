@@ -39,11 +39,13 @@ class Selection:
     every: int
     objective: str
     patience: int | None
+    counted: tuple[str, ...]
+    """The tasks that are trained: those whose weight or probability isn't 0."""
 
     def value(self, metrics: Metrics) -> float:
-        """Returns the objective: the mean over tasks of the loss, or the named task's metric."""
+        """Returns the objective: the mean over trained tasks of the loss, or the named task's metric."""
         if self.objective == "val_loss":
-            return float(np.mean([values["loss"] for values in metrics.values()]))
+            return float(np.mean([metrics[task]["loss"] for task in self.counted]))
         _, task, metric = self.objective.split("/")
         return metrics[task][metric]
 
@@ -146,6 +148,8 @@ class Loop:
 
     def _select(self, progress: Progress, metrics: Metrics) -> bool:
         value = self.selection.value(metrics)
+        if math.isnan(value):
+            raise RunFailed(f"objective: {self.selection.objective} is NaN on the validation rows; choose another one")
         better = self.selection.better(value, progress.objective)
         if better:
             progress.objective, progress.val = value, metrics
@@ -185,8 +189,7 @@ def evaluate(program: Program, dataset: Dataset, state: State, split: Split, whe
 
 
 def _mean_loss(task: Task, labels: Labels, raw: Tensor) -> float:
-    weights = None if labels.weights is None else labels.weights / labels.weights.mean()
-    return float(task.batch_loss(task.row_losses(labels.values, raw), weights))
+    return float(task.batch_loss(task.row_losses(labels.values, raw), labels.weights))
 
 
 class Recent:

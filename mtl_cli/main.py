@@ -112,6 +112,8 @@ class Command:
             display = view(config.log.console, list(config.tasks), config.log.every)
             with display.busy("reading the data"):
                 dataset = experiment.load(config)
+            for line in filter(None, [dataset.columns, *dataset.notes]):
+                log.info(line)
             summary = experiment.run(config, dataset, folder, overrides, display, self.interrupt)
         except InputError as error:
             _discard(folder, settings.output_subdir)
@@ -121,7 +123,10 @@ class Command:
             raise
         except Exception as error:
             log.exception("the run failed")
-            self._fail(FAILED, error, settings, f"; what there was to write is in {folder}")
+            left = f"; what there was to write is in {folder}" if _has_run(folder) else ""
+            if not settings.verbose:
+                _discard(folder, settings.output_subdir)
+            self._fail(FAILED, error, settings, left)
         else:
             log.info("%s after %d iterations", summary["status"], summary["iterations"])
             objective: float | None = summary["objective"]

@@ -12,6 +12,7 @@ import numpy as np
 from mtl_cli.backend import keras, start, tf
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.tables.columns import Input, allowing_any_column, arrays
+from mtl_cli.tables.labels import prediction_names
 from mtl_cli.tables.reading import Frame, check, files_of, scan
 
 BLOCK: Final = 65_536
@@ -41,9 +42,6 @@ class Predictor:
 def predict(folder: Path, source: str, out: Path, ids: Sequence[str], *, force: bool, shown: Any) -> int:
     """Writes every task's predictions for the rows of `source` to `out`, and returns how many rows there were.
 
-    A regression is a column `<task>` in the label's unit (several targets: `<task>_<target>`); a classification is the
-    likeliest class in `<task>` and a column `<task>_<class>` for each class's probability (binary: the positive one's).
-
     Args:
         folder: A run's folder.
         source: A file, or a glob of several.
@@ -55,12 +53,7 @@ def predict(folder: Path, source: str, out: Path, ids: Sequence[str], *, force: 
     Raises:
         InputError: The run, the rows or the path to write can't be used; nothing was written.
     """
-    if out.suffix not in (".csv", ".parquet"):
-        raise InputError(f"--out: {out} is neither a .csv nor a .parquet file")
-    if out.exists() and not force:
-        raise InputError(f"--out: {out} exists; choose another file, or replace it with --force")
-    if not out.parent.is_dir():
-        raise InputError(f"--out: there is no folder {out.parent}")
+    _check_out(out, force=force)
     schema = _schema(folder)
     files = files_of(source, "INPUT")
     for file in files:
@@ -70,6 +63,12 @@ def predict(folder: Path, source: str, out: Path, ids: Sequence[str], *, force: 
             if column not in names:
                 raise InputError(f"INPUT: {file} has no column {column!r}; {nearest(column, names, 'columns')}")
     predictor = _load(folder, schema)
+    if out.resolve() in [file.resolve() for file in files]:
+        raise InputError(f"--out: {out} is the input as well")
+    taken = [name for each, task in schema["tasks"].items() for name in _names(each, task)]
+    for name in ids:
+        if name in taken:
+            raise InputError(f"--id: {name!r} is the name of a column of predictions as well")
     rows = 0
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as beside:
         parts: list[Path] = []
@@ -82,6 +81,20 @@ def predict(folder: Path, source: str, out: Path, ids: Sequence[str], *, force: 
     return rows
 
 
+def _check_out(out: Path, *, force: bool) -> None:
+    if out.suffix not in (".csv", ".parquet"):
+        raise InputError(f"--out: {out} is neither a .csv nor a .parquet file")
+    try:
+        if out.is_dir():
+            raise InputError(f"--out: {out} is a directory")
+        if out.exists() and not force:
+            raise InputError(f"--out: {out} exists; choose another file, or replace it with --force")
+        if not out.parent.is_dir():
+            raise InputError(f"--out: there is no folder {out.parent}")
+    except OSError as error:
+        raise InputError(f"--out: {str(out)[:80]} can't be written: {error.strerror}") from error
+
+
 def _schema(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise InputError(f"RUN_DIR: there is no folder {folder}")
@@ -91,15 +104,23 @@ def _schema(folder: Path) -> dict[str, Any]:
             raise InputError(f"RUN_DIR: {folder} has no {name}{more}")
     try:
         schema: dict[str, Any] = json.loads((folder / "columns.json").read_text())
-    except ValueError as error:
-        raise InputError(f"RUN_DIR: {folder / 'columns.json'} is not JSON: {error}") from error
+        [Input(**each) for each in schema["inputs"]]
+        [_names(name, task) for name, task in schema["tasks"].items()]
+        _ = schema["date_format"], list(schema["missing"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"RUN_DIR: {folder / 'columns.json'} is damaged: {error!r}") from error
     return schema
 
 
 def _load(folder: Path, schema: dict[str, Any]) -> Predictor:
     start("auto")
-    with allowing_any_column():
-        model = keras.saving.load_model(folder / "model.keras")
+    try:
+        with allowing_any_column():
+            model = keras.saving.load_model(folder / "model.keras")
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        raise InputError(
+            f"RUN_DIR: {folder / 'model.keras'} is damaged, or not a model: Keras can't load it"
+        ) from error
     call = tf.function(lambda rows: model(rows, training=False), reduce_retracing=True)
     inputs = [Input(**each) for each in schema["inputs"]]
     return Predictor(call, inputs, schema["tasks"], schema["date_format"], schema["missing"])
@@ -110,45 +131,44 @@ def _blocks(predictor: Predictor, files: Sequence[Path], ids: Sequence[str]) -> 
     import polars as pl
 
     needed = list(dict.fromkeys([*ids, *(each.name for each in predictor.inputs)]))
+    text = [each.name for each in predictor.inputs if each.kind == "text"]
     for file in files:
         first = 0
-        lazy = scan(file, "INPUT", predictor.missing).select(needed)
+        lazy = scan(file, "INPUT", predictor.missing, text).select(needed)
         for batch in lazy.collect_batches(chunk_size=BLOCK):
             for frame in batch.iter_slices(BLOCK):
                 if len(frame):
                     made = predictor.columns(frame, first, file)
-                    twice = [name for name in ids if name in made]
-                    if twice:
-                        raise InputError(f"--id: {twice[0]!r} is the name of a column of predictions as well")
-                    yield frame.select(ids).hstack(pl.DataFrame(made))
+                    yield pl.DataFrame({**{name: frame[name] for name in ids}, **made})
                     first += len(frame)
 
 
 def _join(parts: list[Path], whole: Path) -> Path:
     import polars as pl
 
-    lazy = pl.scan_parquet(parts)
-    if whole.suffix == ".csv":
-        lazy.sink_csv(whole)
-    else:
-        lazy.sink_parquet(whole)
+    lazy = pl.concat([pl.scan_parquet(part) for part in parts], how="vertical_relaxed")
+    try:
+        if whole.suffix == ".csv":
+            lazy.sink_csv(whole)
+        else:
+            lazy.sink_parquet(whole)
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"--id: a column that is kept has different types in the files: {error}") from error
     return whole
+
+
+def _names(name: str, task: dict[str, Any]) -> list[str]:
+    return prediction_names(name, task["kind"], task["columns"], task["classes"])
 
 
 def _named(name: str, task: dict[str, Any], values: Any) -> dict[str, Any]:
     """Returns a task's predictions [rows, U] by column."""
     import polars as pl
 
-    classes, columns = task["classes"], task["columns"]
-    if task["kind"] == "regression" or not classes:
-        names = [name] if len(columns) == 1 else [f"{name}_{column}" for column in columns]
+    names, classes = _names(name, task), task["classes"]
+    if not classes:
         return {each: values[:, i] for i, each in enumerate(names)}
-    if task["kind"] == "binary":
-        chosen, probabilities = (values[:, 0] > 0.5).astype(np.int64), {f"{name}_{classes[1]}": values[:, 0]}
-    else:
-        chosen = values[:, : len(classes)].argmax(axis=1)
-        probabilities = {f"{name}_{each}": values[:, i] for i, each in enumerate(classes)}
-    labels = pl.Series(classes)
-    if all(each.lstrip("-").isdecimal() for each in classes):
-        labels = labels.cast(pl.Int64)
-    return {name: labels.gather(chosen), **probabilities}
+    probabilities = values[:, : len(names) - 1]
+    chosen = probabilities.argmax(axis=1) if len(names) > 2 else (probabilities[:, 0] > 0.5).astype(np.int64)
+    labels = pl.Series(classes).gather(chosen)
+    return {name: labels, **{each: probabilities[:, i] for i, each in enumerate(names[1:])}}

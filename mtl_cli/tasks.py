@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.families import any_of, members_of
@@ -22,6 +22,11 @@ NO_LOSS: Final = -1.0
 """Stands for the loss of a task that has no label in a batch; no loss is negative."""
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Array = NDArray[Any]
+
+
+def _as_text(value: Any) -> Any:
+    """Returns a class that YAML took for a number or a boolean as the text that it was."""
+    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int) else value
 
 
 def _squared_error(labels: Tensor, raw: Tensor) -> Tensor:
@@ -148,7 +153,7 @@ class Binary(Task):
     metric: Annotated[Literal["auc", "accuracy", "average_precision", "log_loss", "f1"], Host()] = "auc"
     pos_weight: Positive | None = None
     class_weight: Annotated[Literal["balanced"] | None, Host()] = None
-    positive: Annotated[str | int | bool | None, Host()] = None
+    positive: Annotated[str | None, BeforeValidator(_as_text), Host()] = None
 
     activation = "sigmoid"
     label_type = np.float32

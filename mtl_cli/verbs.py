@@ -8,6 +8,7 @@ from typing import NoReturn
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mtl_cli.errors import InputError, nearest
 
@@ -65,18 +66,24 @@ def inspect(words: Sequence[str]) -> None:
         use = f"task: {column.task}" if column in targets else column.kind or "left out"
         use = "left out (like an id)" if column.id and column not in targets else use
         use = "left out (constant)" if column.constant and column not in targets else use
-        table.add_row(column.name, column.type, f"{column.missing:.0%}", f"{column.different:,}", column.example, use)
+        cells = (column.name, column.type, f"{column.missing:.0%}", f"{column.different:,}", column.example, use)
+        table.add_row(*map(Text, cells))
     stem = stem_of(given.input)
     file: Path = given.out / "experiment" / f"{stem}.yaml"
     if file.exists():
         raise InputError(f"{file} exists; it is not overwritten: choose another folder with --out")
-    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out: {given.out} can't be a folder: {error.strerror}") from error
     text = config_text(given.input, source, columns, targets)
     file.write_text(text.replace("--config-dir configs", f"--config-dir {given.out}"))
     console = Console(highlight=False)
     console.print(table)
-    console.print(f"{source.name}: {len(source.frame):,} rows; wrote {file}. Train it with", soft_wrap=True)
-    console.print(f"  mtl-train --config-dir {given.out} experiment={stem}", soft_wrap=True)
+    console.print(
+        f"{source.name}: {len(source.frame):,} rows; wrote {file}. Train it with", soft_wrap=True, markup=False
+    )
+    console.print(f"  mtl-train --config-dir {given.out} experiment={stem}", soft_wrap=True, markup=False)
 
 
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {"predict": predict, "inspect": inspect}

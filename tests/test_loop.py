@@ -68,7 +68,7 @@ def test_selection_by_a_named_metric(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("objective", "better"), [("val_loss", False), ("val/a/rmse", False), ("val/a/r2", True)])
 def test_what_better_means(objective: str, better: bool) -> None:
-    selection = Selection(every=1, objective=objective, patience=None)
+    selection = Selection(every=1, objective=objective, patience=None, counted=("a",))
     assert selection.better(2.0, 1.0) is better
     assert selection.better(1.0, 2.0) is not better
     assert not selection.better(1.0, 1.0)

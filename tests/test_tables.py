@@ -78,7 +78,7 @@ FAULTS = [
     (b'a,b\n"x\ny",1\n3,4\n5\n', "line 5 has 1 fields, and the header has 2"),
     (b"a,b\n1,2\n1,2,3\n", "line 3 has 3 fields, and the header has 2"),
     (b"a,b\n1,2\n3,caf\xe9\n", r"byte 13 \(0xe9, in line 3\) is not UTF-8"),
-    ("a,b\n1,2\n".encode("utf-16"), "is UTF-16"),
+    ("a,b\n1,2\n".encode("utf-16"), r"byte 0 \(0xff, in line 1\) is not UTF-8"),
     (b"a,a\n1,2\n", "has the column 'a' more than once"),
     (b"a,,b\n1,2,3\n", "column 2 has no name"),
     (b"a,b\n", "has a header but no rows"),
@@ -443,3 +443,86 @@ def test_any_table_trains_or_is_refused(
     assert run.status in (0, 2) or "diverged" in run.err, run.err
     assert "Traceback" not in run.err
     assert run.status == 0 or run.err.startswith("mtl-train: ")
+
+
+CRASHES: list[tuple[str, list[str], str]] = [
+    ("x,y,k\n" + "1,2,a\n2,3,b\n" * 20, ["data.test_path=other.csv", "+tasks.k.kind=multiclass"], "the class 'new'"),
+    ("x,k\n" + "1,yes\n2,yes\n" * 20, ["+tasks.k.kind=binary"], "the label 'k' is 'yes' in all 28 training rows"),
+    ('x,y,k\n1,2,a\n"1,,",2\n' + "1,2,a\n" * 20, ["+tasks.y.kind=regression"], "line 3 has 2 fields"),
+    ("x;y\n1;2\n", ["+tasks.y.kind=regression"], "cells separated by ';'"),
+    ("*,y\n1,2\n", ["+tasks.y.kind=regression"], "can't be used by its name '*'"),
+    ("x,g,y\n" + "1,,2\n2,a,3\n" * 9, ["data.group_column=g", "+tasks.y.kind=regression"], "not a group"),
+    (
+        "x,w,y\n" + "1,0,2\n2,0,3\n" * 9,
+        ["data.weight_column=w", "+tasks.y.kind=regression"],
+        "weights in 'w' are 0",
+    ),
+    ("x,y,z\n" + "1,0,1\n2,1,1\n" * 9, ["+tasks.t={kind: binary, column: [y, z]}"], "'z' is 1 in all"),
+    (
+        "x,y,z\n" + "1,0,1\n2,1,0\n" * 9,
+        ["+tasks.t={kind: binary, column: [y, z], class_weight: balanced}"],
+        "no classes to balance",
+    ),
+    ("x,k,r\n" + "1,a,2\n2,b,3\n" * 9, ["+tasks.k.kind=binary", "+tasks.k_b={kind: regression, column: r}"], "'k_b'"),
+    ("x,q,y\n" + "1,inf,2\n2,3,3\n" * 9, ["+data.types.q=category", "+tasks.y.kind=regression"], "row 1, column 'q'"),
+    ("x,y\n1,2\n", ["data.path=[]", "+tasks.y.kind=regression"], "data.path: names no file"),
+    ("x,y\n1,2\n2,3\n", ["data.path=[t.csv,t.csv]", "+tasks.y.kind=regression"], "t.csv is named twice"),
+    ("x,k\n" + "1,a\n2,b\n" * 9, ["+tasks.k={kind: binary, positive: c}"], "'c' is not one of the classes ['a', 'b']"),
+]
+
+
+@pytest.mark.parametrize(("table", "arguments", "message"), CRASHES, ids=[message for _, _, message in CRASHES])
+def test_odd_tables_are_refused(
+    mtl_train: MtlTrain, tmp_path: Path, table: str, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "t.csv").write_text(table)
+    (tmp_path / "other.csv").write_text("x,y,k\n1,2,a\n1,3,new\n")
+    run = mtl_train("data=table", "data.path=t.csv", "batch_size=1", "steps=5", *arguments)
+    assert run.status == 2, run.err
+    assert message in run.err
+    assert len(run.err.splitlines()) <= 3
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_text_in_one_file_is_text_in_all(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text("code,z,y\n01,1.5,1\n02,2.5,2\n" * 1)
+    (tmp_path / "2.csv").write_text("code,z,y\nA1,,3\n01,,4\n")
+    found = read(str(tmp_path / "?.csv"), "data.path", []).frame
+    assert found["code"].to_list() == ["01", "02", "A1", "01"]
+    assert found["z"].to_list() == [1.5, 2.5, None, None]
+    pl.DataFrame({"code": [1], "z": [date(2020, 1, 1)], "y": [1]}).write_parquet(tmp_path / "3.parquet")
+    with pytest.raises(InputError, match=r"'code' is number in .*3.parquet and text in .*1.csv"):
+        read([str(tmp_path / "1.csv"), str(tmp_path / "2.csv"), str(tmp_path / "3.parquet")], "data.path", [])
+
+
+def test_predict_reads_types_as_training_did(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    rows = [f"{code},{i % 7},{label}" for i, (code, label) in enumerate([("01", 5), ("02", 9), ("A1", 5)] * 20)]
+    (tmp_path / "t.csv").write_text("code,x,k\n" + "\n".join(rows) + "\n")
+    run = mtl_train("data=table", "data.path=t.csv", "+tasks.k.kind=binary", "steps=5")
+    assert run.status == 2  # 5 and 9 are neither 0 and 1 nor text
+    run = mtl_train("data=table", "data.path=t.csv", "+tasks.k.kind=multiclass", "steps=300", "batch_size=20")
+    assert run.status == 0, run.err
+    (tmp_path / "few.csv").write_text("code,x\n01,1\n02,1\n")
+    done = mtl_train("predict", str(run.folder), "few.csv", "--out", "few.parquet")
+    assert done.status == 0, done.err
+    predicted = pl.read_parquet(tmp_path / "few.parquet")
+    assert predicted.columns == ["k", "k_5", "k_9"]
+    assert predicted["k"].to_list() == [5, 9]
+
+
+def test_labels_keep_their_digits(tmp_path: Path) -> None:
+    pl.DataFrame({"x": np.arange(100.0), "y": 1.7e9 + np.arange(100) / 8}).write_parquet(tmp_path / "t.parquet")
+    dataset = load(composed("data=table", f"data.path={tmp_path / 't.parquet'}", "+tasks.y.kind=regression"))
+    again = dataset.scales["y"].original(dataset.resident["labels"]["y"])[:, 0]
+    np.testing.assert_allclose(again - 1.7e9, np.arange(100) / 8, atol=1e-5)
+
+
+def test_a_task_without_weight_takes_no_part_in_choosing(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    mixed(200).write_parquet(tmp_path / "t.parquet")
+    tasks = ["+tasks.price={kind: regression, weight: 1}", "+tasks.sold={kind: binary, weight: 0}"]
+    types = ["+data.types.built=date", "steps=40", "eval.every=10"]
+    run = mtl_train("data=table", "data.path=t.parquet", *types, *tasks)
+    assert run.status == 0, run.err
+    summary = run.summary()
+    assert summary["objective"] == pytest.approx(summary["metrics"]["val"]["price"]["loss"])
+    assert set(summary["metrics"]["train"]["price"]) == {"loss", "rmse", "mse", "mae", "r2"}

@@ -95,7 +95,7 @@ class Labels:
     rows: NDArray[np.int64] | None = None
     """Which of the split's rows have one; None: all."""
     weights: NDArray[np.float32] | None = None
-    """How much each counts, [n]; None: all alike."""
+    """How much each counts, on average 1, [n]; None: all alike."""
 
 
 @dataclass(frozen=True)
@@ -187,11 +187,13 @@ class Dataset(ABC):
     resident: dict[str, Any] = field(default_factory=dict)
     splits: dict[str, Split] = field(default_factory=dict)
     """What there is to evaluate on: `val` and `test`, or nothing."""
+    train: Split | None = None
+    """The training rows, to evaluate on."""
     rows: dict[str, int] = field(default_factory=dict)
     """Rows by split, `train` too; empty for an endless stream."""
     scales: dict[str, Scale] = field(default_factory=dict)
     """Of the tasks whose labels are standardised."""
-    classes: dict[str, list[str]] = field(default_factory=dict)
+    classes: dict[str, list[Any]] = field(default_factory=dict)
     """The classes' names by task, where they have names; a binary task's are no and yes."""
     schema: dict[str, Any] | None = None
     """What `mtl-train predict` needs to know of a table's columns, for columns.json."""

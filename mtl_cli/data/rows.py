@@ -142,6 +142,7 @@ def dataset(tasks: Tasks, entry: Entry, splits: Mapping[str, Split], batch_size:
         feed=RowsFeed((tuple(tasks),)),
         resident={"features": train.features, "labels": {name: of.values for name, of in train.labels.items()}},
         splits={name: split for name, split in splits.items() if name != "train" and len(split)},
+        train=train,
         rows={name: len(split) for name, split in splits.items() if len(split)},
         shared=[rows],
         own=dict.fromkeys(tasks, rows),

@@ -80,7 +80,8 @@ def split_strata(strata: NDArray[Any], fractions: Fractions, seed: int) -> dict[
 def split_groups(groups: NDArray[Any], fractions: Fractions, seed: int) -> dict[str, Rows]:
     """Deals whole groups of rows, so that no group is in two splits.
 
-    The groups, the largest first and at random among equals, go to the split that lacks the largest part of its rows.
+    The groups, the largest first and at random among equals, go to the split that lacks most rows; the last ones to
+    splits that have none yet.
 
     Raises:
         InputError: A split with a fraction above 0 would get no group.
@@ -91,9 +92,10 @@ def split_groups(groups: NDArray[Any], fractions: Fractions, seed: int) -> dict[
     order = order[np.argsort(-counts[order], kind="stable")]
     wanted = np.array([getattr(fractions, name) for name in SPLITS]) * len(groups)
     got, chosen = np.zeros(3), np.zeros(len(counts), np.int64)
-    for group in order:
-        lacking = np.where(wanted > 0, (wanted - got) / np.maximum(wanted, 1e-12), -np.inf)
-        chosen[group] = lacking.argmax()
+    for i, group in enumerate(order):
+        empty = (wanted > 0) & (got == 0)
+        due = empty if len(order) - i <= empty.sum() else wanted > 0
+        chosen[group] = np.where(due, wanted - got, -np.inf).argmax()
         got[chosen[group]] += counts[group]
     of_row = chosen[codes]
     dealt = {name: random.permutation(np.flatnonzero(of_row == i)) for i, name in enumerate(SPLITS)}

@@ -13,10 +13,11 @@ from mtl_cli.data.rows import RowsDataset, RowsFeed
 from mtl_cli.data.splits import SPLITS, Fractions, split_groups, split_rows, split_strata
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.tables import columns as feature_columns
-from mtl_cli.tables.columns import Columns, Kind, floats, refuse_cell
-from mtl_cli.tables.labels import Found, balance, check_learnable, find, scale_of
+from mtl_cli.tables.cells import Kind, floats, kind_of, refuse_cell
+from mtl_cli.tables.columns import Columns
+from mtl_cli.tables.labels import Found, balance, check_learnable, find, prediction_names, scale_of
 from mtl_cli.tables.notes import notes_on
-from mtl_cli.tables.reading import Source, join, read
+from mtl_cli.tables.reading import Source, join, read_all
 from mtl_cli.tasks import Regression, Task, Tasks
 
 Paths = str | list[str]
@@ -25,7 +26,7 @@ SPLIT_NAMES = {"train": "train", "val": "val", "test": "test", "valid": "val", "
 
 
 class Part(NamedTuple):
-    """A table."""
+    """A table, and what it is for."""
 
     source: Source
     tasks: tuple[str, ...]
@@ -64,7 +65,7 @@ class Table(Data):
         wanted = {name: _label_columns(name, task) for name, task in tasks.items()}
         kinds = self._kinds(sources, wanted)
         special = [c for c in (self.split_column, self.group_column, self.weight_column) if c is not None]
-        rows = join([source for source, _, _ in sources], [*kinds, *special])
+        rows = join([source for source, _, _ in sources], list(dict.fromkeys([*kinds, *special])))
         found = {name: _found(name, task, wanted[name], sources, rows) for name, task in tasks.items()}
         weights = self._weights(rows)
         dealt = self._deal(sources, rows, found, seed if self.split_seed is None else self.split_seed)
@@ -84,72 +85,58 @@ class Table(Data):
         )  # fmt: skip
         notes = notes_on(rows, columns, found, {name: parts["train"] for name, parts in known.items()})
         matrix = columns.encode(rows.frame, rows.place)
-        made = _dataset(columns, matrix, _groups(sources), found, known, dealt, weights)
+        made = _dataset(columns, matrix, _task_groups(sources), found, known, dealt, weights)
         return replace(made, notes=notes, schema=self._schema(columns, made, wanted))
 
     def _schema(self, columns: Columns, made: Dataset, wanted: Mapping[str, list[str]]) -> dict[str, Any]:
-        tasks = {
+        tasks: dict[str, Any] = {
             name: {"kind": task.kind, "columns": wanted[name], "classes": made.classes.get(name)}
             for name, task in made.tasks.items()
         }
+        names: dict[str, str] = {}
+        for name, task in tasks.items():
+            for column in prediction_names(name, task["kind"], task["columns"], task["classes"]):
+                if column in names:
+                    raise InputError(
+                        f"tasks.{name}: its predictions and those of tasks.{names[column]} would both have a column "
+                        f"{column!r}; rename one of the tasks"
+                    )
+                names[column] = name
         inputs = [column._asdict() for column in columns.inputs()]
         return {"inputs": inputs, "date_format": self.date_format, "missing": self.missing, "tasks": tasks}
 
     def _sources(self, tasks: Tasks) -> list[Part]:
         """Returns the tables, each with the tasks whose labels it has, and the split that its rows are."""
-        own: dict[str, list[str]] = {}
+        own: dict[str, tuple[Paths, list[str]]] = {}
         for name, task in tasks.items():
             if task.path is not None:
-                own.setdefault(repr(task.path), []).append(name)
-        common = tuple(name for name, task in tasks.items() if task.path is None)
-        sources: list[Part] = []
-        if common:
-            if self.path is None:
-                raise InputError("data.path: data=table needs the file to read, e.g. data.path=people.csv")
-            sources.append(Part(read(self.path, "data.path", self.missing), common, None))
-        elif self.path is not None:
+                own.setdefault(repr(task.path), (task.path, []))[1].append(name)
+        common = [name for name, task in tasks.items() if task.path is None]
+        if common and self.path is None:
+            raise InputError("data.path: data=table needs the file to read, e.g. data.path=people.csv")
+        if not common and self.path is not None:
             raise InputError("data.path: every task has a path of its own, so no task is left for this file")
-        for names in own.values():
-            path = tasks[names[0]].path
-            assert path is not None
-            sources.append(Part(read(path, f"tasks.{names[0]}.path", self.missing), tuple(names), None))
-        for split, held_out in (("val", self.val_path), ("test", self.test_path)):
-            if held_out is not None:
-                source = read(held_out, f"data.{split}_path", self.missing)
-                has = [n for n, t in tasks.items() if set(_label_columns(n, t)) <= set(source.frame.columns)]
-                sources.append(Part(source, tuple(has), split))
-        return sources
+        wanted: list[tuple[Paths, str, list[str], str | None]] = []
+        if self.path is not None:
+            wanted.append((self.path, "data.path", common, None))
+        wanted += [(path, f"tasks.{names[0]}.path", names, None) for path, names in own.values()]
+        held_out = (("val", self.val_path), ("test", self.test_path))
+        wanted += [(path, f"data.{split}_path", list(tasks), split) for split, path in held_out if path is not None]
+        sources = read_all([(path, key) for path, key, _, _ in wanted], self.missing)
+        return [Part(s, tuple(names), split) for s, (_, _, names, split) in zip(sources, wanted, strict=True)]
 
     def _kinds(self, sources: Sequence[Part], wanted: Mapping[str, list[str]]) -> dict[str, Kind]:
         """Returns what each feature is."""
         labels = {column for columns in wanted.values() for column in columns}
-        for source, tasks, split in sources:
-            for name in tasks if split is None else ():
-                source.need(wanted[name], f"tasks.{name}.column")
-            keys = {"data.split_column": self.split_column, "data.group_column": self.group_column}
-            if split is not None:
-                keys = {}
-            for key, column in {**keys, "data.weight_column": self.weight_column}.items():
-                if column is not None:
-                    source.need([column], key)
-                    if column in labels:
-                        raise InputError(f"{key}: {column!r} is a task's label")
-        first = sources[0][0]
-        special = {self.split_column, self.group_column, self.weight_column}
+        self._check_special(sources, wanted, labels)
+        first = sources[0].source
         everywhere = {column for source, _, _ in sources for column in source.frame.columns}
         for column in self.exclude:
             if column not in everywhere:
-                raise InputError(
-                    f"data.exclude: {first.name} has no column {column!r}; {nearest(column, everywhere, 'columns')}"
-                )
-        left_out = labels | special | set(self.exclude)
-        chosen = [c for c in first.frame.columns if c not in left_out]
-        if self.features is not None:
-            first.need(self.features, "data.features")
-            chosen = list(dict.fromkeys(self.features))
-            for column in chosen:
-                if column in labels:
-                    raise InputError(f"data.features: {column!r} is a task's label; a label can't be a feature as well")
+                hint = nearest(column, everywhere, "columns")
+                raise InputError(f"data.exclude: {first.name} has no column {column!r}; {hint}")
+        left_out = labels | {self.split_column, self.group_column, self.weight_column} | set(self.exclude)
+        chosen = self._chosen(first, labels, left_out)
         for source, _, split in sources[1:]:
             source.need(chosen, source.key)
             more = [c for c in source.frame.columns if c not in left_out and c not in chosen]
@@ -158,17 +145,44 @@ class Table(Data):
                     f"{source.key}: {source.name} has the column {more[0]!r}, which {first.name} lacks; features are "
                     "the same for all tasks, so list them in data.features, or the rest in data.exclude"
                 )
-        if not chosen:
-            raise InputError(f"data.features: {first.name} has no columns left besides the labels {sorted(labels)}")
         for column in self.types:
             if column not in chosen:
-                raise InputError(
-                    f"data.types.{column}: no feature has this name; {nearest(column, chosen, 'features')}"
-                )
-        return {
-            column: self.types.get(column) or feature_columns.kind_of(first.frame[column], column, first.place)
-            for column in chosen
-        }
+                hint = nearest(column, chosen, "features")
+                raise InputError(f"data.types.{column}: no feature has this name; {hint}")
+        return {c: self.types.get(c) or kind_of(first.frame[c], c, first.place) for c in chosen}
+
+    def _check_special(self, sources: Sequence[Part], wanted: Mapping[str, list[str]], labels: set[str]) -> None:
+        """Refuses tables without the columns that say labels, splits, groups or weights."""
+        for source, tasks, split in sources:
+            for name in tasks:
+                source.need(wanted[name], f"tasks.{name}.column")
+            keys = {"data.weight_column": self.weight_column}
+            if split is None:
+                keys |= {"data.split_column": self.split_column, "data.group_column": self.group_column}
+            for key, column in keys.items():
+                if column is None:
+                    continue
+                source.need([column], key)
+                if column in labels:
+                    raise InputError(f"{key}: {column!r} is a task's label")
+                if source.frame[column].dtype.is_nested():
+                    raise InputError(f"{key}: {column!r} holds {source.frame[column].dtype}")
+
+    def _chosen(self, first: Source, labels: set[str], left_out: set[Any]) -> list[str]:
+        """Returns the features' columns."""
+        if self.features is None:
+            chosen = [column for column in first.frame.columns if column not in left_out]
+        else:
+            first.need(self.features, "data.features")
+            chosen = list(dict.fromkeys(self.features))
+            for column in chosen:
+                if column in labels:
+                    raise InputError(f"data.features: {column!r} is a task's label; a label can't be a feature as well")
+                if column in self.exclude:
+                    raise InputError(f"data.features: {column!r} is in data.exclude, too")
+        if not chosen:
+            raise InputError(f"data.features: {first.name} has no columns left besides the labels {sorted(labels)}")
+        return chosen
 
     def _weights(self, rows: Source) -> NDArray[np.float32]:
         """Returns how much each row counts; 0 is not at all."""
@@ -179,6 +193,8 @@ class Table(Data):
         bad = ~(weights >= 0)
         if bad.any():
             refuse_cell(series, int(bad.argmax()), self.weight_column, rows.place, "a weight, 0 or more")
+        if not weights.any():
+            raise InputError(f"data.weight_column: all weights in {self.weight_column!r} are 0")
         return weights
 
     def _deal(
@@ -199,7 +215,8 @@ class Table(Data):
         else:
             fractions = self.split.without(*fixed)
             if self.group_column is not None:
-                part = split_groups(_codes(rows.frame[self.group_column])[free], fractions, seed)
+                codes = self._groups(rows, free)
+                part = split_groups(codes[free], fractions, seed)
             else:
                 strata = _strata(of_source, found)[free]
                 alike = (strata == strata[0]).all()
@@ -209,6 +226,24 @@ class Table(Data):
                 dealt = _with_every_class(dealt, found)
         dealt |= {split: np.flatnonzero(of_source == i) for split, i in fixed.items()}
         return {split: numbers for split, numbers in dealt.items() if len(numbers)}
+
+    def _groups(self, rows: Source, free: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns each row's group, as a number; no group may be among `free` rows and in a split's own file."""
+        assert self.group_column is not None
+        series = rows.frame[self.group_column]
+        blank = series.is_null().to_numpy()[free]
+        if blank.any():
+            refuse_cell(series, int(free[blank.argmax()]), self.group_column, rows.place, "a group")
+        codes: NDArray[np.int64] = series.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+        both = np.isin(codes, codes[free])
+        both[free] = False
+        if both.any():
+            row = int(both.argmax())
+            raise InputError(
+                f"data.group_column: {rows.place(row)}, has the group {series[row]!r}, which is in another file, too; "
+                "a group can't be in two splits"
+            )
+        return codes
 
 
 def _label_columns(name: str, task: Task) -> list[str]:
@@ -227,26 +262,15 @@ def _found(
     import polars as pl
 
     def cells(column: str) -> Any:
-        parts = [
-            source.frame.select(column) if name in has else pl.DataFrame({column: [None] * len(source.frame)})
-            for source, has, _ in sources
-        ]
-        try:
-            return pl.concat(parts, how="vertical_relaxed")[column] if len(parts) > 1 else parts[0][column]
-        except pl.exceptions.PolarsError as error:
-            raise InputError(f"tasks.{name}.column: {column!r} has different types in the files: {error}") from error
+        blank = pl.lit(None).alias(column)
+        labelled = [s if name in has else replace(s, frame=s.frame.with_columns(blank)) for s, has, _ in sources]
+        return join(labelled, [column]).frame[column]
 
     return find(name, task, {column: cells(column) for column in columns}, rows.place)
 
 
-def _groups(sources: Sequence[Part]) -> tuple[tuple[str, ...], ...]:
+def _task_groups(sources: Sequence[Part]) -> tuple[tuple[str, ...], ...]:
     return tuple(tasks for _, tasks, split in sources if split is None)
-
-
-def _codes(series: Any) -> NDArray[np.int64]:
-    """Returns a number for each different value, in the order they appear; missing ones are one value."""
-    codes: NDArray[np.int64] = series.rank("dense").fill_null(0).to_numpy().astype(np.int64)
-    return codes
 
 
 def _strata(of_source: NDArray[np.int64], found: Mapping[str, Found]) -> NDArray[np.int64]:
@@ -268,7 +292,7 @@ def _with_every_class(dealt: dict[str, NDArray[np.int64]], found: Mapping[str, F
     codes = [np.where(of.known, of.values.reshape(len(of.known), -1)[:, 0].astype(np.int64), -1) for of in named]
     counts = [np.bincount(code[dealt["train"]] + 1, minlength=code.max() + 2) for code in codes]
     for code, count in zip(codes, counts, strict=True):
-        for new in [value for value in np.unique(code[code >= 0]) if not count[value + 1]]:
+        for new in [value for value in _dealt_classes(code, dealt) if not count[value + 1]]:
             split = next(name for name in ("val", "test") if (code[dealt[name]] == new).any())
             place = int((code[dealt[split]] == new).argmax())
             kept = [
@@ -284,6 +308,12 @@ def _with_every_class(dealt: dict[str, NDArray[np.int64]], found: Mapping[str, F
                 n[c[leaving] + 1] -= 1
                 n[c[coming] + 1] += 1
     return dealt
+
+
+def _dealt_classes(codes: NDArray[np.int64], dealt: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Returns the classes of the rows that were dealt."""
+    found = np.unique(codes[np.concatenate(list(dealt.values()))])
+    return found[found >= 0]
 
 
 def _named_splits(rows: Source, column: str) -> dict[str, NDArray[np.int64]]:
@@ -323,7 +353,8 @@ def _dataset(
             task = found[name].task
             if isinstance(task, Regression) and task.standardize:
                 scale = scales[name] = scale_of(values[name][train])
-                values[name] = ((values[name] - scale.mean) / scale.deviation).astype(np.float32)
+                values[name] = (values[name] - scale.mean) / scale.deviation
+            values[name] = values[name].astype(task.label_type)
             counts = _counts(found[name], train, row_weights)
             if counts is not None:
                 weighted.append(name)
@@ -347,6 +378,7 @@ def _dataset(
             if split != "train"
         },
         rows={split: len(dealt[split]) for split in SPLITS if split in dealt},
+        train=_split("train", matrix, dealt["train"], values, known, row_weights),
         scales=scales,
         classes={name: labels.classes for name, labels in found.items() if labels.classes},
         columns=columns.description,
@@ -381,5 +413,6 @@ def _split(
         counts = row_weights[of_task]
         alike = (counts == counts[0]).all()
         inside = None if len(of_task) == len(rows) else np.flatnonzero(np.isin(rows, of_task))
-        labels[name] = Labels(values[name][of_task], inside, None if alike else counts)
+        shares = counts / counts.mean(dtype=np.float64)
+        labels[name] = Labels(values[name][of_task], inside, None if alike else shares.astype(np.float32))
     return Split(matrix, labels, rows)

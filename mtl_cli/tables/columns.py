@@ -14,36 +14,28 @@ takes four bytes a row whatever it becomes; the saved model begins one step earl
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple, NoReturn, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, keras
 from mtl_cli.data.base import Entry
-from mtl_cli.errors import InputError
+from mtl_cli.tables.cells import NO_INTEGER, Kind, Place, Series, categories, days, floats, refuse_cell
 from mtl_cli.tables.reading import Frame
-
-Series = Any
-"""A polars.Series."""
-Kind = Literal["number", "category", "date"]
-Place = Callable[[int], str]
-"""Says where a row stands."""
 
 MISSING, UNSEEN, FIRST = 0, 1, 2
 """Codes of a category; FIRST is the first value's."""
-NO_INTEGER: Final = -(2**63)
-"""What the saved model takes for a missing value in a column of integers."""
 _KERAS_NAME: Final = re.compile(
-    r"(functional|activation|concatenate|rescaling|\w+_lookup|where|is_?nan|cast)(_\d+)?|.*_(prediction|original)"
+    r"(functional|activation|concatenate|rescaling|\w+_lookup|where|is_?nan|cast)(_\d+)?"
+    r"|column \d+|.*_(prediction|original)"
 )
 """Names that Keras or the saved model give to other layers."""
 SHOWN: Final = 6
 """Columns of a kind that are named."""
-ISO_FORMS: Final = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
 YEAR, WEEK, DAY = 365.2425, 7.0, 1.0
 """Periods in days."""
 
@@ -126,87 +118,6 @@ class Input(NamedTuple):
 
     name: str
     kind: InputKind
-
-
-def floats(series: Series, name: str, place: Place) -> NDArray[np.float32]:
-    """Returns a column's numbers, NaN where one is missing.
-
-    Raises:
-        InputError: A cell is text, infinite, or too large for float32.
-    """
-    import polars as pl
-
-    if series.dtype == pl.String:
-        numbers = series.str.strip_chars().cast(pl.Float64, strict=False)
-    elif series.dtype.is_numeric() or series.dtype == pl.Boolean or series.dtype == pl.Null:
-        numbers = series.cast(pl.Float64)
-    else:
-        raise InputError(f"{place(0)}, column {name!r} holds {series.dtype}, not numbers")
-    lost = numbers.is_null() & series.is_not_null()
-    if lost.any():
-        refuse_cell(series, int(lost.arg_max()), name, place, "a number")
-    with np.errstate(over="ignore"):
-        values: NDArray[np.float32] = numbers.to_numpy().astype(np.float32)
-    infinite = np.isinf(values)
-    if infinite.any():
-        refuse_cell(series, int(infinite.argmax()), name, place, "a finite number (float32)")
-    return values
-
-
-def days(series: Series, name: str, form: str | None, place: Place) -> NDArray[np.float32]:
-    """Returns a column's dates as days since 1970-01-01, NaN where one is missing.
-
-    `form` says how text is to be read, as strptime's; None: as ISO 8601 (2026-11-22, perhaps with a time).
-    """
-    import polars as pl
-
-    if series.dtype == pl.String:
-        read = [series.str.strptime(pl.Datetime("us"), f, strict=False) for f in ([form] if form else ISO_FORMS)]
-        stamps = pl.select(pl.coalesce(read)).to_series()
-        lost = stamps.is_null() & series.is_not_null()
-        if lost.any():
-            rule = f"a date in the form {form!r}" if form else "a date like 2026-11-22 (see data.date_format)"
-            refuse_cell(series, int(lost.arg_max() or 0), name, place, rule)
-    elif series.dtype in (pl.Date, pl.Datetime, pl.Null):
-        stamps = series.cast(pl.Datetime("us"))
-    else:
-        raise InputError(f"{place(0)}, column {name!r} holds {series.dtype}, not dates")
-    microseconds = stamps.dt.epoch("us").cast(pl.Float64).to_numpy()
-    return np.asarray(microseconds / 86_400e6, np.float32)
-
-
-def categories(series: Series, name: str, place: Place) -> Series:
-    """Returns a column as text, or as integers (booleans too), null where a value is missing."""
-    import polars as pl
-
-    if series.dtype.is_integer() or series.dtype == pl.Boolean or series.dtype == pl.Null:
-        return series.cast(pl.Int64)
-    if series.dtype.is_float():
-        whole = series.fill_nan(None)
-        odd = (whole != whole.floor()).fill_null(value=False)
-        if odd.any():
-            refuse_cell(series, int(odd.arg_max()), name, place, "a whole number or text, as a category is")
-        return whole.cast(pl.Int64, strict=False)
-    if series.dtype in (pl.String, pl.Categorical, pl.Enum):
-        texts = series.cast(pl.String)
-        return texts.set(texts == "", None)
-    raise InputError(f"{place(0)}, column {name!r} holds {series.dtype}, which can't be a category")
-
-
-def kind_of(series: Series, name: str, place: Place) -> Kind:
-    """Returns what a column is when nobody said so."""
-    import polars as pl
-
-    if series.dtype in (pl.Date, pl.Datetime):
-        return "date"
-    if series.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean):
-        return "category"
-    if series.dtype.is_numeric() or series.dtype == pl.Null:
-        return "number"
-    raise InputError(
-        f"{place(0)}, column {name!r} holds {series.dtype}, which can't be learned from; "
-        f"leave it out with 'data.exclude=[{name}]'"
-    )
 
 
 @dataclass(frozen=True)
@@ -293,7 +204,7 @@ class Columns(Entry):
 
         def take(columns: Sequence[Column], dtype: str) -> list[Tensor]:
             for column in columns:
-                plain = "/" not in column.name and not _KERAS_NAME.fullmatch(column.name)
+                plain = column.name and "/" not in column.name and not _KERAS_NAME.fullmatch(column.name)
                 name = column.name if plain else f"column {len(inputs)}"
                 inputs[column.name] = keras.Input((1,), dtype=dtype, name=name)
             return [inputs[column.name] for column in columns]
@@ -374,8 +285,8 @@ def fit(
         gaps = bool(np.isnan(known).any())
         known = known[~np.isnan(known)] if gaps else known
         mean, deviation = (float(known.mean()), float(known.std())) if len(known) else (0.0, 1.0)
-        constant = deviation <= 1e-30
-        deviation = 1.0 if constant else deviation
+        constant = (deviation <= 1e-30 and not gaps) or not len(known)
+        deviation = deviation if deviation > 1e-30 else 1.0
         if kind == "number":
             numbers.append(Number(name, mean, deviation, gaps, constant))
         else:
@@ -412,13 +323,6 @@ def allowing_any_column() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "When providing `inputs` as a dict")
         yield
-
-
-def refuse_cell(series: Series, row: int, name: str, place: Place, rule: str) -> NoReturn:
-    """Refuses the cell of a row, in a message that says where it is, what it holds and what it should."""
-    cell = series[row]
-    shown = repr(cell if not isinstance(cell, str) or len(cell) <= 60 else cell[:60] + "...")
-    raise InputError(f"{place(row)}, column {name!r} holds {shown}, not {rule}")
 
 
 def _filled(block: Tensor) -> list[Tensor]:

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.data.base import Array, Scale
 from mtl_cli.errors import InputError
-from mtl_cli.tables.columns import Place, Series, categories, floats, refuse_cell
+from mtl_cli.tables.cells import Place, Series, categories, numbers, refuse_cell
 from mtl_cli.tasks import Binary, Multiclass, Task
 
 YES_AND_NO: Final = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("0", "1"))
@@ -25,13 +25,13 @@ class Found:
         task: The task with its units filled in.
         values: A label for every row, [N, U] (classes: [N]); 0 where there is none.
         known: Where there is one.
-        classes: The classes' names; of a binary task no and yes.
+        classes: The classes as the column has them; of a binary task no and yes.
     """
 
     task: Task
     values: Array
     known: NDArray[np.bool_]
-    classes: list[str]
+    classes: list[Any]
 
 
 def find(name: str, task: Task, columns: Mapping[str, Series], place: Place) -> Found:
@@ -41,7 +41,7 @@ def find(name: str, task: Task, columns: Mapping[str, Series], place: Place) -> 
         InputError: The columns don't fit the task's kind.
     """
     where, several = f"tasks.{name}", list(columns)
-    classes: list[str] = []
+    classes: list[Any] = []
     if isinstance(task, Multiclass):
         if len(several) > 1:
             raise InputError(f"{where}.column: a multiclass task has one label column, got {several}")
@@ -58,6 +58,9 @@ def find(name: str, task: Task, columns: Mapping[str, Series], place: Place) -> 
     known = ~np.isnan(values).any(axis=1)
     _some(where, known, several)
     values[~known] = 0.0
+    balanced = isinstance(task, Binary) and task.class_weight is not None
+    if balanced and len(several) > 1:
+        raise InputError(f"{where}.class_weight: a task with several label columns has no classes to balance")
     return Found(task.model_copy(update={"units": len(several)}), values, known, classes)
 
 
@@ -90,10 +93,14 @@ def check_learnable(
                 f"{where}: none of the {split} rows has a label in {columns} "
                 f"({int(found.known.sum())} rows have one in all); change data.split"
             )
-    train = found.values[splits["train"]]
-    if len(train) > 1 and (train == train[0]).all():
-        shown = found.classes[int(train.reshape(-1)[0])] if found.classes else f"{train.reshape(-1)[0]:g}"
-        raise InputError(f"{where}: the label {columns} is {shown} in all {len(train)} training rows; nothing to learn")
+    train = found.values[splits["train"]].reshape(len(splits["train"]), -1)
+    same = (train == train[0]).all(axis=0) & (len(train) > 1)
+    if same.any():
+        value, column = train[0, int(same.argmax())], columns[int(same.argmax())]
+        shown = repr(found.classes[int(value)]) if found.classes else f"{value:g}"
+        raise InputError(
+            f"{where}: the label {column!r} is {shown} in all {len(train)} training rows; nothing to learn"
+        )
     if not found.classes:
         return
     known = np.unique(train)
@@ -109,10 +116,10 @@ def check_learnable(
 
 def _numbers(where: str, column: str, series: Series, place: Place) -> Array:
     with _naming(where):
-        return floats(series, column, place)
+        return numbers(series, column, place)
 
 
-def _binary(where: str, task: Binary, column: str, series: Series, place: Place) -> tuple[Array, list[str]]:
+def _binary(where: str, task: Binary, column: str, series: Series, place: Place) -> tuple[Array, list[Any]]:
     """Returns 1 for the positive class, 0 for the other, NaN for none; and the names of the other and of it."""
     import polars as pl
 
@@ -130,16 +137,21 @@ def _binary(where: str, task: Binary, column: str, series: Series, place: Place)
             rule = f"one of two classes, {' and '.join(map(repr, known))}" if text else "0 or 1"
             refuse_cell(series, int(odd.arg_max() or 0), column, place, rule)
     order = _ordered(known)
+    words = {"0": "false", "1": "true"} if series.dtype == pl.Boolean else {}
+    names: list[Any] = [words.get(value, value) for value in order]
     if task.positive is not None:
-        positive = str(int(task.positive)) if isinstance(task.positive, bool) and not text else str(task.positive)
-        if positive not in order:
-            raise InputError(f"{where}.positive: {task.positive!r} is not one of the classes {order} in {column!r}")
-        order.sort(key=positive.__eq__)
+        if task.positive not in (*order, *names):
+            raise InputError(f"{where}.positive: {task.positive!r} is not one of the classes {names} in {column!r}")
+        order.sort(key=lambda value: task.positive in (value, words.get(value)))
+    if len(order) == 1:
+        order = [f"not {order[0]}", order[0]]
     yes = (cells.cast(pl.String) == order[-1]).fill_null(value=False).to_numpy() if order else np.zeros(len(cells))
-    names = ["false", "true"] if series.dtype == pl.Boolean else order
-    if series.dtype == pl.Boolean and order == ["1", "0"]:
-        names = names[::-1]
-    return np.where(cells.is_null().to_numpy(), np.nan, yes).astype(np.float32), names
+    typed: list[Any] = order
+    if series.dtype == pl.Boolean:
+        typed = [value == "1" for value in order]
+    elif not text:
+        typed = [int(value) if value.isdecimal() else value for value in order]
+    return np.where(cells.is_null().to_numpy(), np.nan, yes).astype(np.float32), typed
 
 
 def _ordered(present: list[str]) -> list[str]:
@@ -162,8 +174,20 @@ def _classes(where: str, task: Multiclass, column: str, series: Series, place: P
         raise InputError(f"{where}.units: {task.units}, but column {column!r} has {len(present)} classes ({shown})")
     codes = cells.replace_strict(present, list(range(len(present))), default=0, return_dtype=pl.Int32)
     values = codes.fill_null(0).to_numpy().astype(task.label_type)
-    names = [("false", "true")[v] if series.dtype == pl.Boolean else str(v) for v in present]
-    return Found(task.model_copy(update={"units": max(len(present), 2)}), values, known, names)
+    classes = [bool(v) for v in present] if series.dtype == pl.Boolean else present
+    return Found(task.model_copy(update={"units": max(len(present), 2)}), values, known, classes)
+
+
+def prediction_names(task: str, kind: str, columns: list[str], classes: list[Any] | None) -> list[str]:
+    """Returns the columns of a task's predictions.
+
+    A classification's are `<task>`, the likeliest class, and `<task>_<class>` for each class's probability (binary: the
+    positive one's); a regression's `<task>`, or `<task>_<column>` where there are several.
+    """
+    if classes:
+        shown = [str(c).lower() if isinstance(c, bool) else str(c) for c in classes]
+        return [task, *(f"{task}_{c}" for c in (shown[1:] if kind == "binary" else shown))]
+    return [task] if len(columns) == 1 else [f"{task}_{column}" for column in columns]
 
 
 def _some(where: str, known: NDArray[np.bool_], columns: list[str]) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.tables.columns import Category, Columns, Number, floats
+from mtl_cli.tables.cells import floats
+from mtl_cli.tables.columns import Category, Columns, Number
 from mtl_cli.tables.labels import Found
 from mtl_cli.tables.reading import Source
 
@@ -19,17 +20,27 @@ def notes_on(
     rows: Source, columns: Columns, found: Mapping[str, Found], train: Mapping[str, NDArray[np.int64]]
 ) -> list[str]:
     """Returns a line for each odd feature: constant, like an id, equal to a label, or numbers among text."""
-    notes = [*_constant(columns), *_ids(rows, columns), *_numbers_in_text(rows, columns)]
+    notes = [*_constant(columns), *_unresolved(columns), *_ids(rows, columns), *_numbers_in_text(rows, columns)]
     for task, labels in found.items():
         notes += _leaks(rows, columns, task, labels, train[task][:LOOKED_AT])
     return notes
 
 
 def _constant(columns: Columns) -> list[str]:
-    same = [n.name for n in columns.numbers if n.constant and not n.gaps]
+    same = [n.name for n in columns.numbers if n.constant]
     same += [c.name for c in columns.categories if len(c.seen) < 2]
     return [
         f"column {name!r} is the same in all training rows; leave it out with 'data.exclude=[{name}]'" for name in same
+    ]
+
+
+def _unresolved(columns: Columns) -> list[str]:
+    """Finds numbers that lie closer together than float32 tells apart, such as times in seconds since 1970."""
+    close = [n for n in columns.numbers if not n.constant and n.deviation < 1e-5 * abs(n.mean)]
+    return [
+        f"column {n.name!r} has values around {n.mean:g} that differ by {n.deviation:g} only; float32 hardly tells "
+        "them apart, so subtract an offset"
+        for n in close
     ]
 
 

@@ -1,18 +1,17 @@
 """Reads the user's tables: CSV, TSV, Parquet, NDJSON, plain or compressed, one file or many. Imports no TensorFlow."""
 
-import codecs
-import csv
 import glob
-import gzip
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import Any, Final
 
 from mtl_cli.errors import InputError, nearest
+from mtl_cli.tables.faults import first_fault, rows_of
 
 Frame = Any
 """A polars.DataFrame, or LazyFrame while it is only looked at (polars is imported when a table is read)."""
@@ -23,7 +22,6 @@ _ENDINGS: Final = {
     ".ndjson": "ndjson", ".jsonl": "ndjson",
 }  # fmt: skip
 _COMPRESSED: Final = {".gz", ".zst", ".zstd"}
-_BLOCK: Final = 2**20
 
 
 @dataclass(frozen=True)
@@ -60,60 +58,85 @@ class Source:
 
 
 def read(path: str | Sequence[str], key: str, missing: Sequence[str]) -> Source:
-    """Returns the rows of a file, of several, or of all that match a glob.
+    """Returns the rows of a file, of several, or of all that match a glob; see `read_all`."""
+    return read_all([(path, key)], missing)[0]
+
+
+def read_all(paths: Sequence[tuple[str | Sequence[str], str]], missing: Sequence[str]) -> list[Source]:
+    """Returns tables whose columns have the same types in all of them.
 
     Args:
-        path: A path, a list of paths, or a glob.
-        key: The config key it comes from, for messages.
+        paths: For each table a path, a list of paths or a glob, and the config key it comes from.
         missing: Texts that stand for a missing value, besides an empty cell.
 
     Raises:
         InputError: A file can't be found, read or used, with the line or byte where it is wrong.
     """
-    import polars as pl
-
-    frames: list[Frame] = []
-    files: list[tuple[str, int]] = []
-    rows = 0
-    for file in files_of(path, key):
-        frame = _read(file, key, missing)
-        if frames and set(frame.columns) != set(frames[0].columns):
-            odd = sorted(set(frame.columns) ^ set(frames[0].columns))
-            raise InputError(f"{key}: {file} and {files[0][0]} have different columns: only one of them has {odd[0]!r}")
-        frames.append(frame.select(frames[0].columns) if frames else frame)
-        files.append((str(file), rows))
-        rows += len(frame)
-    try:
-        whole = frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical_relaxed")
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"{key}: the files' columns have different types: {_reason(error)}") from error
-    return Source(whole, files, key)
+    named = [(file, key, i) for i, (path, key) in enumerate(paths) for file in files_of(path, key)]
+    resolved = [file.resolve() for file, _, _ in named]
+    for (file, key, _), place in zip(named, resolved, strict=True):
+        if resolved.count(place) > 1:
+            raise InputError(f"{key}: {file} is named twice")
+    frames = [_read(file, key, missing) for file, key, _ in named]
+    text = {column for frame in frames for column in frame.columns if _family(frame[column]) == "text"}
+    for i, (file, key, _) in enumerate(named):  # what is text in one text file is text in all
+        mixed = [column for column in frames[i].columns if column in text and _family(frames[i][column]) == "number"]
+        if mixed and format_of(file, key) != "parquet":
+            frames[i] = _read(file, key, missing, mixed)
+    sources = []
+    for number, (_, key) in enumerate(paths):
+        parts = [(str(file), frames[i]) for i, (file, _, of) in enumerate(named) if of == number]
+        first, columns = parts[0][0], parts[0][1].columns
+        for name, frame in parts[1:]:
+            odd = sorted(set(frame.columns) ^ set(columns))
+            if odd:
+                raise InputError(f"{key}: {name} and {first} have different columns: only one of them has {odd[0]!r}")
+        sources.append(join([Source(frame, [(name, 0)], key) for name, frame in parts], columns))
+    return sources
 
 
 def join(sources: Sequence[Source], columns: Sequence[str]) -> Source:
-    """Returns these columns of several tables, one after the other; a column that a table lacks is missing there."""
+    """Returns these columns of several tables, one after the other; a column that a table lacks is missing there.
+
+    Raises:
+        InputError: A column has types that don't go together.
+    """
     import polars as pl
 
-    frames, files, rows = [], [], 0
+    files, rows = [], 0
     for source in sources:
-        present = source.frame.select([c for c in columns if c in source.frame.columns])
-        frames.append(present.with_columns([pl.lit(None).alias(c) for c in columns if c not in present.columns]))
         files += [(name, first + rows) for name, first in source.files]
         rows += len(source.frame)
-    if len(frames) == 1:
-        return Source(frames[0], files, sources[0].key)
-    types = [{name: frame[name].dtype for name in columns} for frame in frames]
-    for name in columns:
-        present = {of[name] for of in types} - {pl.Null()}
-        if pl.String() in present and len(present) > 1:
-            (other, *_) = present - {pl.String()}
-            raise InputError(f"{sources[-1].key}: column {name!r} is text in one table and {other} in another")
-    return Source(pl.concat([frame.select(columns) for frame in frames], how="vertical_relaxed"), files, sources[0].key)
+    joined = []
+    for column in columns:
+        parts = [(s, s.frame[column]) for s in sources if column in s.frame.columns]
+        families = {_family(part): source for source, part in reversed(parts)}
+        families.pop("nothing", None)
+        if len(families) > 1:
+            (one, first), (other, second), *_ = families.items()
+            where = f"{one} in {first.name} and {other} in {second.name}"
+            raise InputError(f"{second.key}: column {column!r} is {where}")
+        blank = [s.frame[column] if column in s.frame.columns else pl.Series([None] * len(s.frame)) for s in sources]
+        stacked = pl.concat([part.alias(column).to_frame() for part in blank], how="vertical_relaxed")
+        joined.append(stacked.to_series())
+    return Source(pl.DataFrame(joined), files, sources[0].key)
+
+
+def _family(series: Any) -> str:
+    """Returns what a column holds: number, text, date, nothing, or the name of another type."""
+    import polars as pl
+
+    if series.dtype.is_numeric() or series.dtype == pl.Boolean:
+        return "number"
+    names = {pl.String: "text", pl.Date: "date", pl.Datetime: "date", pl.Null: "nothing"}
+    return names.get(series.dtype.base_type(), str(series.dtype))
 
 
 def files_of(path: str | Sequence[str], key: str) -> list[Path]:
     """Returns the files that a path, a list of paths or a glob names, all of a format that can be read."""
     files: list[Path] = []
+    if path in ("", []):
+        raise InputError(f"{key}: names no file")
     for name in [path] if isinstance(path, str) else path:
         found = [name]
         if glob.has_magic(name) and not _exists(Path(name), key):
@@ -137,53 +160,53 @@ def format_of(path: Path, key: str) -> str:
     return form
 
 
-def scan(path: Path, key: str, missing: Sequence[str]) -> Frame:
-    """Returns a file as a LazyFrame."""
+def scan(path: Path, key: str, missing: Sequence[str], text: Sequence[str] = ()) -> Frame:
+    """Returns a file as a LazyFrame; columns of `text` are read as text, where the format has no types."""
     import polars as pl
 
     form = format_of(path, key)
     if form == "parquet":
         return pl.scan_parquet(path, glob=False)
     if form == "ndjson":
-        return pl.scan_ndjson(path, infer_schema_length=None)
+        return pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=dict.fromkeys(text, pl.String))
     return pl.scan_csv(
         path,
         separator="\t" if form == "tsv" else ",",
         infer_schema_length=None,
         null_values=list(missing),
+        schema_overrides=dict.fromkeys(text, pl.String),
         glob=False,
     )
 
 
 def check(path: Path, key: str, missing: Sequence[str]) -> None:
-    """Refuses a text file whose header or rows polars would read as something else, without keeping its rows."""
+    """Refuses what `read` would, without keeping the rows."""
     import polars as pl
 
     form = format_of(path, key)
-    separator = {"csv": ",", "tsv": "\t"}.get(form)
     with _explaining(path, key, form):
-        if separator is not None:
-            _check_header(path, key, separator)
+        separator = _check_header(path, key, form)
         lazy = scan(path, key, missing)
-        names = lazy.collect_schema().names()
-        rows, gaps = lazy.select(pl.len(), pl.col(names[-1]).null_count().alias("\0gaps")).collect().row(0)
-    if not rows:
-        raise InputError(f"{key}: {path} has a header but no rows")
-    if separator is not None and gaps:
-        _check_short_rows(path, key, separator, len(names))
+        last = lazy.collect_schema().names()[-1]
+        rows, gaps = lazy.select(pl.len(), pl.nth(-1).null_count().alias(f"{last} ")).collect().row(0)
+        _check_rows(path, key, separator, rows, gaps)
 
 
-def _read(path: Path, key: str, missing: Sequence[str]) -> Frame:
+def _read(path: Path, key: str, missing: Sequence[str], text: Sequence[str] = ()) -> Frame:
+    import polars as pl
+
     form = format_of(path, key)
-    separator = {"csv": ",", "tsv": "\t"}.get(form)
     with _explaining(path, key, form):
-        if separator is not None:
-            _check_header(path, key, separator)
-        frame = scan(path, key, missing).collect()
-    if frame.is_empty():
-        raise InputError(f"{key}: {path} has a header but no rows")
-    if separator is not None and frame[:, -1].null_count():
-        _check_short_rows(path, key, separator, frame.width)
+        separator = _check_header(path, key, form)
+        frame = scan(path, key, missing, text).collect()
+        _check_rows(path, key, separator, len(frame), frame.width and frame[:, -1].null_count())
+    for series in frame:
+        if series.dtype in (pl.Categorical, pl.Enum):
+            frame = frame.with_columns(series.cast(pl.String))
+        elif series.dtype == pl.Datetime and series.dtype.time_zone is not None:
+            frame = frame.with_columns(series.dt.convert_time_zone("UTC").dt.replace_time_zone(None))
+        elif series.null_count() == len(series):
+            frame = frame.with_columns(pl.Series(series.name, [None] * len(series)))
     return frame
 
 
@@ -194,8 +217,8 @@ def _explaining(path: Path, key: str, form: str) -> Iterator[None]:
 
     try:
         yield
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        where = _first_fault(path, form)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, EOFError, zlib.error) as error:
+        where = first_fault(path, form)
         raise InputError(f"{key}: {path} can't be read as {form}: {where or _reason(error)}") from error
 
 
@@ -221,119 +244,60 @@ def _check_file(path: Path, key: str) -> None:
         raise InputError(f"{key}: {path} is empty")
 
 
-def _check_header(path: Path, key: str, separator: str) -> None:
-    """Refuses a header with two columns of one name, which polars would rename, and text that isn't UTF-8."""
+def _check_header(path: Path, key: str, form: str) -> str | None:
+    """Refuses columns without a name or with the same one, and text that isn't UTF-8; returns what separates cells."""
     import polars as pl
 
-    with _open(path) as file:
-        start = file.read(4)
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise InputError(f"{key}: {path} is UTF-16 (byte 0 is 0x{start[0]:x}); save it as UTF-8")
-    header = pl.read_csv(path, separator=separator, has_header=False, n_rows=1, infer_schema=False, glob=False)
-    names = [name or "" for name in header.row(0)]
+    separator = {"csv": ",", "tsv": "\t"}.get(form)
+    if separator is None:
+        names = scan(path, key, []).collect_schema().names()
+    else:
+        header = pl.read_csv(path, separator=separator, has_header=False, n_rows=1, infer_schema=False, glob=False)
+        names = [name or "" for name in header.row(0)]
+        if "\0" in "".join(names):
+            raise InputError(f"{key}: {path} is UTF-16 or no text at all; save it as UTF-8")
+        other = next((mark for mark in ";\t|" if mark in names[0]), None)
+        if len(names) == 1 and other is not None:
+            raise InputError(f"{key}: {path} has cells separated by {other!r}; save it with {separator!r}")
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(f"{key}: {path} has the column {twice[0]!r} more than once")
-    if "" in names:
-        raise InputError(f"{key}: {path}, column {names.index('') + 1} has no name")
+    for name in names:
+        if not name.strip() or name == "*" or (name.startswith("^") and name.endswith("$")):
+            what = "has no name" if not name.strip() else f"can't be used by its name {name!r}; rename it"
+            raise InputError(f"{key}: {path}, column {names.index(name) + 1} {what}")
+    return separator
 
 
-def _check_short_rows(path: Path, key: str, separator: str, width: int) -> None:
-    """Refuses a line with fewer fields than the header; polars would fill it with missing values."""
+def _check_rows(path: Path, key: str, separator: str | None, rows: int, gaps: int) -> None:
+    """Refuses a table without rows, and lines with fewer fields than the header, which polars would fill up.
+
+    Such a line's last cell is missing, so without `gaps` in the last column there is none.
+    """
     import polars as pl
 
-    lines = pl.scan_lines(path, name="line", glob=False).with_row_index("number")
-    separators = pl.col("line").str.count_matches(separator, literal=True)
-    suspects = lines.filter(separators < width - 1, pl.col("line").str.strip_chars() != "").head(1).collect()
-    if suspects.is_empty():
+    if not rows:
+        raise InputError(f"{key}: {path} has {'a header but ' if separator else ''}no rows")
+    if separator is None or not gaps:
         return
-    for number, fields in _rows(path, separator):
+    line = pl.col("line")
+    width: int | None = None
+    short = line.str.count_matches(separator, literal=True) < pl.lit(_width(path, separator) - 1)
+    suspects = pl.scan_lines(path, name="line", glob=False).filter(
+        (short & (line.str.strip_chars() != "")) | line.str.contains('"', literal=True)
+    )
+    if suspects.head(1).collect().is_empty():
+        return
+    for number, fields in rows_of(path, separator):
+        width = width or len(fields)
         if fields and len(fields) < width:
             raise InputError(f"{key}: {path}, line {number} has {len(fields)} fields, and the header has {width}")
 
 
-def _first_fault(path: Path, form: str) -> str | None:
-    """Returns where a text file is wrong: the byte that isn't UTF-8, or the line with too many fields or bad JSON."""
-    if form == "parquet":
-        return None
-    try:
-        fault = _bad_byte(path)
-        if fault is None and form == "ndjson":
-            fault = _bad_json(path)
-        elif fault is None:
-            fault = _long_row(path, "\t" if form == "tsv" else ",")
-    except (OSError, EOFError, csv.Error, UnicodeDecodeError):
-        return None
-    return fault
-
-
-def _bad_byte(path: Path) -> str | None:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    done, lines = 0, 1
-    with _open(path) as file:
-        while True:
-            block = file.read(_BLOCK)
-            waiting = len(decoder.getstate()[0])
-            try:
-                decoder.decode(block, final=not block)
-            except UnicodeDecodeError as error:
-                at = done - waiting + error.start
-                byte, line = error.object[error.start], lines + error.object[: error.start].count(b"\n")
-                return f"byte {at} (0x{byte:02x}, in line {line}) is not UTF-8; save the file as UTF-8"
-            if not block:
-                return None
-            done, lines = done + len(block), lines + block.count(b"\n")
-
-
-def _bad_json(path: Path) -> str | None:
-    import json
-
-    with _open(path) as file:
-        for number, line in enumerate(file, 1):
-            try:
-                if line.strip() and not isinstance(json.loads(line), dict):
-                    return f"line {number} is not a JSON object"
-            except ValueError as error:
-                return f"line {number} is not JSON: {error}"
-    return None
-
-
-def _long_row(path: Path, separator: str) -> str | None:
-    width = None
-    for number, fields in _rows(path, separator):
-        if width is None:
-            width = len(fields)
-        elif len(fields) > width:
-            return f"line {number} has {len(fields)} fields, and the header has {width}"
-    return None
-
-
-def _rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yields each row's line number and its fields."""
-    csv.field_size_limit(2**31 - 1)
-    with _open(path) as file:
-        reader = csv.reader((line.decode("utf-8", "replace") for line in file), delimiter=separator)
-        for fields in reader:
-            yield reader.line_num, fields
-
-
-def _open(path: Path) -> IO[bytes]:
-    """Opens a file for its bytes, decompressed."""
-    suffix = path.suffix.lower()
-    if suffix in (".zst", ".zstd"):
-        return _zstd(path)
-    file: Any = gzip.GzipFile(path) if suffix == ".gz" else path.open("rb")
-    return cast(IO[bytes], file)
-
-
-def _zstd(path: Path) -> IO[bytes]:
-    """Python before 3.14 knows no zstd, and polars does: its lines, put together again."""
-    import io
-
+def _width(path: Path, separator: str) -> int:
     import polars as pl
 
-    text = "\n".join(pl.scan_lines(path, name="line", glob=False).collect()["line"].to_list())
-    return io.BytesIO(text.encode())
+    return pl.read_csv(path, separator=separator, has_header=False, n_rows=1, infer_schema=False, glob=False).width
 
 
 def _reason(error: BaseException) -> str:

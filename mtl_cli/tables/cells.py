@@ -1,0 +1,120 @@
+"""Cells of a column as numbers, days, texts or integers; the first that is no such thing is refused with its place."""
+
+from collections.abc import Callable
+from typing import Any, Final, Literal, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_cli.errors import InputError
+
+Series = Any
+"""A polars.Series."""
+Kind = Literal["number", "category", "date"]
+Place = Callable[[int], str]
+"""Says where a row stands."""
+NO_INTEGER: Final = -(2**63)
+"""What the saved model takes for a missing value in a column of integers."""
+ISO_FORMS: Final = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
+
+
+def numbers(series: Series, name: str, place: Place) -> NDArray[np.float64]:
+    """Returns a column's numbers, NaN where one is missing.
+
+    Raises:
+        InputError: A cell is text, infinite, or too large for float32.
+    """
+    import polars as pl
+
+    if series.dtype == pl.String:
+        found = series.str.strip_chars().cast(pl.Float64, strict=False)
+    elif series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null):
+        found = series.cast(pl.Float64)
+    else:
+        raise InputError(f"{place(0)}, column {name!r} holds {series.dtype}, not numbers")
+    lost = found.is_null() & series.is_not_null()
+    if lost.any():
+        refuse_cell(series, int(lost.arg_max() or 0), name, place, "a number")
+    values: NDArray[np.float64] = found.to_numpy()
+    huge = np.abs(values) > np.finfo(np.float32).max
+    if huge.any():
+        refuse_cell(series, int(huge.argmax()), name, place, "a finite number (float32)")
+    return values
+
+
+def floats(series: Series, name: str, place: Place) -> NDArray[np.float32]:
+    """Returns a column's numbers as the saved model takes them, in float32."""
+    return numbers(series, name, place).astype(np.float32)
+
+
+def days(series: Series, name: str, form: str | None, place: Place) -> NDArray[np.float32]:
+    """Returns a column's dates as days since 1970-01-01, NaN where one is missing.
+
+    `form` says how text is to be read, as strptime's; None: as ISO 8601 (2026-11-22, perhaps with a time).
+    """
+    import polars as pl
+
+    if series.dtype == pl.String:
+        read = [series.str.strptime(pl.Datetime("us"), f, strict=False) for f in ([form] if form else ISO_FORMS)]
+        stamps = pl.select(pl.coalesce(read)).to_series()
+        lost = stamps.is_null() & series.is_not_null()
+        if lost.any():
+            rule = f"a date in the form {form!r}" if form else "a date like 2026-11-22 (see data.date_format)"
+            refuse_cell(series, int(lost.arg_max() or 0), name, place, rule)
+    elif series.dtype in (pl.Date, pl.Datetime, pl.Null):
+        stamps = series.cast(pl.Datetime("us"))
+    else:
+        raise InputError(f"{place(0)}, column {name!r} holds {series.dtype}, not dates")
+    microseconds = stamps.dt.epoch("us").cast(pl.Float64).to_numpy()
+    return np.asarray(microseconds / 86_400e6, np.float32)
+
+
+def categories(series: Series, name: str, place: Place) -> Series:
+    """Returns a column as text, or as integers (booleans too), null where a value is missing.
+
+    Integers that 64 bits don't hold come as text.
+
+    Raises:
+        InputError: A cell is a fraction or infinite, or holds a character that Keras' lookups can't.
+    """
+    import polars as pl
+
+    if series.dtype.is_float():
+        whole = series.fill_nan(None)
+        odd = ((whole != whole.floor()) | (whole.abs() > 2**62)).fill_null(value=False)
+        if odd.any():
+            refuse_cell(series, int(odd.arg_max() or 0), name, place, "a whole number or text, as a category is")
+        return whole.cast(pl.Int64)
+    if series.dtype.is_integer() or series.dtype in (pl.Boolean, pl.Null):
+        fitting = series.cast(pl.Int64, strict=False)
+        fits = fitting.null_count() == series.null_count() and not (fitting == NO_INTEGER).any()
+        return fitting if fits else series.cast(pl.String)
+    if series.dtype == pl.String:
+        reserved = series.str.contains("\0", literal=True).fill_null(value=False)
+        if reserved.any():
+            refuse_cell(series, int(reserved.arg_max() or 0), name, place, "text without NUL characters")
+        return series.set(series == "", None)
+    raise InputError(f"{place(0)}, column {name!r} holds {series.dtype}, which can't be a category")
+
+
+def kind_of(series: Series, name: str, place: Place) -> Kind:
+    """Returns what a column is when nobody said so."""
+    import polars as pl
+
+    if series.dtype in (pl.Date, pl.Datetime):
+        return "date"
+    if series.dtype in (pl.String, pl.Boolean):
+        return "category"
+    if series.dtype.is_numeric() or series.dtype == pl.Null:
+        return "number"
+    raise InputError(
+        f"{place(0)}, column {name!r} holds {series.dtype}, which can't be learned from; "
+        f"leave it out with 'data.exclude=[{name}]'"
+    )
+
+
+def refuse_cell(series: Series, row: int, name: str, place: Place, rule: str) -> NoReturn:
+    """Refuses the cell of a row, in a message that says where it is, what it holds and what it should."""
+    cell = series[row]
+    shown = repr(cell if not isinstance(cell, str) or len(cell) <= 60 else cell[:60] + "...")
+    raise InputError(f"{place(row)}, column {name!r} holds {shown}, not {rule}")

@@ -1,0 +1,95 @@
+"""Finds the place where a text file is wrong, once polars has found that it is."""
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+_BLOCK: Final = 2**20
+
+
+def first_fault(path: Path, form: str) -> str | None:
+    """Returns where a text file is wrong: the byte that isn't UTF-8, or the line with too many fields or bad JSON."""
+    import polars as pl
+
+    if form == "parquet":
+        return None
+    try:
+        fault = _bad_byte(path)
+        if fault is None and form == "ndjson":
+            fault = _bad_json(path)
+        elif fault is None:
+            fault = _long_row(path, "\t" if form == "tsv" else ",")
+    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error, csv.Error):
+        return None
+    return fault
+
+
+def _bad_byte(path: Path) -> str | None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    done, lines = 0, 1
+    with _open(path) as file:
+        while True:
+            block = file.read(_BLOCK)
+            waiting = len(decoder.getstate()[0])
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                at = done - waiting + error.start
+                byte, line = error.object[error.start], lines + error.object[: error.start].count(b"\n")
+                return f"byte {at} (0x{byte:02x}, in line {line}) is not UTF-8; save the file as UTF-8"
+            if not block:
+                return None
+            done, lines = done + len(block), lines + block.count(b"\n")
+
+
+def _bad_json(path: Path) -> str | None:
+    with _open(path) as file:
+        for number, line in enumerate(file, 1):
+            try:
+                if line.strip() and not isinstance(json.loads(line), dict):
+                    return f"line {number} is not a JSON object"
+            except ValueError as error:
+                return f"line {number} is not JSON: {error}"
+    return None
+
+
+def _long_row(path: Path, separator: str) -> str | None:
+    width = None
+    for number, fields in rows_of(path, separator):
+        if width is None:
+            width = len(fields)
+        elif len(fields) > width:
+            return f"line {number} has {len(fields)} fields, and the header has {width}"
+    return None
+
+
+def rows_of(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Yields each row's line number and its fields."""
+    csv.field_size_limit(2**31 - 1)
+    with _open(path) as file:
+        reader = csv.reader((line.decode("utf-8", "replace") for line in file), delimiter=separator)
+        for fields in reader:
+            yield reader.line_num, fields
+
+
+def _open(path: Path) -> IO[bytes]:
+    """Opens a file for its bytes, decompressed."""
+    suffix = path.suffix.lower()
+    if suffix in (".zst", ".zstd"):
+        return _zstd(path)
+    file: Any = gzip.GzipFile(path) if suffix == ".gz" else path.open("rb")
+    return cast(IO[bytes], file)
+
+
+def _zstd(path: Path) -> IO[bytes]:
+    """Python before 3.14 knows no zstd, and polars does: its lines, put together again."""
+    import polars as pl
+
+    text = "\n".join(pl.scan_lines(path, name="line", glob=False).collect()["line"].to_list())
+    return io.BytesIO(text.encode())

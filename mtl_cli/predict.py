@@ -58,7 +58,7 @@ def predict(folder: Path, source: str, out: Path, ids: Sequence[str], *, force: 
     files = files_of(source, "INPUT")
     for file in files:
         check(file, "INPUT", schema["missing"])
-        names = scan(file, "INPUT", schema["missing"]).collect_schema().names()
+        names = scan(file, "INPUT", schema["missing"], looked_at=0).collect_schema().names()
         for column in [*(each["name"] for each in schema["inputs"]), *ids]:
             if column not in names:
                 raise InputError(f"INPUT: {file} has no column {column!r}; {nearest(column, names, 'columns')}")
@@ -131,10 +131,11 @@ def _blocks(predictor: Predictor, files: Sequence[Path], ids: Sequence[str]) -> 
     import polars as pl
 
     needed = list(dict.fromkeys([*ids, *(each.name for each in predictor.inputs)]))
-    text = [each.name for each in predictor.inputs if each.kind == "text"]
+    text = dict.fromkeys((each.name for each in predictor.inputs if each.kind == "text"), pl.String)
     for file in files:
         first = 0
-        lazy = scan(file, "INPUT", predictor.missing, text).select(needed)
+        types = scan(file, "INPUT", predictor.missing, text).collect_schema()
+        lazy = scan(file, "INPUT", predictor.missing, types, 0).select(needed)
         for batch in lazy.collect_batches(chunk_size=BLOCK):
             for frame in batch.iter_slices(BLOCK):
                 if len(frame):

@@ -104,6 +104,17 @@ def test_where_ndjson_is_wrong(tmp_path: Path) -> None:
         read(str(tmp_path / "t.ndjson"), "data.path", [])
 
 
+def test_types_that_only_late_rows_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtl_cli.tables.reading.LOOKED_AT", 3)
+    (tmp_path / "t.csv").write_text("i,f,t,n\n1,1,1,\n2,2,2,\n3,3,3,\n4,4.5,x,7\n")
+    frame = read(str(tmp_path / "t.csv"), "data.path", []).frame
+    assert frame.to_dict(as_series=False) == {
+        "i": [1, 2, 3, 4], "f": [1, 2, 3, 4.5], "t": ["1", "2", "3", "x"], "n": [None, None, None, 7]
+    }  # fmt: skip
+    (tmp_path / "t.csv").write_text("i,n\n1,\n2,\n3,\n4,7\n")
+    assert read(str(tmp_path / "t.csv"), "data.path", []).frame["n"].to_list() == [None, None, None, 7]
+
+
 def place(row: int) -> str:
     """Names a row."""
     return f"row {row + 1}"

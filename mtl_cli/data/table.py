@@ -15,6 +15,7 @@ from mtl_cli.errors import InputError, nearest
 from mtl_cli.tables import columns as feature_columns
 from mtl_cli.tables.cells import Kind, floats, kind_of, refuse_cell
 from mtl_cli.tables.columns import Columns
+from mtl_cli.tables.dealing import named_splits, strata, with_every_class
 from mtl_cli.tables.labels import Found, balance, check_learnable, find, prediction_names, scale_of
 from mtl_cli.tables.notes import notes_on
 from mtl_cli.tables.reading import Source, join, read_all
@@ -22,7 +23,6 @@ from mtl_cli.tasks import Regression, Task, Tasks
 
 Paths = str | list[str]
 MISSING_TEXTS = ["NA", "N/A", "NaN", "nan", "null", "NULL"]
-SPLIT_NAMES = {"train": "train", "val": "val", "test": "test", "valid": "val", "validation": "val", "dev": "val"}
 
 
 class Part(NamedTuple):
@@ -211,19 +211,19 @@ class Table(Data):
         if self.split_column is not None:
             if fixed or self.group_column is not None:
                 raise InputError("data.split_column: the split comes either from a column, from files or from groups")
-            dealt = _named_splits(rows, self.split_column)
+            dealt = named_splits(rows, self.split_column)
         else:
             fractions = self.split.without(*fixed)
             if self.group_column is not None:
                 codes = self._groups(rows, free)
                 part = split_groups(codes[free], fractions, seed)
             else:
-                strata = _strata(of_source, found)[free]
-                alike = (strata == strata[0]).all()
-                part = split_rows(len(free), fractions, seed) if alike else split_strata(strata, fractions, seed)
+                kinds = strata(of_source, found)[free]
+                alike = (kinds == kinds[0]).all()
+                part = split_rows(len(free), fractions, seed) if alike else split_strata(kinds, fractions, seed)
             dealt = {split: free[numbers] for split, numbers in part.items()}
             if self.group_column is None:
-                dealt = _with_every_class(dealt, found)
+                dealt = with_every_class(dealt, found)
         dealt |= {split: np.flatnonzero(of_source == i) for split, i in fixed.items()}
         return {split: numbers for split, numbers in dealt.items() if len(numbers)}
 
@@ -271,63 +271,6 @@ def _found(
 
 def _task_groups(sources: Sequence[Part]) -> tuple[tuple[str, ...], ...]:
     return tuple(tasks for _, tasks, split in sources if split is None)
-
-
-def _strata(of_source: NDArray[np.int64], found: Mapping[str, Found]) -> NDArray[np.int64]:
-    """Returns a number for each combination of table, classes and missing labels."""
-    strata = of_source
-    for labels in found.values():
-        classes = labels.values.reshape(len(strata), -1)[:, 0].astype(np.int64) if labels.classes else 0
-        codes = np.where(labels.known, classes + 1, 0)
-        strata = np.unique(strata * (int(codes.max()) + 1) + codes, return_inverse=True)[1]
-    return strata
-
-
-def _with_every_class(dealt: dict[str, NDArray[np.int64]], found: Mapping[str, Found]) -> dict[str, NDArray[np.int64]]:
-    """Returns the splits in which a row of each class is a training row: where none is, one changes places.
-
-    The training row that goes has only classes that other training rows have, too.
-    """
-    named = [labels for labels in found.values() if labels.classes]
-    codes = [np.where(of.known, of.values.reshape(len(of.known), -1)[:, 0].astype(np.int64), -1) for of in named]
-    counts = [np.bincount(code[dealt["train"]] + 1, minlength=code.max() + 2) for code in codes]
-    for code, count in zip(codes, counts, strict=True):
-        for new in [value for value in _dealt_classes(code, dealt) if not count[value + 1]]:
-            split = next(name for name in ("val", "test") if (code[dealt[name]] == new).any())
-            place = int((code[dealt[split]] == new).argmax())
-            kept = [
-                (c[dealt["train"]] < 0) | (n[c[dealt["train"]] + 1] > 1) for c, n in zip(codes, counts, strict=True)
-            ]
-            spare = np.logical_and.reduce(kept)
-            if not spare.any():
-                continue
-            at = int(spare.argmax())
-            leaving, coming = dealt["train"][at], dealt[split][place]
-            dealt["train"][at], dealt[split][place] = coming, leaving
-            for c, n in zip(codes, counts, strict=True):
-                n[c[leaving] + 1] -= 1
-                n[c[coming] + 1] += 1
-    return dealt
-
-
-def _dealt_classes(codes: NDArray[np.int64], dealt: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Returns the classes of the rows that were dealt."""
-    found = np.unique(codes[np.concatenate(list(dealt.values()))])
-    return found[found >= 0]
-
-
-def _named_splits(rows: Source, column: str) -> dict[str, NDArray[np.int64]]:
-    import polars as pl
-
-    cells = rows.frame[column].cast(pl.String)
-    named = cells.str.strip_chars().str.to_lowercase().replace_strict(SPLIT_NAMES, default=None)
-    if named.null_count():
-        row = int(named.is_null().arg_max() or 0)
-        refuse_cell(cells, row, column, rows.place, f"the name of a split ({', '.join(SPLIT_NAMES)})")
-    dealt = {split: np.flatnonzero((named == split).to_numpy()) for split in SPLITS}
-    if not len(dealt["train"]):
-        raise InputError(f"data.split_column: no row of {rows.name} is 'train' in {column!r}")
-    return dealt
 
 
 def _dataset(

@@ -18,6 +18,17 @@ NO_INTEGER: Final = -(2**63)
 ISO_FORMS: Final = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
 
 
+def plain(series: Series) -> Series:
+    """Returns a column in one of few types: texts without their own dictionary, times in UTC, nothing at all."""
+    import polars as pl
+
+    if series.dtype in (pl.Categorical, pl.Enum):
+        return series.cast(pl.String)
+    if series.dtype == pl.Datetime and series.dtype.time_zone is not None:
+        return series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return pl.Series(series.name, [None] * len(series)) if series.null_count() == len(series) else series
+
+
 def numbers(series: Series, name: str, place: Place) -> NDArray[np.float64]:
     """Returns a column's numbers, NaN where one is missing.
 

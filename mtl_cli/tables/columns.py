@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, keras
 from mtl_cli.data.base import Entry
-from mtl_cli.tables.cells import NO_INTEGER, Kind, Place, Series, categories, days, floats, refuse_cell
+from mtl_cli.tables.cells import NO_INTEGER, Kind, Place, Series, categories, days, floats, plain, refuse_cell
 from mtl_cli.tables.reading import Frame
 
 MISSING, UNSEEN, FIRST = 0, 1, 2
@@ -244,12 +244,13 @@ def arrays(frame: Frame, inputs: Sequence[Input], date_format: str | None, place
     """
     found: dict[str, NDArray[Any]] = {}
     for name, kind in inputs:
+        series = plain(frame[name])
         if kind == "number":
-            found[name] = floats(frame[name], name, place)
+            found[name] = floats(series, name, place)
         elif kind == "date":
-            found[name] = days(frame[name], name, date_format, place)
+            found[name] = days(series, name, date_format, place)
         else:
-            found[name] = _values(frame[name], name, place, integers=kind == "integer")
+            found[name] = _values(series, name, place, integers=kind == "integer")
     return found
 
 

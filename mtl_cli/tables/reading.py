@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mtl_cli.errors import InputError, nearest
+from mtl_cli.tables.cells import plain
 from mtl_cli.tables.faults import first_fault, rows_of
 
 Frame = Any
@@ -212,14 +213,7 @@ def _read(path: Path, key: str, missing: Sequence[str], text: Sequence[str] = ()
         separator = _check_header(path, key, form)
         frame = _collected(path, key, missing, dict.fromkeys(text, pl.String))
         _check_rows(path, key, separator, len(frame), frame.width and frame[:, -1].null_count())
-    for series in frame:
-        if series.dtype in (pl.Categorical, pl.Enum):
-            frame = frame.with_columns(series.cast(pl.String))
-        elif series.dtype == pl.Datetime and series.dtype.time_zone is not None:
-            frame = frame.with_columns(series.dt.convert_time_zone("UTC").dt.replace_time_zone(None))
-        elif series.null_count() == len(series):
-            frame = frame.with_columns(pl.Series(series.name, [None] * len(series)))
-    return frame
+    return pl.DataFrame([plain(series) for series in frame])
 
 
 def _collected(path: Path, key: str, missing: Sequence[str], types: Mapping[str, Any]) -> Frame:

@@ -19,7 +19,7 @@ from mtl_cli.modes.base import Draws, State
 from mtl_cli.overview import ending, plan
 from mtl_cli.program import constants, make_parts, program_for, settings_tree
 from mtl_cli.records import LossesCsv, Metrics, MetricsCsv, git_state, versions, write_json
-from mtl_cli.tables.columns import allowing_any_column
+from mtl_cli.tables.raw import allowing_any_column
 
 
 @dataclass(frozen=True)

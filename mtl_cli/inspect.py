@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 from mtl_cli.config import RESERVED, TASK_NAME
 from mtl_cli.data.table import MISSING_TEXTS
 from mtl_cli.errors import InputError
-from mtl_cli.tables.cells import ISO_FORMS
+from mtl_cli.tables.cells import read_dates
 from mtl_cli.tables.reading import Source, read
 
 LIKELY_TARGETS: Final = ("target", "label", "class", "y", "outcome", "response", "price", "result", "survived")
@@ -140,7 +142,7 @@ def _column(series: Any) -> Column:
     if word is None and series.dtype.is_numeric():
         word = "whole numbers" if series.dtype.is_integer() else "numbers"
     text = word == "text"
-    dates = text and len(present) > 0 and _are_dates(present)
+    dates = text and len(present) > 0 and bool(read_dates(present.head(1000), None).is_not_null().all())
     infinite = series.dtype.is_float() and bool(present.is_infinite().any())
     kind: str | None = {"text": "category", "yes/no": "category", "date": "date"}.get(
         word or "", "number" if word else None
@@ -155,15 +157,6 @@ def _column(series: Any) -> Column:
         task=None if dates or infinite else _task_kind(present, word, different),
         id=(text or word == "whole numbers") and not dates and different > max(20, ID_SHARE * len(present)),
     )
-
-
-def _are_dates(present: Any) -> bool:
-    import polars as pl
-
-    sample = present.head(1000)
-    read = [sample.str.strptime(pl.Datetime("us"), form, strict=False) for form in ISO_FORMS]
-    parsed = pl.select(pl.coalesce(read)).to_series()
-    return bool(parsed.is_not_null().all())
 
 
 def _task_kind(present: Any, word: str | None, different: int) -> str | None:
@@ -189,17 +182,6 @@ def _task(column: Column, taken: set[str]) -> str:
 
 def _quoted(text: str) -> str:
     """Returns a text as YAML reads it back, and with OmegaConf's interpolations as they stand."""
-    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", text) and text.lower() not in (
-        "yes",
-        "no",
-        "true",
-        "false",
-        "null",
-        "on",
-        "off",
-        "y",
-        "n",
-        "nan",
-    ):
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", text) and yaml.safe_load(text) == text and len(text) > 1:
         return text
     return json.dumps(re.sub(r"(\\*)\$\{", r"\1\1\\${", text), ensure_ascii=False)

@@ -11,8 +11,8 @@ import numpy as np
 
 from mtl_cli.backend import keras, start, tf
 from mtl_cli.errors import InputError, nearest
-from mtl_cli.tables.columns import Input, allowing_any_column, arrays
 from mtl_cli.tables.labels import prediction_names
+from mtl_cli.tables.raw import Input, allowing_any_column, arrays
 from mtl_cli.tables.reading import Frame, check, files_of, scan
 
 BLOCK: Final = 65_536
@@ -62,14 +62,13 @@ def predict(folder: Path, source: str, out: Path, ids: Sequence[str], *, force: 
         for column in [*(each["name"] for each in schema["inputs"]), *ids]:
             if column not in names:
                 raise InputError(f"INPUT: {file} has no column {column!r}; {nearest(column, names, 'columns')}")
-    predictor = _load(folder, schema)
     if out.resolve() in [file.resolve() for file in files]:
         raise InputError(f"--out: {out} is the input as well")
     taken = [name for each, task in schema["tasks"].items() for name in _names(each, task)]
     for name in ids:
         if name in taken:
             raise InputError(f"--id: {name!r} is the name of a column of predictions as well")
-    rows = 0
+    predictor, rows = _load(folder, schema), 0
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as beside:
         parts: list[Path] = []
         for frame in _blocks(predictor, files, ids):
@@ -131,7 +130,7 @@ def _blocks(predictor: Predictor, files: Sequence[Path], ids: Sequence[str]) -> 
     import polars as pl
 
     needed = list(dict.fromkeys([*ids, *(each.name for each in predictor.inputs)]))
-    text = dict.fromkeys((each.name for each in predictor.inputs if each.kind == "text"), pl.String)
+    text = {each.name: each.type() for each in predictor.inputs if each.type() is not None}
     for file in files:
         first = 0
         types = scan(file, "INPUT", predictor.missing, text).collect_schema()
@@ -159,17 +158,17 @@ def _join(parts: list[Path], whole: Path) -> Path:
 
 
 def _names(name: str, task: dict[str, Any]) -> list[str]:
-    return prediction_names(name, task["kind"], task["columns"], task["classes"])
+    return prediction_names(name, task["columns"], task["probabilities"])
 
 
 def _named(name: str, task: dict[str, Any], values: Any) -> dict[str, Any]:
     """Returns a task's predictions [rows, U] by column."""
     import polars as pl
 
-    names, classes = _names(name, task), task["classes"]
-    if not classes:
+    names, classes, shown = _names(name, task), task["classes"], len(task["probabilities"])
+    if not shown:
         return {each: values[:, i] for i, each in enumerate(names)}
-    probabilities = values[:, : len(names) - 1]
-    chosen = probabilities.argmax(axis=1) if len(names) > 2 else (probabilities[:, 0] > 0.5).astype(np.int64)
-    labels = pl.Series(classes).gather(chosen)
+    probabilities = values[:, :shown]
+    every = probabilities if shown == len(classes) else np.hstack([1 - probabilities, probabilities])
+    labels = pl.Series(classes).gather(every.argmax(axis=1))
     return {name: labels, **{each: probabilities[:, i] for i, each in enumerate(names[1:])}}

@@ -21,7 +21,8 @@ from mtl_cli.data.splits import Fractions, split_groups, split_strata
 from mtl_cli.data.table import MISSING_TEXTS
 from mtl_cli.errors import InputError
 from mtl_cli.experiment import load, predictor
-from mtl_cli.tables.columns import Columns, allowing_any_column, arrays, fit
+from mtl_cli.tables.columns import Columns, fit
+from mtl_cli.tables.raw import allowing_any_column, arrays
 from mtl_cli.tables.reading import read
 from tests.conftest import MtlTrain
 from tests.test_conf import composed

@@ -19,7 +19,7 @@ from mtl_cli.tables.dealing import named_splits, strata, with_every_class
 from mtl_cli.tables.labels import Found, balance, check_learnable, find, prediction_names, scale_of
 from mtl_cli.tables.notes import notes_on
 from mtl_cli.tables.reading import Source, join, read_all
-from mtl_cli.tasks import Regression, Task, Tasks
+from mtl_cli.tasks import Binary, Regression, Task, Tasks
 
 Paths = str | list[str]
 MISSING_TEXTS = ["NA", "N/A", "NaN", "nan", "null", "NULL"]
@@ -90,12 +90,13 @@ class Table(Data):
 
     def _schema(self, columns: Columns, made: Dataset, wanted: Mapping[str, list[str]]) -> dict[str, Any]:
         tasks: dict[str, Any] = {
-            name: {"kind": task.kind, "columns": wanted[name], "classes": made.classes.get(name)}
+            name: {"columns": wanted[name], "classes": classes, "probabilities": classes[isinstance(task, Binary) :]}
             for name, task in made.tasks.items()
+            for classes in [made.classes.get(name, [])]
         }
         names: dict[str, str] = {}
         for name, task in tasks.items():
-            for column in prediction_names(name, task["kind"], task["columns"], task["classes"]):
+            for column in prediction_names(name, task["columns"], task["probabilities"]):
                 if column in names:
                     raise InputError(
                         f"tasks.{name}: its predictions and those of tasks.{names[column]} would both have a column "
@@ -283,38 +284,26 @@ def _dataset(
     row_weights: NDArray[np.float32],
 ) -> Dataset:
     """Returns the dataset. Training rows, and the others, are row numbers of one matrix."""
-    tasks: dict[str, Task] = {}
-    values: dict[str, Any] = {}
-    scales: dict[str, Scale] = {}
     shared = [np.unique(np.concatenate([known[name]["train"] for name in group])).astype(np.int32) for group in groups]
-    weights: dict[str, NDArray[np.float32]] = {}
-    weighted, masked = [], []
-    for group, of_group in zip(groups, shared, strict=True):
-        for name in group:
-            tasks[name], values[name] = found[name].task, found[name].values
-            train = known[name]["train"]
-            task = found[name].task
-            if isinstance(task, Regression) and task.standardize:
-                scale = scales[name] = scale_of(values[name][train])
-                values[name] = (values[name] - scale.mean) / scale.deviation
-            values[name] = values[name].astype(task.label_type)
-            counts = _counts(found[name], train, row_weights)
-            if counts is not None:
-                weighted.append(name)
-            if len(train) < len(of_group):
-                masked.append(name)
-            if counts is not None or len(train) < len(of_group):
-                weights[name] = np.zeros(len(matrix), np.float32)
-                weights[name][train] = 1.0 if counts is None else counts
-    order = {name: tasks[name] for name in found}
-    resident: dict[str, Any] = {"features": matrix, "labels": values}
-    if weights:
-        resident["weights"] = weights
+    values, scales = _targets(found, known)
+    counts = {name: _counts(of, known[name]["train"], row_weights) for name, of in found.items()}
+    weighted = [name for name, of_task in counts.items() if of_task is not None]
+    masked = [
+        name
+        for group, rows in zip(groups, shared, strict=True)
+        for name in group
+        if len(known[name]["train"]) < len(rows)
+    ]
+    weights = {}
+    for name in dict.fromkeys([*weighted, *masked]):
+        of_task = counts[name]
+        weights[name] = np.zeros(len(matrix), np.float32)
+        weights[name][known[name]["train"]] = 1.0 if of_task is None else of_task
     return RowsDataset(
-        tasks=order,
+        tasks={name: of.task for name, of in found.items()},
         entry=columns,
         feed=RowsFeed(groups, tuple(weighted), tuple(masked)),
-        resident=resident,
+        resident={"features": matrix, "labels": values, "weights": weights},
         splits={
             split: _split(split, matrix, dealt[split], values, known, row_weights)
             for split in dealt
@@ -328,6 +317,21 @@ def _dataset(
         shared=shared,
         own={name: known[name]["train"].astype(np.int32) for name in found},
     )
+
+
+def _targets(
+    found: Mapping[str, Found], known: Mapping[str, Mapping[str, NDArray[np.int64]]]
+) -> tuple[dict[str, Any], dict[str, Scale]]:
+    """Returns the labels as the losses take them, and the scales of those that are standardised."""
+    values: dict[str, Any] = {}
+    scales: dict[str, Scale] = {}
+    for name, of in found.items():
+        values[name] = of.values
+        if isinstance(of.task, Regression) and of.task.standardize:
+            scale = scales[name] = scale_of(of.values[known[name]["train"]])
+            values[name] = (of.values - scale.mean) / scale.deviation
+        values[name] = values[name].astype(of.task.label_type)
+    return values, scales
 
 
 def _counts(found: Found, train: NDArray[np.int64], row_weights: NDArray[np.float32]) -> NDArray[np.float32] | None:

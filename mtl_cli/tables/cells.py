@@ -58,6 +58,14 @@ def floats(series: Series, name: str, place: Place) -> NDArray[np.float32]:
     return numbers(series, name, place).astype(np.float32)
 
 
+def read_dates(series: Series, form: str | None) -> Series:
+    """Returns text as moments, null where it is none; `form` as in `days`."""
+    import polars as pl
+
+    read = [series.str.strptime(pl.Datetime("us"), each, strict=False) for each in ([form] if form else ISO_FORMS)]
+    return pl.select(pl.coalesce(read)).to_series()
+
+
 def days(series: Series, name: str, form: str | None, place: Place) -> NDArray[np.float32]:
     """Returns a column's dates as days since 1970-01-01, NaN where one is missing.
 
@@ -66,8 +74,7 @@ def days(series: Series, name: str, form: str | None, place: Place) -> NDArray[n
     import polars as pl
 
     if series.dtype == pl.String:
-        read = [series.str.strptime(pl.Datetime("us"), f, strict=False) for f in ([form] if form else ISO_FORMS)]
-        stamps = pl.select(pl.coalesce(read)).to_series()
+        stamps = read_dates(series, form)
         lost = stamps.is_null() & series.is_not_null()
         if lost.any():
             rule = f"a date in the form {form!r}" if form else "a date like 2026-11-22 (see data.date_format)"

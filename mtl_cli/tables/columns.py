@@ -13,18 +13,17 @@ takes four bytes a row whatever it becomes; the saved model begins one step earl
 
 import math
 import re
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, keras
 from mtl_cli.data.base import Entry
-from mtl_cli.tables.cells import NO_INTEGER, Kind, Place, Series, categories, days, floats, plain, refuse_cell
+from mtl_cli.tables.cells import NO_INTEGER, Kind, Place, Series, categories, days, floats
+from mtl_cli.tables.raw import Input
 from mtl_cli.tables.reading import Frame
 
 MISSING, UNSEEN, FIRST = 0, 1, 2
@@ -108,16 +107,6 @@ class Category:
 
 
 Column = Number | Date | Category
-
-
-InputKind = Literal["number", "date", "integer", "text"]
-
-
-class Input(NamedTuple):
-    """A raw column that the saved model takes."""
-
-    name: str
-    kind: InputKind
 
 
 @dataclass(frozen=True)
@@ -231,27 +220,9 @@ class Columns(Entry):
 
     def inputs(self) -> list[Input]:
         """Returns what the saved model takes, in the order of its inputs."""
-        kinds = [*(("number", n.name) for n in self.numbers), *(("date", d.name) for d in self.dates)]
-        kinds += [("integer" if c.integers else "text", c.name) for c in self.categories]
-        return [Input(name, cast(InputKind, kind)) for kind, name in kinds]
-
-
-def arrays(frame: Frame, inputs: Sequence[Input], date_format: str | None, place: Place) -> dict[str, NDArray[Any]]:
-    """Returns rows as the saved model takes them: numbers, days since 1970-01-01, integers and texts.
-
-    Raises:
-        InputError: A cell is no such thing.
-    """
-    found: dict[str, NDArray[Any]] = {}
-    for name, kind in inputs:
-        series = plain(frame[name])
-        if kind == "number":
-            found[name] = floats(series, name, place)
-        elif kind == "date":
-            found[name] = days(series, name, date_format, place)
-        else:
-            found[name] = _values(series, name, place, integers=kind == "integer")
-    return found
+        numbers = [Input(number.name, "number") for number in self.numbers]
+        dates = [Input(date.name, "date") for date in self.dates]
+        return [*numbers, *dates, *(Input(c.name, "integer" if c.integers else "text") for c in self.categories)]
 
 
 def fit(
@@ -276,25 +247,40 @@ def fit(
         embed_above: A category with more values than this becomes an embedding of min(50, 1.6 values^0.56) units
             (the rule of thumb of fastai: Howard and Gugger, Information 11, 2020), one with fewer is one-hot.
     """
-    numbers, dates, found = [], [], []
-    for name, kind in kinds.items():
-        if kind == "category":
-            found.append(_category(frame[name], name, train, place, min_count, embed_above))
-            continue
-        values = floats(frame[name], name, place) if kind == "number" else days(frame[name], name, date_format, place)
-        known = values[train].astype(np.float64)
-        gaps = bool(np.isnan(known).any())
-        known = known[~np.isnan(known)] if gaps else known
-        mean, deviation = (float(known.mean()), float(known.std())) if len(known) else (0.0, 1.0)
-        constant = (deviation <= 1e-30 and not gaps) or not len(known)
-        deviation = deviation if deviation > 1e-30 else 1.0
-        if kind == "number":
-            numbers.append(Number(name, mean, deviation, gaps, constant))
-        else:
-            times = bool((known != np.floor(known)).any())
-            dates.append(Date(name, mean, deviation, gaps, times, date_format))
-    numbers.sort(key=lambda number: number.gaps)
-    return Columns(tuple(numbers), tuple(dates), tuple(found))
+    fitters: dict[Kind, Callable[[str], Column]] = {
+        "number": lambda name: _number(frame[name], name, train, place),
+        "date": lambda name: _date(frame[name], name, train, place, date_format),
+        "category": lambda name: _category(frame[name], name, train, place, min_count, embed_above),
+    }
+    found = [fitters[kind](name) for name, kind in kinds.items()]
+    numbers = sorted((c for c in found if isinstance(c, Number)), key=lambda number: number.gaps)
+    dates, categories = (tuple(c for c in found if isinstance(c, of)) for of in (Date, Category))
+    return Columns(tuple(numbers), cast(tuple[Date, ...], dates), cast(tuple[Category, ...], categories))
+
+
+def _number(series: Series, name: str, train: NDArray[np.int64], place: Place) -> Number:
+    known, gaps = _known(floats(series, name, place)[train])
+    mean, deviation = _moments(known)
+    constant = not len(known) or (deviation is None and not gaps)
+    return Number(name, mean, deviation or 1.0, gaps, constant)
+
+
+def _date(series: Series, name: str, train: NDArray[np.int64], place: Place, form: str | None) -> Date:
+    known, gaps = _known(days(series, name, form, place)[train])
+    mean, deviation = _moments(known)
+    return Date(name, mean, deviation or 1.0, gaps, bool((known != np.floor(known)).any()), form)
+
+
+def _known(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], bool]:
+    """Returns the values that aren't missing, and whether some are."""
+    missing = np.isnan(values)
+    return values[~missing].astype(np.float64), bool(missing.any())
+
+
+def _moments(known: NDArray[np.float64]) -> tuple[float, float | None]:
+    """Returns mean and deviation; None where the values don't differ."""
+    mean, deviation = (float(known.mean()), float(known.std())) if len(known) else (0.0, 0.0)
+    return mean, deviation if deviation > 1e-30 else None
 
 
 def _category(
@@ -318,14 +304,6 @@ def _described(column: Column) -> str:
     return f"{column.name} ({len(column.values)} values, {how})"
 
 
-@contextmanager
-def allowing_any_column() -> Iterator[None]:
-    """Keeps Keras from warning of columns whose names can't be a layer's."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "When providing `inputs` as a dict")
-        yield
-
-
 def _filled(block: Tensor) -> list[Tensor]:
     """Returns a block with 0 in its gaps, and where they were."""
     gaps = keras.ops.isnan(block)
@@ -346,19 +324,3 @@ def _cycles(day: Tensor, date: Date) -> list[Tensor]:
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
     return keras.layers.Concatenate()(list(parts)) if len(parts) > 1 else parts[0]
-
-
-def _values(series: Series, name: str, place: Place, *, integers: bool) -> NDArray[Any]:
-    """Returns categories as the saved model takes them."""
-    import polars as pl
-
-    cells = categories(series, name, place)
-    if not integers:
-        texts: NDArray[Any] = cells.cast(pl.String).fill_null("").to_numpy().astype(object)
-        return texts
-    whole = cells.cast(pl.Int64, strict=False)
-    lost = whole.is_null() & cells.is_not_null()
-    if lost.any():
-        refuse_cell(series, int(lost.arg_max() or 0), name, place, "a whole number, as in training")
-    numbers: NDArray[Any] = whole.fill_null(NO_INTEGER).to_numpy()
-    return numbers

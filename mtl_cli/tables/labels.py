@@ -178,15 +178,14 @@ def _classes(where: str, task: Multiclass, column: str, series: Series, place: P
     return Found(task.model_copy(update={"units": max(len(present), 2)}), values, known, classes)
 
 
-def prediction_names(task: str, kind: str, columns: list[str], classes: list[Any] | None) -> list[str]:
+def prediction_names(task: str, columns: list[str], probabilities: list[Any]) -> list[str]:
     """Returns the columns of a task's predictions.
 
-    A classification's are `<task>`, the likeliest class, and `<task>_<class>` for each class's probability (binary: the
-    positive one's); a regression's `<task>`, or `<task>_<column>` where there are several.
+    A classification's are `<task>`, the likeliest class, and `<task>_<class>` for the classes whose probabilities the
+    model gives (binary: the positive one's); a regression's `<task>`, or `<task>_<column>` where there are several.
     """
-    if classes:
-        shown = [str(c).lower() if isinstance(c, bool) else str(c) for c in classes]
-        return [task, *(f"{task}_{c}" for c in (shown[1:] if kind == "binary" else shown))]
+    if probabilities:
+        return [task, *(f"{task}_{str(c).lower() if isinstance(c, bool) else c}" for c in probabilities)]
     return [task] if len(columns) == 1 else [f"{task}_{column}" for column in columns]
 
 

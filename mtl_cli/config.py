@@ -125,6 +125,24 @@ class Config(Settings):
         return self
 
     @model_validator(mode="after")
+    def _check_weighting(self) -> Self:
+        """Refuses a weighting without effect, and weights that the weighting has no meaning for."""
+        name = self.weighting.name
+        if self.mode.chooser != "weighting":
+            if not self.weighting.neutral:
+                raise ValueError(
+                    f"weighting: {name!r} combines the tasks' losses, and mode={self.mode.name} trains one task at a "
+                    "time; use mode=joint, or weighting=fixed"
+                )
+        elif not self.weighting.honours_weights and len({task.weight for task in self.tasks.values()}) > 1:
+            listed = ", ".join(f"tasks.{task}.weight={of.weight:g}" for task, of in self.tasks.items())
+            raise ValueError(
+                f"weighting: {name!r} finds its own weights and has no use for unequal ones ({listed}); "
+                "leave them null, or take a weighting that honours them, as weighting=fixed does"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_objective(self) -> Self:
         choices = ["val_loss"]
         for name, task in self.tasks.items():

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -138,12 +139,13 @@ def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, interr
     network = config.model.build(dataset.entry, dataset.tasks, config.seed)
     tree = settings_tree(config.mode, config.model, config.weighting, config.optimizer, dataset.tasks)
     params = network.params()
-    optimizers = config.mode.init(make_parts(network, dataset.feed, tree), params)
+    state = config.mode.init(make_parts(network, dataset.feed, tree), params)
     probs = np.array([task.prob for task in dataset.tasks.values()])
 
     def draws() -> Draws:
         stream = dataset.stream(config.seed, config.batch_size)
-        return Draws(stream, config.sampling, probs, (config.batch_size, network.dropped), config.seed)
+        shared, noise = sum(prod(v.shape) for v in network.shared), (config.batch_size, network.dropped)
+        return Draws(stream, config.sampling, probs, config.weighting, shared, noise, config.seed)
 
     counted = tuple(name for name, task in dataset.tasks.items() if getattr(task, config.mode.share) > 0)
     selection = Selection(config.eval.every, config.objective, config.early_stopping.patience, counted)
@@ -160,7 +162,7 @@ def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, interr
         selection=selection,
         stop_asked=interrupt,
     )
-    return Run(config, folder, dataset, device, network, loop, State(params, optimizers), one_draw)
+    return Run(config, folder, dataset, device, network, loop, state, one_draw)
 
 
 def _train(ready: Run, progress: Progress, view: View) -> dict[str, Metrics]:

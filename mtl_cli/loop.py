@@ -60,8 +60,8 @@ class Selection:
 class Progress:
     """How far a run has come; the loop keeps it up to date, so that it holds also when the loop fails."""
 
-    state: State = field(default_factory=lambda: State(Params([], {}), {}))
-    best: State = field(default_factory=lambda: State(Params([], {}), {}))
+    state: State = field(default_factory=lambda: State(Params([], {}), {}, {}))
+    best: State = field(default_factory=lambda: State(Params([], {}), {}, {}))
     """What selection chose; the latest where nothing is compared."""
     iterations: int = 0
     seconds: float = 0.0

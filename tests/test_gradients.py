@@ -55,7 +55,7 @@ def build(
     parts = make_parts(network, RowsFeed((tuple(members),)), tree)
     random, blank = np.random.default_rng(4), network.params()
     params = blank.like([tf.constant(random.normal(scale=0.7, size=p.shape), tf.float32) for p in blank.all()])
-    return parts, State(params, mode.init(parts, params))
+    return parts, mode.init(parts, params)
 
 
 def take(mode: Mode, parts: Parts, state: State, pick: Any = 0, rate: float = 1.0) -> tuple[State, Any]:

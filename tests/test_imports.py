@@ -8,11 +8,12 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "mtl_cli"
 LAYERS = [
     ["errors", "interrupt", "settings", "families", "backend"],
-    ["tasks", "schedules", "messages", "records"],
-    ["optimizers", "data.base", "weighting.base", "sampling.base", "console"],
+    ["tasks", "schedules", "messages", "records", "gram"],
+    ["optimizers", "data.base", "sampling.base", "console"],
+    ["weighting.base"],
     ["tables"],
     ["data", "models.base", "weighting", "sampling"],
-    ["models", "modes.base"],
+    ["models", "modes.base", "gradients"],
     ["modes", "program"],
     ["config", "loop"],
     ["overview", "inspect", "predict"],

@@ -56,7 +56,7 @@ def of_batch(dataset: RowsDataset, rows: NDArray[np.int32], tasks: list[str]) ->
     with tf.GradientTape() as tape:
         tape.watch(params.all())
         (batch,) = dataset.feed.joint(ready.loop.resident, {"rows": tf.constant(rows[None])})
-        losses = parts.losses(params, [batch], {})
+        losses = parts.forward(params, [batch], {}).losses
         total = tf.add_n([losses[task] for task in tasks])
     return {task: float(loss) for task, loss in losses.items()}, parts.gradients(tape, total, params.all())
 

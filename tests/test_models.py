@@ -51,10 +51,10 @@ def test_outputs_equal_numpy(activation: str) -> None:
     bottom = f(f(x @ shared[0]) @ shared[1])
     y1 = [v.numpy().astype(np.float64) for v in network.own["y1"]]
     expected = {"y1": f(bottom @ y1[0]) @ y1[1], "y2": bottom @ network.own["y2"][0].numpy()}
-    raw = network.outputs(network.params(), [tf.constant(x)], network.own)
+    raw = network.outputs(network.params(), [tf.constant(x)], network.own)[0]
     for task, value in expected.items():
         np.testing.assert_allclose(raw[task], value, rtol=2e-5, atol=2e-5)
-        alone = network.outputs(network.params(), [tf.constant(x)], [task])[task]
+        alone = network.outputs(network.params(), [tf.constant(x)], [task])[0][task]
         np.testing.assert_allclose(alone, value, rtol=2e-5, atol=2e-5)
 
 

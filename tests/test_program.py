@@ -98,7 +98,7 @@ def test_members_have_final_types() -> None:
 def test_a_dropped_unit_is_made_up_for() -> None:
     config = composed("model.dropout=0.25", "model.shared_layers=[30,21]", "model.task_layers=[5]")
     dataset = load(config)
-    draws = Draws(dataset.stream(0, 7), config.sampling, np.array([0.5, 0.5]), (7, 61), 0)
+    draws = Draws(dataset.stream(0, 7), config.sampling, np.array([0.5, 0.5]), config.weighting, 1, (7, 61), 0)
     noise = np.concatenate([draws.noise(n)["noise"] for n in (1, 2, 197)])
     assert noise.shape == (200, 7, 61)
     factors = config.model.factors(tf.constant(noise)).numpy()
@@ -117,7 +117,7 @@ def test_every_hidden_unit_has_a_factor_of_its_own(task: str) -> None:
     factors = tf.Variable(tf.ones([1, 9]))
     with tf.GradientTape() as tape:
         features = tf.fill([1, 4], 0.5)
-        raw = network.outputs(network.params(), [features, factors], [task])[task]
+        raw = network.outputs(network.params(), [features, factors], [task])[0][task]
     np.testing.assert_allclose(raw, network.inferred(network.params(), features)[task], rtol=1e-6)
     matters = np.abs(tape.gradient(raw, factors).numpy()[0]) > 0
     assert matters.tolist() == [True] * 5 + [task == "y1"] * 2 + [task == "y2"] * 2

@@ -27,7 +27,7 @@ MAX_ITERATIONS: Final = 2000
 MAX_BYTES: Final = 16 * 2**20
 """The most memory that what it draws at once may take."""
 
-SPLIT, WEIGHTS, ROWS, PICKS, DROPOUT = range(5)
+SPLIT, WEIGHTS, ROWS, PICKS, DROPOUT, WEIGHTING = range(6)
 """What randomness is for: each purpose has its own generator, so none disturbs another."""
 
 

@@ -43,6 +43,8 @@ class Network:
         inference: The same layers without the factors, from features alone.
         shared: Variables that several tasks use.
         own: Each task's own variables.
+        representation: What the shared layers give to the tasks' own, the tensor of `model`.
+        last_layer: How many of the last `shared` variables are one layer's.
         dropped: D, how many hidden units dropout acts on; 0 without dropout.
     """
 
@@ -50,6 +52,8 @@ class Network:
     inference: Any
     shared: list[Variable]
     own: dict[str, list[Variable]]
+    representation: Any
+    last_layer: int
     dropped: int = 0
 
     def params(self) -> Params:
@@ -61,13 +65,14 @@ class Network:
         for variable, value in zip(self._variables(), params.all(), strict=True):
             variable.assign(value)
 
-    def outputs(self, params: Params, inputs: list[Tensor], tasks: Iterable[str]) -> dict[str, Tensor]:
-        """Returns these tasks' raw outputs in training, leaving the other tasks' layers out.
+    def outputs(self, params: Params, inputs: list[Tensor], tasks: Iterable[str]) -> tuple[dict[str, Tensor], Tensor]:
+        """Returns these tasks' raw outputs in training, leaving the other tasks' layers out, and the representation.
 
         A pure function of features, and factors if there are any.
         """
-        part = keras.Model(self.model.inputs, {task: self.model.output[task] for task in tasks})
-        return dict(self._call(part, params, inputs))
+        raw = {task: self.model.output[task] for task in tasks}
+        outputs, representation = self._call(keras.Model(self.model.inputs, [raw, self.representation]), params, inputs)
+        return dict(outputs), representation
 
     def inferred(self, params: Params, features: Tensor) -> dict[str, Tensor]:
         """Returns every task's raw outputs in inference; a pure function."""

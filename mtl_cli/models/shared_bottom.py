@@ -68,25 +68,28 @@ class SharedBottom(Model):
         widths = [layer.units for layer in [*trunk, *(layer for head in heads.values() for layer in head)]]
         dropped = sum(widths) if self.dropout is not None else 0
 
-        def graph(extra: list[Any], drop: Callable[[Any], Any] | None) -> Any:
+        def graph(extra: list[Any], drop: Callable[[Any], Any] | None) -> tuple[Any, Any]:
             def through(layers: list[Any], x: Any) -> Any:
                 for layer in layers:
                     x = layer(x) if drop is None else drop(layer(x))
                 return x
 
             bottom = through(trunk, units)
-            return keras.Model([inputs, *extra], {name: outputs[name](through(heads[name], bottom)) for name in tasks})
+            raw = {name: outputs[name](through(heads[name], bottom)) for name in tasks}
+            return keras.Model([inputs, *extra], raw), bottom
 
-        inference = model = graph([], None)
+        model, bottom = graph([], None)
+        inference = model
         if self.dropout is not None:
             rate, factors, place = self.dropout, keras.Input((dropped,), name="factors"), iter(_slices(widths))
-            model = graph([factors], lambda x: x * factors[:, next(place)])
-            inference = graph([], lambda x: keras.layers.Dropout(rate)(x))
+            model, bottom = graph([factors], lambda x: x * factors[:, next(place)])
+            inference, _ = graph([], lambda x: keras.layers.Dropout(rate)(x))
         own = {
             name: [v for layer in [*heads[name], outputs[name]] for v in layer.trainable_variables] for name in tasks
         }
-        shared = [v for layer in [*first, *trunk] for v in layer.trainable_variables]
-        return Network(model, inference, shared, own, dropped)
+        layers = [layer.trainable_variables for layer in [*first, *trunk]]
+        shared = [v for variables in layers for v in variables]
+        return Network(model, inference, shared, own, bottom, len(layers[-1]) if layers else 0, dropped)
 
     def _initializer(self, seed: int) -> Any:
         minval, maxval = self.initializer_range

@@ -9,7 +9,7 @@ A task that isn't picked leaves its own layers and their moments as they are. `o
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +32,12 @@ class Alternating(Mode):
     share = "prob"
     chooser = "sampling"
 
-    def init(self, parts: Parts, params: Params) -> dict[str, Any]:
-        """Returns a state for each task's parameters, and with `shared` one for the shared ones."""
+    def init(self, parts: Parts, params: Params) -> State:
+        """Returns optimizer states for each task's parameters, and with `shared` one for the shared ones."""
         groups = {SHARED: params.shared} | params.own
         if self._per_task:
             groups = {task: [*params.shared, *own] for task, own in params.own.items()}
-        return {name: parts.optimizer.init(group) for name, group in groups.items()}
+        return State(params, {name: parts.optimizer.init(group) for name, group in groups.items()}, {})
 
     def draw(self, draws: Draws, iterations: NDArray[np.int64]) -> Arrays:
         """Draws picks, and rows of the picked tasks."""
@@ -70,7 +70,7 @@ class Alternating(Mode):
         shared, own = state.params.shared, state.params.own[task]
         with tf.GradientTape() as tape:
             tape.watch([*shared, *own])
-            loss = parts.losses(state.params, [rows], batch)[task]
+            loss = parts.forward(state.params, [rows], batch).losses[task]
             objective = loss + parts.model.penalty([*shared, *own])
         gradients = parts.gradients(tape, objective, [*shared, *own])
 
@@ -83,7 +83,7 @@ class Alternating(Mode):
             moved += new
         params = Params(moved[: len(shared)], state.params.own | {task: moved[len(shared) :]})
         losses = tf.scatter_nd([[1 + number]], [loss], [1 + len(parts.tasks)])
-        return State(params, optimizers), losses
+        return State(params, optimizers, state.memory), losses
 
     @property
     def _per_task(self) -> bool:

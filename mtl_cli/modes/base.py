@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.data.base import DROPOUT, PICKS, Arrays, Batch, Feed, Resident, Rows, Stream, generator
+from mtl_cli.data.base import DROPOUT, PICKS, WEIGHTING, Arrays, Batch, Feed, Resident, Rows, Stream, generator
 from mtl_cli.models.base import Model, Network, Params
 from mtl_cli.optimizers import Optimizer
 from mtl_cli.sampling.base import Sampling
 from mtl_cli.settings import Settings
-from mtl_cli.tasks import NO_LOSS, Task
-from mtl_cli.weighting.base import Weighting
+from mtl_cli.tasks import Task
+from mtl_cli.weighting.base import Memory, Weighting
 
 HALVED_FROM: Final = 128
 """The rows from which a batch is computed in two halves."""
@@ -27,6 +27,17 @@ class State(NamedTuple):
     params: Params
     optimizers: dict[str, Any]
     """The optimizer states, by a name the mode chose."""
+    memory: Memory
+    """The weighting's."""
+
+
+class Forward(NamedTuple):
+    """A forward pass in training."""
+
+    losses: dict[str, Tensor]
+    """Of each task that has labels, a scalar."""
+    representation: list[Tensor]
+    """The shared layers' output [rows, units], in the pieces that it was computed in."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +51,8 @@ class Parts:
     optimizer: Optimizer
     tasks: Mapping[str, Task]
 
-    def losses(self, params: Params, rows: Sequence[Rows], batch: Batch) -> dict[str, Tensor]:
-        """Returns the loss of each task that has labels in `rows`, scalars, in training.
+    def forward(self, params: Params, rows: Sequence[Rows], batch: Batch) -> Forward:
+        """Returns the loss of each task that has labels in `rows`, in training.
 
         A large batch goes through the network in two halves that need nothing of each other, forwards and backwards, so
         that two cores can take one each: XLA runs most products of this size on a single one. At 256 rows and layers of
@@ -49,25 +60,24 @@ class Parts:
 
         Groups of rows share dropout's noise.
         """
-        losses: dict[str, Tensor] = {}
+        forward = Forward({}, [])
         for group in rows:
             inputs = [group.features, self.model.factors(batch["noise"])] if self.network.dropped else [group.features]
             of_rows: dict[str, list[Tensor]] = {name: [] for name in group.labels}
             for piece in _pieces(group.features.shape[0]):
-                raw = self.network.outputs(params, [a[piece] for a in inputs], group.labels)
+                raw, representation = self.network.outputs(params, [a[piece] for a in inputs], group.labels)
+                forward.representation.append(representation)
                 for name, values in group.labels.items():
                     of_rows[name].append(self.tasks[name].row_losses(values[piece], raw[name]))
             for name, parts in of_rows.items():
-                losses[name] = self.tasks[name].batch_loss(tf.concat(parts, axis=0), group.weights.get(name))
-        return losses
+                loss = self.tasks[name].batch_loss(tf.concat(parts, axis=0), group.weights.get(name))
+                forward.losses[name] = loss
+        return forward
 
-    def recorded(self, losses: Mapping[str, Tensor], rows: Sequence[Rows]) -> Tensor:
-        """Returns the tasks' losses, [T], with NO_LOSS for a task that has no label in this batch."""
-        shown = dict(losses)
-        for group in rows:
-            for name, weights in group.weights.items():
-                shown[name] = tf.where(tf.reduce_any(weights > 0), losses[name], NO_LOSS)
-        return tf.stack([shown[name] for name in self.tasks])
+    def present_T(self, rows: Sequence[Rows]) -> Tensor:
+        """Tells for each task whether it has a label in this batch, [T]."""
+        weights = {name: of_rows for group in rows for name, of_rows in group.weights.items()}
+        return tf.stack([tf.reduce_any(weights[name] > 0) if name in weights else True for name in self.tasks])
 
     @staticmethod
     def gradients(tape: Any, objective: Tensor, params: list[Tensor]) -> list[Tensor]:
@@ -75,27 +85,48 @@ class Parts:
         found = tape.gradient(objective, params, unconnected_gradients="zero")
         return [tf.convert_to_tensor(gradient) for gradient in found]
 
-    def weights_T(self) -> Tensor:
-        """Returns the tasks' weights, [T]."""
-        return tf.stack([tf.convert_to_tensor(task.weight) for task in self.tasks.values()])
-
 
 class Draws:
-    """The host's randomness for a run: rows from the data, picks from the sampler, in the order of the iterations."""
+    """The host's randomness for a run, in the order of the iterations, each purpose's from a generator of its own."""
 
     def __init__(
-        self, stream: Stream, sampling: Sampling, probs: NDArray[np.float64], noise: tuple[int, int], seed: int
+        self,
+        stream: Stream,
+        sampling: Sampling,
+        probs: NDArray[np.float64],
+        weighting: Weighting,
+        shared: int,
+        noise: tuple[int, int],
+        seed: int,
     ) -> None:
+        """Takes what is drawn from.
+
+        Args:
+            stream: Rows.
+            sampling: The way of picking tasks.
+            probs: The tasks' probabilities, [T].
+            weighting: The weighting method.
+            shared: How many shared parameters there are.
+            noise: Rows a batch, and hidden units that dropout acts on.
+            seed: The run's.
+        """
         self.stream = stream
         self._sampling = sampling
         self._probs = probs
+        self._weighting = weighting
+        self._shared = shared
         self._noise = noise
         self._picking = generator(seed, PICKS)
         self._dropping = generator(seed, DROPOUT)
+        self._combining = generator(seed, WEIGHTING)
 
     def picks(self, iterations: NDArray[np.int64]) -> NDArray[np.int32]:
         """Returns the task to train in each of the iterations (counted from 1)."""
         return self._sampling.picks(iterations, self._probs, self._picking)
+
+    def weighting(self, n: int) -> Arrays:
+        """Returns what the weighting needs for the next n iterations, each array [n, ...]."""
+        return self._weighting.draw(self._combining, n, len(self._probs), self._shared)
 
     def noise(self, n: int) -> Arrays:
         """Returns dropout's noise for the next n iterations, uniform whole numbers [n, B, D]; nothing where D is 0."""
@@ -118,8 +149,8 @@ class Mode(Settings, ABC):
     """The config group that acts in this mode, `weighting` or `sampling`."""
 
     @abstractmethod
-    def init(self, parts: Parts, params: Params) -> dict[str, Any]:
-        """Returns the optimizer states before the first iteration."""
+    def init(self, parts: Parts, params: Params) -> State:
+        """Returns the state before the first iteration."""
 
     @abstractmethod
     def draw(self, draws: Draws, iterations: NDArray[np.int64]) -> Arrays:

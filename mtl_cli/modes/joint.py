@@ -3,15 +3,18 @@
 One optimizer state for all parameters. The combination is the weighting's, by default sum_t w_t L_t.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.data.base import Arrays, Batch, Resident
+from mtl_cli.gradients import TaskGradients
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Draws, Mode, Parts, State
+from mtl_cli.tasks import NO_LOSS
+from mtl_cli.weighting.base import Seen
 
 
 class Joint(Mode):
@@ -22,13 +25,14 @@ class Joint(Mode):
     share = "weight"
     chooser = "weighting"
 
-    def init(self, parts: Parts, params: Params) -> dict[str, Any]:
-        """Returns one state for all parameters."""
-        return {"joint": parts.optimizer.init(params.all())}
+    def init(self, parts: Parts, params: Params) -> State:
+        """Returns one optimizer state for all parameters, and the weighting's memory."""
+        memory = parts.weighting.init(len(parts.tasks), params.shared)
+        return State(params, {"joint": parts.optimizer.init(params.all())}, memory)
 
     def draw(self, draws: Draws, iterations: NDArray[np.int64]) -> Arrays:
-        """Draws rows that all tasks share, or a batch for each group of tasks."""
-        return draws.stream.joint(len(iterations))
+        """Draws rows that all tasks share, or a batch for each group of tasks, and what the weighting needs."""
+        return draws.stream.joint(len(iterations)) | draws.weighting(len(iterations))
 
     def step(
         self, parts: Parts, state: State, resident: Resident, batch: Batch, learning_rate: Tensor
@@ -36,13 +40,24 @@ class Joint(Mode):
         """Returns the state after one update of all parameters, and all losses."""
         rows = parts.feed.joint(resident, batch)
         parameters = state.params.all()
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(persistent=True) as tape:
             tape.watch(parameters)
-            losses = parts.losses(state.params, rows, batch)
-            losses_T = tf.stack([losses[task] for task in parts.tasks])
-            joint_loss = parts.weighting.joint_loss(losses_T, parts.weights_T())
-            objective = joint_loss + parts.model.penalty(parameters)
-        gradients = parts.gradients(tape, objective, parameters)
-        optimizer, moved = parts.optimizer.update(state.optimizers["joint"], parameters, gradients, learning_rate)
-        row = tf.concat([[joint_loss], parts.recorded(losses, rows)], axis=0)
-        return State(state.params.like(moved), {"joint": optimizer}), row
+            losses, representation = parts.forward(state.params, rows, batch)
+            losses = {task: losses[task] for task in parts.tasks}
+            penalty = parts.model.penalty(parameters)
+        last_layer = state.params.shared[len(state.params.shared) - parts.network.last_layer :]
+        gradients = TaskGradients(tape, losses, representation, state.params, last_layer)
+        losses_T, present_T = tf.stack(list(losses.values())), parts.present_T(rows)
+        seen = Seen(parts.tasks, losses_T, present_T, batch, gradients.rows, gradients.gram)
+        memory, update = parts.weighting.combine(state.memory, seen)
+        found = gradients.combined(update, penalty)
+        optimizer, moved = parts.optimizer.update(state.optimizers["joint"], parameters, found, learning_rate)
+        params = state.params.like(moved)
+
+        def losses_after() -> Tensor:
+            after = parts.forward(params, rows, batch).losses
+            return tf.stack([after[task] for task in parts.tasks])
+
+        memory = parts.weighting.look_back(memory, seen, losses_after)
+        row = tf.concat([[update.joint_loss], tf.where(present_T, losses_T, NO_LOSS)], axis=0)
+        return State(params, {"joint": optimizer}, memory), row

@@ -1,16 +1,172 @@
-"""The contract of a weighting method. T tasks."""
+"""The contract of a weighting method: what it sees of an iteration, and what it makes of it.
+
+Shapes: T tasks, P shared parameters. A method is a pure function of its memory and of what it sees; it computes on
+what it asks for, and only what it asks for is computed. Three kinds:
+
+- `LossWeighting` gives a scalar function of the tasks' losses to minimise. One backward pass.
+- `GradientWeighting` gives the weights of the tasks' gradients on the shared parameters from their Gram matrix. A
+  task's own parameters get the gradient of weight * loss.
+- anything else is a `Weighting` that gives an `Update` itself.
+"""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
 
-from mtl_cli.backend import Tensor
+import numpy as np
+from pydantic import model_validator
+
+from mtl_cli.backend import Tensor, tf
+from mtl_cli.data.base import Arrays
+from mtl_cli.gram import Gram
+from mtl_cli.optimizers import Adam
 from mtl_cli.settings import Settings
+from mtl_cli.tasks import Tasks
+
+Memory = dict[str, Any]
+"""A method's own state, a nest of tensors that is part of the run's."""
+On = Literal["parameters", "representation", "last_layer"]
+"""Whose gradients: all shared parameters', the shared layers' output's for every row, or the last shared layer's."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a method may look at in an iteration."""
+
+    tasks: Tasks
+    losses_T: Tensor
+    """0 for a task without a label in this batch."""
+    present_T: Tensor
+    """Which tasks have a label in this batch, bool."""
+    drawn: Mapping[str, Tensor]
+    """What the method's `draw` drew for this iteration."""
+    gradients: Callable[[On], list[Tensor]]
+    """The tasks' gradients, for each tensor [T, ...]."""
+    gram: Callable[[On], Gram]
+    """Their Gram matrix, float64."""
+
+    @property
+    def weights_T(self) -> Tensor:
+        """`tasks.<task>.weight`, which says how much the user wants of each task."""
+        return tf.stack([tf.convert_to_tensor(task.weight, tf.float32) for task in self.tasks.values()])
+
+    @property
+    def log_losses_T(self) -> Tensor:
+        """The losses' logarithms, 0 for a task without a label in this batch."""
+        return tf.where(self.present_T, logarithms(self.losses_T), 0.0)
+
+    @property
+    def weighted_loss(self) -> Tensor:
+        """The sum of weight * loss."""
+        return tf.reduce_sum(self.weights_T * self.losses_T)
+
+
+class Update(NamedTuple):
+    """What becomes of the tasks' gradients."""
+
+    joint_loss: Tensor
+    """What is minimised, or the weighted sum of the losses where nothing is; for losses.csv only."""
+    own_T: Tensor
+    """The factor of each task's gradient on its own parameters."""
+    shared_T: Tensor
+    """The factor of each task's gradient on the shared ones; the same object as `own_T` means one backward pass."""
+    direction: list[Tensor] | None = None
+    """The shared parameters' gradient instead, from a method that makes no weighted sum; then `shared_T` is NaN."""
 
 
 class Weighting(Settings, ABC):
-    """A way to combine the tasks' losses, as the user describes it under `weighting`."""
+    """A way to combine the tasks' losses or gradients, as the user describes it under `weighting`."""
 
     name: str
 
+    honours_weights: ClassVar[bool] = True
+    """Whether `tasks.<task>.weight` has a meaning here; if not, unequal weights are refused."""
+    neutral: ClassVar[bool] = False
+    """Whether this is what stands in the config where no weighting takes place."""
+
+    def init(self, tasks: int, shared: Sequence[Tensor]) -> Memory:
+        """Returns the memory before the first iteration, given the number of tasks and the shared parameters."""
+        return {}
+
+    def draw(self, random: np.random.Generator, n: int, tasks: int, shared: int) -> Arrays:
+        """Draws on the host what the method needs for n iterations, each array [n, ...].
+
+        Args:
+            random: A generator of the method's own.
+            n: How many iterations.
+            tasks: T.
+            shared: P.
+        """
+        return {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_on(cls, plain: Any) -> Any:
+        """Takes the key `on` as it is meant, which YAML reads as true where it isn't quoted."""
+        if isinstance(plain, dict) and True in plain:
+            return {key: value for key, value in plain.items() if key is not True} | {"on": plain[True]}
+        return plain
+
     @abstractmethod
-    def joint_loss(self, losses_T: Tensor, weights_T: Tensor) -> Tensor:
-        """Returns the scalar to minimise from the tasks' losses and `tasks.<task>.weight`, both [T]."""
+    def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
+        """Returns the next memory, and what becomes of the gradients."""
+
+    def look_back(self, memory: Memory, seen: Seen, losses_after: Callable[[], Tensor]) -> Memory:
+        """Returns the memory after the update, given what computes the losses [T] on the same rows anew."""
+        return memory
+
+
+class LossWeighting(Weighting):
+    """A method that minimises a function of the losses."""
+
+    @abstractmethod
+    def joint_loss(self, memory: Memory, seen: Seen) -> tuple[Memory, Tensor]:
+        """Returns the next memory, and the scalar to minimise."""
+
+    def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
+        """Returns the next memory, and the function's derivatives by the losses as weights."""
+        with tf.GradientTape() as tape:
+            tape.watch(seen.losses_T)
+            memory, joint_loss = self.joint_loss(memory, seen)
+        weights_T = tape.gradient(joint_loss, seen.losses_T)
+        return memory, Update(joint_loss, weights_T, weights_T)
+
+
+class GradientWeighting(Weighting):
+    """A method that weighs the tasks' gradients by their Gram matrix."""
+
+    on: Literal["parameters", "representation"] = "parameters"
+
+    @abstractmethod
+    def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
+        """Returns the next memory and the factors of the tasks' gradients on the shared parameters, [T] float64.
+
+        Args:
+            memory: The method's memory.
+            seen: The rest of the iteration.
+            gram: The inner products of the tasks' gradients.
+            weights_T: `tasks.<task>.weight`, float64.
+        """
+
+    def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
+        """Returns the next memory, the method's factors for shared parameters, and the weights for a task's own."""
+        memory, shared_T = self.task_weights(memory, seen, seen.gram(self.on), tf.cast(seen.weights_T, tf.float64))
+        return memory, Update(seen.weighted_loss, seen.weights_T, tf.cast(shared_T, tf.float32))
+
+
+def logarithms(losses_T: Tensor) -> Tensor:
+    """Returns log L, where a loss below 1e-30 counts as 1e-30."""
+    return tf.math.log(tf.maximum(losses_T, 1e-30))
+
+
+def learning(memory: Memory) -> Memory:
+    """Returns the memory with the moments that `learn` needs for the numbers in it."""
+    return memory | {"adam": Adam().init(list(memory.values()))}
+
+
+def learn(memory: Memory, slopes: Mapping[str, Tensor], learning_rate: Tensor) -> Memory:
+    """Returns the memory after a step of Adam (Kingma and Ba, arXiv 1412.6980) for each number with a slope."""
+    numbers = [memory[name] for name in slopes]
+    adam, moved = Adam().update(memory["adam"], numbers, list(slopes.values()), learning_rate)
+    return memory | dict(zip(slopes, moved, strict=True)) | {"adam": adam}

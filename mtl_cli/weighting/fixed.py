@@ -1,19 +1,22 @@
 """Static weights, also called linear scalarization: sum over tasks of weight * loss.
 
-The baseline that Kurin et al. (arXiv 2201.04122) and Xin et al. (arXiv 2209.11379) find no method to beat consistently.
+The baseline that Kurin et al. (arXiv 2201.04122) and Xin et al. (arXiv 2209.11379) find no method to beat
+consistently.
 """
 
 from typing import Literal
 
-from mtl_cli.backend import Tensor, tf
-from mtl_cli.weighting.base import Weighting
+from mtl_cli.backend import Tensor
+from mtl_cli.weighting.base import LossWeighting, Memory, Seen
 
 
-class Fixed(Weighting):
+class Fixed(LossWeighting):
     """The weighted sum with the weights of the config."""
 
     name: Literal["fixed"] = "fixed"
 
-    def joint_loss(self, losses_T: Tensor, weights_T: Tensor) -> Tensor:
+    neutral = True
+
+    def joint_loss(self, memory: Memory, seen: Seen) -> tuple[Memory, Tensor]:
         """Returns sum_t w_t L_t."""
-        return tf.reduce_sum(weights_T * losses_T)
+        return memory, seen.weighted_loss

@@ -1,0 +1,265 @@
+"""Small problems on the tasks' Gram matrix, solved inside the compiled program in float64.
+
+T tasks with gradients g_1 ... g_T; C is the matrix of their cosines. Everything here works on C, so that what the
+gradients' lengths are (1e-15 or 1e15) makes no difference to how well a problem is solved. Where a problem has no
+single solution, because gradients depend on each other, RIDGE on the diagonal of C chooses one; it is ten times
+float32's rounding, in which the gradients themselves are known.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_cli.backend import Tensor, tf
+
+RIDGE: Final = 1e-6
+"""Added to the cosines' diagonal, relative to its ones."""
+ITERATIONS: Final = 60
+"""The most steps of Newton's method; it takes about ten."""
+
+
+class Gram(NamedTuple):
+    """The inner products of T gradients, float64: g_i . g_j = norms[i] norms[j] cosines[i, j]."""
+
+    norms_T: Tensor
+    cosines_TT: Tensor
+    """1 on the diagonal, but 0 in the row and the column of a gradient that is zero."""
+
+    @property
+    def lengths_T(self) -> Tensor:
+        """The norms with 1 in the place of 0, to divide by."""
+        return tf.where(self.norms_T > 0, self.norms_T, 1.0)
+
+    @property
+    def products_TT(self) -> Tensor:
+        """The Gram matrix itself."""
+        return self.norms_T[:, None] * self.cosines_TT * self.norms_T
+
+    def scaled(self, factors_T: Tensor) -> "Gram":
+        """Returns the Gram matrix of the gradients times factors >= 0."""
+        norms_T = self.norms_T * factors_T
+        there_T = tf.cast(norms_T > 0, tf.float64)
+        return Gram(norms_T, self.cosines_TT * there_T[:, None] * there_T)
+
+
+def gram(rows: Sequence[Tensor]) -> Gram:
+    """Returns the Gram matrix of T gradients.
+
+    Args:
+        rows: For each parameter the tasks' gradients, [T, ...]. Each task's are scaled to 1 at most before they are
+            multiplied, so that no square of a finite number overflows or vanishes.
+    """
+    tasks = rows[0].shape[0]
+    flat = [tf.reshape(row, [tasks, -1]) for row in rows]
+    largest = [tf.reduce_max(tf.abs(row), axis=1) for row in flat]
+    sizes_T = tf.reduce_max(tf.stack(largest), axis=0)
+    divisors_T = tf.where(sizes_T > 0, sizes_T, 1.0)
+    unit = [row / divisors_T[:, None] for row in flat]
+    products_TT = tf.cast(tf.add_n([tf.matmul(row, row, transpose_b=True) for row in unit]), tf.float64)
+    return of_products(products_TT, tf.cast(divisors_T, tf.float64))
+
+
+def of_products(products_TT: Tensor, scales_T: Tensor | float = 1.0) -> Gram:
+    """Returns the Gram matrix whose inner products are these, times scale i and scale j."""
+    norms_T = tf.sqrt(tf.linalg.diag_part(products_TT))
+    lengths_T = tf.where(norms_T > 0, norms_T, 1.0)
+    cosines_TT = tf.clip_by_value(products_TT / (lengths_T[:, None] * lengths_T), -1.0, 1.0)
+    return Gram(norms_T * scales_T, tf.linalg.set_diag(cosines_TT, tf.cast(norms_T > 0, tf.float64)))
+
+
+def pivoted(tableau: Tensor, chosen: Tensor) -> Tensor:
+    """Returns the tableau of w = M u + q with w_k and u_k having changed places (a principal pivot).
+
+    Args:
+        tableau: [..., T, T + columns], M and one or more q.
+        chosen: [..., T], 1 at k and else 0, or all 0: the tableau stays as it is.
+    """
+    tasks = tableau.shape[-2]
+    row = tf.linalg.matvec(tableau, chosen, transpose_a=True)
+    column = tf.linalg.matvec(tableau[..., :tasks], chosen)
+    pivot = tf.reduce_sum(column * chosen, axis=-1)[..., None, None]
+    there = tf.reduce_sum(chosen, axis=-1)[..., None, None]
+    padding = [[0, 0]] * (chosen.shape.rank - 1) + [[0, tableau.shape[-1] - tasks]]
+    change = (column + chosen)[..., None] * (row - tf.pad(chosen, padding))[..., None, :]
+    return tableau - change * there / (pivot + 1.0 - there)
+
+
+def nonnegative(cosines_TT: Tensor, q_RT: Tensor) -> Tensor:
+    """Returns for each row q the u >= 0 that minimises u'(C + RIDGE I)u / 2 + q'u, [R, T].
+
+    Murty's principal pivoting (Opsearch 9, 1972): the first variable that is negative changes places with its
+    complement until none is; finite for positive definite matrices, without ties to break. Exact but for rounding.
+
+    >>> import numpy as np
+    >>> c = tf.constant([[1.0, -0.8], [-0.8, 1.0]], tf.float64)
+    >>> nonnegative(c, c).numpy().round(4)  # what to add to each of two tasks so that it doesn't hurt the other
+    array([[0. , 0.8],
+           [0.8, 0. ]])
+    """
+    count, tasks = q_RT.shape
+    ridged = cosines_TT + RIDGE * tf.eye(tasks, dtype=tf.float64)
+    tableau = tf.concat([tf.repeat(ridged[None], count, axis=0), q_RT[:, :, None]], axis=2)
+    tolerance_R1 = 1e-12 * tf.reduce_max(tf.abs(q_RT), axis=1, keepdims=True)
+
+    def first_negative(tableau: Tensor) -> Tensor:
+        negative = tf.cast(tableau[:, :, -1] < -tolerance_R1, tf.float64)
+        return negative * tf.cast(tf.cumsum(negative, axis=1) <= 1.0, tf.float64)
+
+    def body(k: Tensor, tableau: Tensor, basic: Tensor, chosen: Tensor) -> tuple[Tensor, ...]:
+        tableau = pivoted(tableau, chosen)
+        return k + 1, tableau, tf.abs(basic - chosen), first_negative(tableau)
+
+    def goes_on(k: Tensor, tableau: Tensor, basic: Tensor, chosen: Tensor) -> Tensor:
+        return tf.logical_and(k < 50 * tasks, tf.reduce_any(chosen > 0))
+
+    start = (tf.constant(0), tableau, tf.zeros_like(q_RT), first_negative(tableau))
+    _, tableau, basic, _ = tf.while_loop(goes_on, body, start)
+    return tf.maximum(tableau[:, :, -1], 0.0) * basic
+
+
+def solved(matrix_TT: Tensor, right_T: Tensor) -> Tensor:
+    """Returns x with A x = b for a positive definite A, by Gauss and Jordan's elimination."""
+    tasks = matrix_TT.shape[0]
+    tableau = tf.concat([matrix_TT, right_T[:, None]], axis=1)
+
+    def body(k: Tensor, tableau: Tensor) -> tuple[Tensor, Tensor]:
+        row = tableau[k] / tableau[k, k]
+        column = tableau[:, k] - tf.one_hot(k, tasks, dtype=tf.float64)
+        return k + 1, tableau - column[:, None] * row
+
+    return tf.while_loop(lambda k, _: k < tasks, body, (tf.constant(0), tableau))[1][:, -1]
+
+
+def balanced(cosines_TT: Tensor, right_T: Tensor, power: Tensor) -> Tensor:
+    """Returns the x > 0 with (C + RIDGE I) x = r x^-s, for r > 0 and s > 0.
+
+    The minimum of a convex function, found by Newton's method to a relative residual of 1e-9, each step at most nine
+    tenths of the way to a bound.
+    """
+    tasks = cosines_TT.shape[0]
+    ridged = cosines_TT + RIDGE * tf.eye(tasks, dtype=tf.float64)
+
+    def residual(x: Tensor) -> Tensor:
+        return tf.linalg.matvec(ridged, x) - right_T * x**-power
+
+    def body(k: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        hessian = ridged + tf.linalg.diag(power * right_T * x ** (-power - 1.0))
+        step = -solved(hessian, residual(x))
+        bound = tf.reduce_max(-step / x)
+        return k + 1, x + step * tf.minimum(0.9 / tf.maximum(bound, 1e-300), 1.0)
+
+    def goes_on(k: Tensor, x: Tensor) -> Tensor:
+        return tf.logical_and(k < ITERATIONS, tf.reduce_max(tf.abs(residual(x)) / (right_T * x**-power)) > 1e-9)
+
+    start = (right_T / tf.linalg.diag_part(ridged)) ** (1.0 / (1.0 + power))
+    return tf.while_loop(goes_on, body, (tf.constant(0), start))[1]
+
+
+def farthest(cosines_TT: Tensor, against_T: Tensor, rates_T: Tensor, radius: Tensor) -> Tensor:
+    """Returns the y >= 0 that minimises y'Cy / 2 + (against - nu rates)'y for the nu that makes y'Cy = radius^2.
+
+    C has RIDGE on its diagonal. The minimum moves along straight lines as nu grows (parametric principal
+    pivoting, Cottle 1972); they are followed from corner to corner. Exact but for rounding.
+
+    Args:
+        cosines_TT: C.
+        against_T: The linear term.
+        rates_T: How fast nu pulls each variable up; one that is 0 takes no part.
+        radius: The length.
+    """
+    tasks = cosines_TT.shape[0]
+    ridged = cosines_TT + RIDGE * tf.eye(tasks, dtype=tf.float64)
+    scale = tf.maximum(tf.maximum(tf.reduce_max(tf.abs(against_T)), radius), 1e-300)
+    rates_T /= tf.maximum(tf.reduce_max(rates_T), 1e-300)
+    columns = tf.stack([against_T / scale, -rates_T], axis=1)
+    goal, infinite = tf.square(radius / scale), tf.constant(np.inf, tf.float64)
+
+    def inspected(tableau: Tensor, basic: Tensor, low: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the nu at which the length is reached on this line, the line's end, and whose end it is."""
+        fixed_T, slope_T = tableau[:, -2], tableau[:, -1]
+        falling_T = slope_T < -1e-13
+        ends_T = tf.where(falling_T, -fixed_T / tf.where(falling_T, slope_T, -1.0), np.inf)
+        end = tf.maximum(tf.reduce_min(ends_T), low)
+        still_T, moving_T = basic * fixed_T, basic * slope_T
+        pull = tf.linalg.matvec(ridged, moving_T)
+        a, b = tf.reduce_sum(moving_T * pull), tf.reduce_sum(still_T * pull)
+        c = tf.reduce_sum(still_T * tf.linalg.matvec(ridged, still_T)) - goal
+        root = (tf.sqrt(tf.maximum(b * b - a * c, 0.0)) - b) / tf.where(a > 0, a, 1.0)
+        reached = tf.where(a > 0, tf.maximum(root, low), tf.where(c < 0, infinite, low))
+        return reached, end, tf.one_hot(tf.argmin(ends_T), tasks, dtype=tf.float64)
+
+    def body(k: Tensor, tableau: Tensor, basic: Tensor, low: Tensor) -> tuple[Tensor, ...]:
+        _, end, chosen = inspected(tableau, basic, low)
+        return k + 1, pivoted(tableau, chosen), tf.abs(basic - chosen), end
+
+    def goes_on(k: Tensor, tableau: Tensor, basic: Tensor, low: Tensor) -> Tensor:
+        reached, end, _ = inspected(tableau, basic, low)
+        return tf.logical_and(k < 50 * tasks, end < reached)
+
+    start = (tf.constant(0), tf.concat([ridged, columns], axis=1), tf.zeros_like(against_T), -infinite)
+    _, tableau, basic, low = tf.while_loop(goes_on, body, start)
+    reached, end, _ = inspected(tableau, basic, low)
+    nu = tf.where(tf.math.is_finite(reached), reached, tf.where(tf.math.is_finite(end), end, 0.0))
+    return scale * tf.maximum(basic * (tableau[:, -2] + nu * tableau[:, -1]), 0.0)
+
+
+def altered(
+    cosines_TT: Tensor, orders_TT: Tensor, change: Callable[[Tensor, Tensor, Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Returns what becomes of unit gradients that meet each other one by one, and the cosines they met with.
+
+    Args:
+        cosines_TT: C.
+        orders_TT: Row i is the order in which gradient i meets the tasks; itself it skips.
+        change: How much of the unit gradient met is added to each gradient, [T]: from their cosines [T], the
+            gradients' norms by then [T], and which task each meets, [T, T] of ones and zeros.
+
+    Returns:
+        Parts [T, T]: gradient i became the sum over j of parts[i, j] times unit gradient j; and cosines [T, T].
+    """
+    tasks = cosines_TT.shape[0]
+    one = tf.eye(tasks, dtype=tf.float64)
+
+    def body(k: Tensor, parts_TT: Tensor, met_TT: Tensor) -> tuple[Tensor, ...]:
+        others_TT = tf.one_hot(orders_TT[:, k], tasks, dtype=tf.float64) * (1.0 - one)
+        products_TT = tf.matmul(parts_TT, cosines_TT)
+        norms_T = tf.sqrt(tf.maximum(tf.reduce_sum(products_TT * parts_TT, axis=1), 0.0))
+        dots_T = tf.reduce_sum(products_TT * others_TT, axis=1)
+        cosines_T = tf.clip_by_value(tf.math.divide_no_nan(dots_T, norms_T), -1.0, 1.0)
+        added_TT = others_TT * change(cosines_T, norms_T, others_TT)[:, None]
+        return k + 1, parts_TT + added_TT, met_TT + others_TT * cosines_T[:, None]
+
+    _, parts_TT, met_TT = tf.while_loop(lambda k, *_: k < tasks, body, (tf.constant(0), one, tf.zeros_like(one)))
+    return parts_TT, met_TT
+
+
+def orders(random: np.random.Generator, n: int, tasks: int) -> NDArray[np.int32]:
+    """Draws for each of n iterations and each task a random order of all tasks, [n, T, T]."""
+    return np.argsort(random.random((n, tasks, tasks), np.float32), axis=-1).astype(np.int32)
+
+
+def inverse(symmetric_TT: Tensor, power: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Returns the pseudo-inverse of a positive semi-definite matrix to a power, and its least eigenvalue that isn't 0.
+
+    Eigenvalues below T RIDGE times the largest count as 0, since float32 doesn't know them.
+    """
+    values, vectors = tf.linalg.eigh(symmetric_TT)
+    largest = tf.reduce_max(values)
+    there = values > largest * symmetric_TT.shape[0] * RIDGE
+    inverted = tf.where(there, tf.where(there, values, 1.0) ** -power, 0.0)
+    least = tf.reduce_min(tf.where(there, values, largest))
+    return tf.matmul(vectors * inverted, vectors, transpose_b=True), tf.maximum(least, 0.0)
+
+
+def impartial(gram: Gram) -> Tensor:
+    """Returns the weights, of sum 1, whose sum of gradients has the same projection on every unit gradient.
+
+    alpha_t is proportional to (C^+ 1)_t / ||g_t||. Zeros where these add up to less than 1e-6 of their sizes.
+    """
+    inverse_TT, _ = inverse(gram.cosines_TT)
+    shares_T = tf.where(gram.norms_T > 0, tf.reduce_sum(inverse_TT, axis=1), 0.0) / gram.lengths_T
+    total = tf.reduce_sum(shares_T)
+    sensible = tf.abs(total) > 1e-6 * tf.reduce_sum(tf.abs(shares_T))
+    return tf.where(sensible, shares_T / tf.where(sensible, total, 1.0), 0.0)

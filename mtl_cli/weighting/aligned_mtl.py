@@ -1,0 +1,23 @@
+"""Aligned-MTL: gradients made orthogonal and equally long before they are added (Senushkin et al., arXiv 2305.19000).
+
+With the Gram matrix G = V diag(l) V', the weights are sqrt(l_min) V diag(l^-1/2) V' w: the matrix of gradients gets
+the condition number 1. w is `tasks.<task>.weight`; the default 1 / T is the paper's mean. Eigenvalues below float32's
+rounding of the largest count as zero, and l_min is the least that doesn't.
+"""
+
+from typing import Literal
+
+from mtl_cli.backend import Tensor, tf
+from mtl_cli.gram import Gram, inverse
+from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
+
+
+class AlignedMtl(GradientWeighting):
+    """The weighted sum of aligned gradients."""
+
+    name: Literal["aligned_mtl"] = "aligned_mtl"
+
+    def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
+        """Returns sqrt(l_min) G^(-1/2) w."""
+        root_TT, least = inverse(gram.products_TT, 0.5)
+        return memory, tf.sqrt(least) * tf.linalg.matvec(root_TT, weights_T)

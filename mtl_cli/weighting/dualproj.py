@@ -1,0 +1,25 @@
+"""DualProj: the weighted sum of the gradients, projected to where it hurts no task.
+
+Source: Lopez-Paz and Ranzato's gradient episodic memory, arXiv 1706.08840, for tasks; named so in arXiv 2406.16232.
+
+The direction is the point nearest to g_0 = sum_t w_t g_t with d . g_t >= 0 for all t. w is `tasks.<task>.weight`; the
+default 1 / T is the mean. Solved exactly: d = g_0 + sum_t u_t g_t, u >= 0 minimising u'Gu / 2 + u . Gw.
+"""
+
+from typing import Literal
+
+from mtl_cli.backend import Tensor, tf
+from mtl_cli.gram import Gram, nonnegative
+from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
+
+
+class DualProj(GradientWeighting):
+    """The projection of the weighted sum on the dual cone."""
+
+    name: Literal["dualproj"] = "dualproj"
+
+    def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
+        """Returns w + u."""
+        sum_T = weights_T * gram.norms_T
+        u_T = nonnegative(gram.cosines_TT, tf.linalg.matvec(gram.cosines_TT, sum_T)[None])[0]
+        return memory, weights_T + u_T / gram.lengths_T

@@ -1,0 +1,59 @@
+"""GradNorm: weights that make the tasks train at similar rates (Chen et al., arXiv 1711.02257).
+
+With G_t = ||w_t grad L_t|| at the last shared layer, rates r_t = (L_t / L_t(0)) / mean, and targets mean(G) r_t^alpha
+taken as constants, w takes a step of Adam along the gradient of sum_t |G_t - target_t|, which is sign(G_t - target_t)
+||grad L_t||; then w is scaled to sum to T. L_t(0) is the task's loss in the first batch that has labels of it. The
+paper leaves open what happens to a weight below 0: here none falls below 1e-4 of the mean. `tasks.<task>.weight` has
+no meaning here: the rates decide.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from mtl_cli.backend import Tensor, tf
+from mtl_cli.settings import NonNegative, Positive
+from mtl_cli.weighting.base import Memory, Seen, Update, Weighting, learn, learning
+
+
+class GradNorm(Weighting):
+    """Weights learned from gradient norms and training rates."""
+
+    name: Literal["gradnorm"] = "gradnorm"
+    on: Literal["last_layer", "parameters", "representation"] = "last_layer"
+    alpha: NonNegative = 1.5
+    learning_rate: Positive = 0.025
+
+    honours_weights = False
+
+    def init(self, tasks: int, shared: Sequence[Tensor]) -> Memory:
+        """Returns `weights` [T], and `initial` losses [T], 0 where there was none yet."""
+        return learning({"weights": tf.ones([tasks])}) | {"initial": tf.zeros([tasks])}
+
+    def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
+        """Returns the weights as they are, and the memory with them moved."""
+        weights_T = memory["weights"]
+        initial_T = tf.where(memory["initial"] > 0, memory["initial"], seen.losses_T)
+        slopes_T = self.slopes_T(weights_T, seen, initial_T)
+        memory = learn(memory, {"weights": slopes_T}, self.learning_rate) | {"initial": initial_T}
+        memory["weights"] = _normalised(memory["weights"])
+        return memory, Update(tf.reduce_sum(weights_T * seen.losses_T), weights_T, weights_T)
+
+    def slopes_T(self, weights_T: Tensor, seen: Seen, initial_T: Tensor) -> Tensor:
+        """Returns the derivatives of sum_t |G_t - target_t| by the weights, over the tasks with labels in the batch."""
+        norms_T = tf.cast(seen.gram(self.on).norms_T, tf.float32)
+        scaled_T = weights_T * norms_T
+        progress_T = tf.math.divide_no_nan(seen.losses_T, initial_T)
+        rates_T = tf.math.divide_no_nan(progress_T, _mean(progress_T, seen.present_T))
+        targets_T = _mean(scaled_T, seen.present_T) * rates_T**self.alpha
+        return tf.where(seen.present_T, tf.sign(scaled_T - targets_T) * norms_T, 0.0)
+
+
+def _mean(values_T: Tensor, present_T: Tensor) -> Tensor:
+    counted_T = tf.cast(present_T, tf.float32)
+    return tf.reduce_sum(values_T * counted_T) / tf.maximum(tf.reduce_sum(counted_T), 1.0)
+
+
+def _normalised(weights_T: Tensor) -> Tensor:
+    """Returns weights above 0 that sum to T."""
+    positive_T = tf.maximum(weights_T, 1e-4)
+    return positive_T * (positive_T.shape[0] / tf.reduce_sum(positive_T))

@@ -65,6 +65,12 @@ class EarlyStopping(Settings):
     patience: Count | None = None
 
 
+class Diagnostics(Settings):
+    """What is looked into."""
+
+    every: Count | None = None
+
+
 class Log(Settings):
     """What is written, and what is shown."""
 
@@ -89,6 +95,7 @@ class Config(Settings):
     eval: Eval = Eval()
     objective: str = "val_loss"
     early_stopping: EarlyStopping = EarlyStopping()
+    diagnostics: Diagnostics = Diagnostics()
     log: Log = Log()
     device: Literal["auto", "cpu", "gpu"] = "auto"
 

@@ -1,6 +1,7 @@
 """One run from config to files. This is the map of the program: data, model, step, program, loop, report."""
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from mtl_cli.backend import keras, quiet, start, tf
 from mtl_cli.config import Config
 from mtl_cli.console import View
-from mtl_cli.data.base import Arrays, Dataset
+from mtl_cli.data.base import OBSERVING, Arrays, Dataset, generator
 from mtl_cli.errors import InputError
 from mtl_cli.interrupt import Interrupt
 from mtl_cli.loop import Loop, Progress, Selection, draw, evaluate
@@ -19,7 +20,7 @@ from mtl_cli.models.base import Network
 from mtl_cli.modes.base import Draws, State
 from mtl_cli.overview import ending, plan
 from mtl_cli.program import constants, make_parts, program_for, settings_tree
-from mtl_cli.records import LossesCsv, Metrics, MetricsCsv, git_state, versions, write_json
+from mtl_cli.records import DiagnosticsCsv, Files, LossesCsv, Metrics, MetricsCsv, git_state, versions, write_json
 from mtl_cli.tables.raw import allowing_any_column
 
 
@@ -50,6 +51,11 @@ def load(config: Config) -> Dataset:
             raise InputError(f"objective: {config.objective!r} needs a validation split, and the data has none")
         if config.early_stopping.patience is not None:
             raise InputError("early_stopping.patience: it needs a validation split, and the data has none")
+    if config.weighting.compares_rows and not dataset.feed.shares_rows:
+        raise InputError(
+            "weighting.on: 'representation' compares the tasks on the same rows, and tasks with a file of their own "
+            "have different ones; use weighting.on=parameters"
+        )
     return dataset
 
 
@@ -137,6 +143,11 @@ def _provenance(config: Config, overrides: list[str], device: str) -> dict[str, 
 def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, interrupt: Interrupt) -> Run:
     """Builds everything up to the first iteration."""
     network = config.model.build(dataset.entry, dataset.tasks, config.seed)
+    if not network.shared and (config.weighting.asks_gradients or config.diagnostics.every is not None):
+        asking = (
+            "diagnostics.every" if config.diagnostics.every is not None else f"weighting: {config.weighting.name!r}"
+        )
+        raise InputError(f"{asking} looks at the shared parameters' gradients, and this model shares none")
     tree = settings_tree(config.mode, config.model, config.weighting, config.optimizer, dataset.tasks)
     params = network.params()
     state = config.mode.init(make_parts(network, dataset.feed, tree), params)
@@ -145,7 +156,11 @@ def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, interr
     def draws() -> Draws:
         stream = dataset.stream(config.seed, config.batch_size)
         shared, noise = sum(prod(v.shape) for v in network.shared), (config.batch_size, network.dropped)
-        return Draws(stream, config.sampling, probs, config.weighting, shared, noise, config.seed)
+        observed = None
+        if config.diagnostics.every is not None:
+            seed = int(generator(config.seed, OBSERVING).integers(2**62))
+            observed = config.diagnostics.every, dataset.stream(seed, config.batch_size)
+        return Draws(stream, config.sampling, probs, config.weighting, shared, noise, config.seed, observed)
 
     counted = tuple(name for name, task in dataset.tasks.items() if getattr(task, config.mode.share) > 0)
     selection = Selection(config.eval.every, config.objective, config.early_stopping.patience, counted)
@@ -170,10 +185,13 @@ def _train(ready: Run, progress: Progress, view: View) -> dict[str, Metrics]:
     progress.state = progress.best = ready.state
     with quiet():
         ready.loop.compile(ready.state, ready.one_draw)
-    metrics_csv = MetricsCsv(ready.folder)
-    with LossesCsv(ready.folder, list(ready.dataset.tasks), ready.config.log.every) as losses_csv:
-        ready.loop.train(progress, losses_csv, metrics_csv, view)
-    return _finish(ready, progress, metrics_csv)
+    with ExitStack() as opened:
+        losses = opened.enter_context(LossesCsv(ready.folder, list(ready.dataset.tasks), ready.config.log.every))
+        observes = ready.config.diagnostics.every is not None
+        diagnostics = opened.enter_context(DiagnosticsCsv(ready.folder)) if observes else None
+        files = Files(losses, MetricsCsv(ready.folder), diagnostics)
+        ready.loop.train(progress, files, view)
+    return _finish(ready, progress, files.metrics)
 
 
 def _finish(ready: Run, progress: Progress, metrics_csv: MetricsCsv) -> dict[str, Metrics]:

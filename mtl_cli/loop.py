@@ -19,9 +19,10 @@ from mtl_cli.data.base import Arrays, Dataset, Labels, Split
 from mtl_cli.errors import RunFailed
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Draws, Mode, State
+from mtl_cli.observing import of_tasks, quantities
 from mtl_cli.optimizers import Optimizer
 from mtl_cli.program import Program
-from mtl_cli.records import LossesCsv, Metrics, MetricsCsv
+from mtl_cli.records import DiagnosticsCsv, Files, Metrics
 from mtl_cli.tasks import HIGHER_IS_BETTER, NO_LOSS, Task
 
 FIRST_CHUNK = 10
@@ -96,7 +97,7 @@ class Loop:
         """Compiles the program, if no run did before, by training one iteration on `one_draw` and forgetting it."""
         self.program.train(state, self.constants, self.resident, one_draw)
 
-    def train(self, progress: Progress, losses_csv: LossesCsv, metrics_csv: MetricsCsv, view: View) -> None:
+    def train(self, progress: Progress, files: Files, view: View) -> None:
         """Trains to the last iteration, to the end of the patience, or until asked to stop.
 
         Raises:
@@ -108,12 +109,14 @@ class Loop:
             chunk_begun = time.perf_counter()
             iterations = self._chunk(progress.iterations + 1, pace.length)
             drawn = draw(self.mode, self.optimizer, self.draws, iterations, self.steps)
-            state, losses = self.program.train(progress.state, self.constants, self.resident, drawn)
+            state, losses, seen = self.program.train(progress.state, self.constants, self.resident, drawn)
             good, picks = _finite_rows(losses), drawn.get("pick")
             done = iterations[: good + 1], losses[: good + 1], None if picks is None else picks[: good + 1]
-            losses_csv.write(*done, last=good < len(iterations))
+            files.losses.write(*done, last=good < len(iterations))
             view.losses(*done)
             progress.recent.add(*done[1:])
+            if files.diagnostics is not None:
+                self._diagnose(files.diagnostics, progress, done[0], seen[drawn["observed"]], done[2])
             progress.state, progress.iterations = state, int(done[0][-1])
             progress.epochs = self.draws.stream.epochs()
             progress.seconds = time.perf_counter() - begun
@@ -123,7 +126,7 @@ class Loop:
             if val is not None and self._evaluates(progress.iterations):
                 _refuse_diverged(progress)
                 metrics = self._evaluate(state, val, progress.iterations)
-                metrics_csv.write(progress.iterations, "val", metrics)
+                files.metrics.write(progress.iterations, "val", metrics)
                 view.evaluated("val", metrics)
                 waited = 0 if self._select(progress, metrics) else waited + 1
             progress.stopped = self.stop_asked() and progress.iterations < self.steps
@@ -138,6 +141,27 @@ class Loop:
         if "val" in self.dataset.splits:
             until = min(until, -(-first // self.selection.every) * self.selection.every)
         return np.arange(first, min(until, first + length - 1) + 1)
+
+    def _diagnose(
+        self,
+        file: DiagnosticsCsv,
+        progress: Progress,
+        iterations: NDArray[np.int64],
+        seen: NDArray[np.float32],
+        picks: NDArray[np.int32] | None,
+    ) -> None:
+        """Writes what the diagnosed ones of the iterations let be seen; before they are counted in `progress`."""
+        tasks, flags = list(self.dataset.tasks), self.draws.observed(iterations)["observed"]
+        for iteration, row in zip(iterations[flags].tolist(), seen, strict=False):
+            file.write(iteration, quantities(tasks, row))
+        if picks is not None:
+            before = np.array([progress.picks.get(task, 0) for task in tasks])
+            counts = before + np.cumsum(picks[:, None] == np.arange(len(tasks)), axis=0)[flags]
+            chances = self.draws.probabilities(iterations[flags])
+            for iteration, chance, count in zip(iterations[flags].tolist(), chances, counts, strict=True):
+                file.write(iteration, of_tasks("probability", tasks, chance.tolist()))
+                file.write(iteration, of_tasks("picks", tasks, count.tolist()))
+        file.flush()
 
     def _evaluate(self, state: State, val: Split, iteration: int) -> Metrics:
         when = f"on the validation split after iteration {iteration}"
@@ -159,8 +183,8 @@ class Loop:
 
 def draw(mode: Mode, optimizer: Optimizer, draws: Draws, iterations: NDArray[np.int64], steps: int) -> Arrays:
     """Draws on the host what the iterations of a run of `steps` need: rows, picks, noise, learning rates."""
-    rates = optimizer.learning_rates(iterations - 1, steps)
-    return {"learning_rate": rates, **mode.draw(draws, iterations), **draws.noise(len(iterations))}
+    rates = {"learning_rate": optimizer.learning_rates(iterations - 1, steps)}
+    return rates | mode.draw(draws, iterations) | draws.noise(len(iterations)) | draws.observed(iterations)
 
 
 def evaluate(program: Program, dataset: Dataset, state: State, split: Split, when: str) -> Metrics:

@@ -8,11 +8,12 @@ learning rate, a method's constants) uses the same compiled program; `signature`
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_cli import observing
 from mtl_cli.backend import Tensor, keras, tf
 from mtl_cli.data.base import Arrays, Dataset, capacity_of
 from mtl_cli.models.base import Model, Network
@@ -24,6 +25,16 @@ from mtl_cli.weighting.base import Weighting
 
 ALIGNMENT: Final = 64
 """In bytes."""
+
+
+class Trained(NamedTuple):
+    """What came of a chunk of n iterations."""
+
+    state: State
+    losses: NDArray[np.float32]
+    """[n, 1 + T]"""
+    seen: NDArray[np.float32]
+    """What diagnosed iterations let be seen, as `observing` has it; [n, 0] where none is."""
 
 
 class Program:
@@ -40,14 +51,14 @@ class Program:
         self._feed = dataset.feed
         self._tree = tree
         self._device = device
+        self._tasks = len(dataset.tasks)
+        self._seen = observing.width(self._tasks) if "observed" in one_draw else 0
         self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
         self._compiled: Any = None
         """`_train` for the only shapes it gets, which spares it to look at them in each call."""
         self._infer = tf.function(network.inferred, autograph=False, reduce_retracing=True)
 
-    def train(
-        self, state: State, values: Mapping[str, Tensor], resident: Any, drawn: Arrays
-    ) -> tuple[State, NDArray[np.float32]]:
+    def train(self, state: State, values: Mapping[str, Tensor], resident: Any, drawn: Arrays) -> Trained:
         """Runs the next n iterations, at most `capacity`.
 
         Args:
@@ -57,7 +68,7 @@ class Program:
             drawn: What the host drew for them, each array [n, ...].
 
         Returns:
-            The state after them, and their losses [n, 1 + T].
+            What came of them.
         """
         count = len(drawn["learning_rate"])
         tensors = {}
@@ -68,8 +79,9 @@ class Program:
         with tf.device(self._device):
             arguments = (state, values, resident, tensors, tf.constant(count, tf.int32))
             self._compiled = self._compiled or self._train.get_concrete_function(*arguments)
-            new, losses = self._compiled(*arguments)
-        return new, losses.numpy()[:count]
+            new, rows = self._compiled(*arguments)
+        losses, seen = np.split(rows.numpy()[:count], [1 + self._tasks], axis=1)
+        return Trained(new, losses, seen)
 
     def predict(self, state: State, features: Tensor) -> dict[str, Tensor]:
         """Returns every task's raw outputs in inference, [rows, U]."""
@@ -91,11 +103,19 @@ class Program:
 
         def body(k: Tensor, state: State, losses: Any) -> tuple[Tensor, State, Any]:
             batch = {key: array[k] for key, array in drawn.items()}
-            learning_rate = batch.pop("learning_rate")
-            state, row = mode.step(parts, state, resident, batch, learning_rate)
+            learning_rate, params = batch.pop("learning_rate"), state.params
+            state, row, weights_T = mode.step(parts, state, resident, batch, learning_rate)
+            if self._seen:
+                rows = mode.rows_of_all(parts, resident, batch)
+                seen = tf.cond(
+                    batch["observed"],
+                    lambda: observing.observed(parts, params, rows, batch, weights_T),
+                    lambda: tf.zeros([self._seen]),
+                )
+                row = tf.concat([row, seen], axis=0)
             return k + 1, state, losses.write(k, row)
 
-        rows = tf.TensorArray(tf.float32, self.capacity, element_shape=[1 + len(parts.tasks)])
+        rows = tf.TensorArray(tf.float32, self.capacity, element_shape=[1 + self._tasks + self._seen])
         _, state, rows = tf.while_loop(lambda k, *_: k < count, body, (tf.constant(0), state, rows))
         return state, rows.stack()
 

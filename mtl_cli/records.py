@@ -5,7 +5,8 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -79,6 +80,35 @@ class LossesCsv:
         self._file.flush()
 
 
+class DiagnosticsCsv:
+    """`diagnostics.csv`, long form: `iteration,quantity,task,other_task,value`, written as the run goes.
+
+    Numbers are the shortest that read back as the same float32.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = (folder / "diagnostics.csv").open("w")
+        self._file.write("iteration,quantity,task,other_task,value\n")
+
+    def __enter__(self) -> Self:
+        """Returns the open file."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def write(self, iteration: int, quantities: Iterable[tuple[str, str, str, float]]) -> None:
+        """Appends an iteration's quantities: name, task, other task (empty where there is none), value."""
+        for quantity, task, other, value in quantities:
+            shown = str(value) if isinstance(value, int) else str(np.float32(value))
+            self._file.write(f"{iteration},{quantity},{task},{other},{shown}\n")
+
+    def flush(self) -> None:
+        """Lets readers see what is written so far."""
+        self._file.flush()
+
+
 class MetricsCsv:
     """`metrics.csv`, long form: `iteration,split,task,metric,value`."""
 
@@ -91,6 +121,15 @@ class MetricsCsv:
         rows = [(iteration, split, task, name, value) for task, of in metrics.items() for name, value in of.items()]
         with self._path.open("ab") as file:
             pl.DataFrame(rows, orient="row").write_csv(file, include_header=False)
+
+
+@dataclass(frozen=True)
+class Files:
+    """The open files of a run."""
+
+    losses: LossesCsv
+    metrics: MetricsCsv
+    diagnostics: DiagnosticsCsv | None
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -62,7 +62,7 @@ def take(mode: Mode, parts: Parts, state: State, pick: Any = 0, rate: float = 1.
     resident = {"features": tf.constant(X), "labels": {name: tf.constant(y) for name, y in LABELS.items()}}
     rows = DRAWN[None] if isinstance(mode, Joint) else DRAWN
     batch = {"rows": tf.constant(rows), "pick": tf.convert_to_tensor(pick, tf.int32)}
-    return mode.step(parts, state, resident, batch, tf.constant(rate))
+    return mode.step(parts, state, resident, batch, tf.constant(rate))[:2]
 
 
 def arrays(tensors: Sequence[Any]) -> list[Array]:

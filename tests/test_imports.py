@@ -14,7 +14,7 @@ LAYERS = [
     ["tables"],
     ["data", "models.base", "weighting", "sampling"],
     ["models", "modes.base", "gradients"],
-    ["modes", "program"],
+    ["modes", "program", "observing"],
     ["config", "loop"],
     ["overview", "inspect", "predict"],
     ["experiment"],

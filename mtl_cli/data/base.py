@@ -27,7 +27,7 @@ MAX_ITERATIONS: Final = 2000
 MAX_BYTES: Final = 16 * 2**20
 """The most memory that what it draws at once may take."""
 
-SPLIT, WEIGHTS, ROWS, PICKS, DROPOUT, WEIGHTING = range(6)
+SPLIT, WEIGHTS, ROWS, PICKS, DROPOUT, WEIGHTING, OBSERVING = range(7)
 """What randomness is for: each purpose has its own generator, so none disturbs another."""
 
 
@@ -57,6 +57,11 @@ class Feed(ABC):
 
     Its `repr` tells apart feeds that compile to different programs.
     """
+
+    @property
+    def shares_rows(self) -> bool:
+        """Tells whether all tasks can be had on the same rows."""
+        return True
 
     @abstractmethod
     def joint(self, resident: Resident, batch: Batch) -> list[Rows]:

@@ -30,6 +30,11 @@ class RowsFeed(Feed):
     weighted: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()
 
+    @property
+    def shares_rows(self) -> bool:
+        """Tells whether there is only one group."""
+        return len(self.groups) == 1
+
     def joint(self, resident: Resident, batch: Batch) -> list[Rows]:
         """Returns the rows that `batch["rows"]` [G, B] numbers for each of the G groups."""
         counted = {*self.weighted, *self.masked}

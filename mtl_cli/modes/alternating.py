@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.data.base import Arrays, Batch, Resident
+from mtl_cli.data.base import Arrays, Batch, Resident, Rows
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Draws, Mode, Parts, State
 
@@ -42,11 +42,11 @@ class Alternating(Mode):
     def draw(self, draws: Draws, iterations: NDArray[np.int64]) -> Arrays:
         """Draws picks, and rows of the picked tasks."""
         picks = draws.picks(iterations)
-        return {"pick": picks, **draws.stream.single(picks)}
+        return {"pick": picks, **draws.stream.single(picks), **draws.aside(iterations)}
 
     def step(
         self, parts: Parts, state: State, resident: Resident, batch: Batch, learning_rate: Tensor
-    ) -> tuple[State, Tensor]:
+    ) -> tuple[State, Tensor, Tensor]:
         """Returns the state after one update of the picked task's and the shared parameters, and that task's loss."""
 
         def branch(number: int, task: str) -> Callable[[], tuple[State, Tensor]]:
@@ -54,7 +54,12 @@ class Alternating(Mode):
 
         branches = [branch(number, task) for number, task in enumerate(parts.tasks)]
         state, losses = tf.switch_case(batch["pick"], branches)
-        return state, losses
+        return state, losses, tf.fill([len(parts.tasks)], np.nan)
+
+    def rows_of_all(self, parts: Parts, resident: Resident, batch: Batch) -> list[Rows]:
+        """Returns rows drawn for this alone, since the iteration's own are those of one task."""
+        aside = {key.removeprefix("aside_"): array for key, array in batch.items() if key.startswith("aside_")}
+        return parts.feed.joint(resident, aside)
 
     def _train(
         self,

@@ -98,6 +98,7 @@ class Draws:
         shared: int,
         noise: tuple[int, int],
         seed: int,
+        observed: tuple[int, Stream] | None = None,
     ) -> None:
         """Takes what is drawn from.
 
@@ -109,6 +110,7 @@ class Draws:
             shared: How many shared parameters there are.
             noise: Rows a batch, and hidden units that dropout acts on.
             seed: The run's.
+            observed: After how many iterations one is diagnosed, and a stream of rows for it alone; None: never.
         """
         self.stream = stream
         self._sampling = sampling
@@ -116,6 +118,7 @@ class Draws:
         self._weighting = weighting
         self._shared = shared
         self._noise = noise
+        self._observed = observed
         self._picking = generator(seed, PICKS)
         self._dropping = generator(seed, DROPOUT)
         self._combining = generator(seed, WEIGHTING)
@@ -127,6 +130,23 @@ class Draws:
     def weighting(self, n: int) -> Arrays:
         """Returns what the weighting needs for the next n iterations, each array [n, ...]."""
         return self._weighting.draw(self._combining, n, len(self._probs), self._shared)
+
+    def observed(self, iterations: NDArray[np.int64]) -> Arrays:
+        """Returns `observed`, which of the iterations are diagnosed, [n]; nothing where none ever is."""
+        if self._observed is None:
+            return {}
+        return {"observed": (iterations % self._observed[0] == 0) | (iterations == 1)}
+
+    def aside(self, iterations: NDArray[np.int64]) -> Arrays:
+        """Returns rows of all tasks for the diagnosed ones of the iterations, in arrays `aside_...` [n, ...]."""
+        if self._observed is None:
+            return {}
+        flags = self.observed(iterations)["observed"]
+        arrays = {}
+        for key, drawn in self._observed[1].joint(int(flags.sum())).items():
+            arrays[f"aside_{key}"] = np.zeros((len(iterations), *drawn.shape[1:]), drawn.dtype)
+            arrays[f"aside_{key}"][flags] = drawn
+        return arrays
 
     def noise(self, n: int) -> Arrays:
         """Returns dropout's noise for the next n iterations, uniform whole numbers [n, B, D]; nothing where D is 0."""
@@ -159,12 +179,17 @@ class Mode(Settings, ABC):
     @abstractmethod
     def step(
         self, parts: Parts, state: State, resident: Resident, batch: Batch, learning_rate: Tensor
-    ) -> tuple[State, Tensor]:
-        """Returns the state after one iteration, and the losses before it, [1 + T]: joint, then each task's.
+    ) -> tuple[State, Tensor, Tensor]:
+        """Returns the state after one iteration, the losses before it, and the weights of the tasks' gradients.
 
-        A loss that the mode doesn't compute in this iteration is 0 there, NO_LOSS where a batch has no label of the
-        task. Penalties (L2) are not part of the losses.
+        The losses are [1 + T]: joint, then each task's. One that the mode doesn't compute in this iteration is 0,
+        and NO_LOSS where a batch has no label of the task. Penalties (L2) are not part of them. The weights [T] are
+        those of the update of the shared parameters, NaN where it is no weighted sum.
         """
+
+    @abstractmethod
+    def rows_of_all(self, parts: Parts, resident: Resident, batch: Batch) -> list[Rows]:
+        """Returns rows of all tasks in an iteration that is diagnosed."""
 
 
 def _pieces(rows: int) -> list[slice]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.data.base import Arrays, Batch, Resident
+from mtl_cli.data.base import Arrays, Batch, Resident, Rows
 from mtl_cli.gradients import TaskGradients
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Draws, Mode, Parts, State
@@ -36,9 +36,9 @@ class Joint(Mode):
 
     def step(
         self, parts: Parts, state: State, resident: Resident, batch: Batch, learning_rate: Tensor
-    ) -> tuple[State, Tensor]:
-        """Returns the state after one update of all parameters, and all losses."""
-        rows = parts.feed.joint(resident, batch)
+    ) -> tuple[State, Tensor, Tensor]:
+        """Returns the state after one update of all parameters, all losses, and the weighting's weights."""
+        rows = self.rows_of_all(parts, resident, batch)
         parameters = state.params.all()
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(parameters)
@@ -60,4 +60,8 @@ class Joint(Mode):
 
         memory = parts.weighting.look_back(memory, seen, losses_after)
         row = tf.concat([[update.joint_loss], tf.where(present_T, losses_T, NO_LOSS)], axis=0)
-        return State(params, {"joint": optimizer}, memory), row
+        return State(params, {"joint": optimizer}, memory), row, update.shared_T
+
+    def rows_of_all(self, parts: Parts, resident: Resident, batch: Batch) -> list[Rows]:
+        """Returns the iteration's rows."""
+        return parts.feed.joint(resident, batch)

@@ -82,6 +82,8 @@ class Weighting(Settings, ABC):
 
     honours_weights: ClassVar[bool] = True
     """Whether `tasks.<task>.weight` has a meaning here; if not, unequal weights are refused."""
+    asks_gradients: ClassVar[bool] = False
+    """Whether it asks for the tasks' gradients, so that there must be shared parameters."""
     neutral: ClassVar[bool] = False
     """Whether this is what stands in the config where no weighting takes place."""
 
@@ -107,6 +109,11 @@ class Weighting(Settings, ABC):
         if isinstance(plain, dict) and True in plain:
             return {key: value for key, value in plain.items() if key is not True} | {"on": plain[True]}
         return plain
+
+    @property
+    def compares_rows(self) -> bool:
+        """Tells whether it needs all tasks' gradients on the same rows."""
+        return getattr(self, "on", "parameters") == "representation"
 
     @abstractmethod
     def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
@@ -137,6 +144,8 @@ class GradientWeighting(Weighting):
     """A method that weighs the tasks' gradients by their Gram matrix."""
 
     on: Literal["parameters", "representation"] = "parameters"
+
+    asks_gradients = True
 
     @abstractmethod
     def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:

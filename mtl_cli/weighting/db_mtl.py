@@ -22,6 +22,8 @@ class DbMtl(Weighting):
     beta: Fraction = 0.9
     decay: NonNegative = 0.0
 
+    asks_gradients = True
+
     def init(self, tasks: int, shared: Sequence[Tensor]) -> Memory:
         """Returns the `iteration`, 0, and `means` m, [T, ...] a parameter."""
         return {"iteration": tf.zeros([]), "means": [tf.zeros([tasks, *parameter.shape]) for parameter in shared]}

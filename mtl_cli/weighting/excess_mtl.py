@@ -20,6 +20,7 @@ class ExcessMtl(Weighting):
     step_size: NonNegative = 1.0
 
     honours_weights = False
+    asks_gradients = True
 
     def init(self, tasks: int, shared: Sequence[Tensor]) -> Memory:
         """Returns `logits` (the weights' logarithms) and `initial` estimates [T], `squares` S [T, ...] a parameter."""

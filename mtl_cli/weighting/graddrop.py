@@ -25,6 +25,8 @@ class GradDrop(Weighting):
     name: Literal["graddrop"] = "graddrop"
     leak: Share = 0.0
 
+    asks_gradients = True
+
     def draw(self, random: np.random.Generator, n: int, tasks: int, shared: int) -> Arrays:
         """Draws `levels` [n, P], whole numbers below LEVELS."""
         raw = random.bit_generator.random_raw(n * -(-shared // 4)).view(np.uint16)  # a 64-bit word makes four

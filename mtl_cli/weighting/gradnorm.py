@@ -24,6 +24,7 @@ class GradNorm(Weighting):
     learning_rate: Positive = 0.025
 
     honours_weights = False
+    asks_gradients = True
 
     def init(self, tasks: int, shared: Sequence[Tensor]) -> Memory:
         """Returns `weights` [T], and `initial` losses [T], 0 where there was none yet."""

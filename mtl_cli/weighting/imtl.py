@@ -24,6 +24,7 @@ class Imtl(Weighting):
     learning_rate: Positive = 0.025
 
     honours_weights = False
+    asks_gradients = True
 
     def init(self, tasks: int, shared: Sequence[Tensor]) -> Memory:
         """Returns `log_scales` s, [T]."""

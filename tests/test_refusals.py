@@ -59,6 +59,7 @@ CONFIG = [
     (["resum"], 2, "'resum' is no command"),
     (["steps="], 2, "steps"),
     (["a=b=[", "steps=3"], 1, ""),
+    (["+tasks.regression={kind: binary, unts: 1}"], 2, "did you mean 'tasks.regression.units'?"),
 ]
 
 

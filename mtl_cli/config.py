@@ -113,6 +113,21 @@ class Config(Settings):
         return tasks
 
     @model_validator(mode="after")
+    def _check_sampling(self) -> Self:
+        """Refuses a sampling that the mode has no use for, and probabilities that the sampling has no use for."""
+        name = self.sampling.name
+        if self.mode.chooser != "sampling" and not self.sampling.neutral:
+            raise ValueError(f"sampling: {name!r} picks tasks in mode=alternating; this run is mode={self.mode.name}")
+        trained = {task: of.prob for task, of in self.tasks.items() if of.prob != 0}
+        for task, prob in trained.items():
+            if prob is not None and abs(prob - 1 / len(trained)) > 1e-6 and not self.sampling.uses_prob:
+                raise ValueError(
+                    f"tasks.{task}.prob: {prob:g}, but sampling={name} has no use for it (other than 0, which leaves a "
+                    "task out); choose sampling=fixed, or leave it null"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _fill_shares(self) -> Self:
         """Gives every task its weight and its probability: what is null shares what the given ones leave of 1."""
         weights = _shares({name: task.weight for name, task in self.tasks.items()}, "weight", must_sum=False)

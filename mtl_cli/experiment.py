@@ -19,6 +19,7 @@ from mtl_cli.modes.base import Draws, State
 from mtl_cli.overview import ending, plan
 from mtl_cli.program import constants, make_parts, program_for, settings_tree
 from mtl_cli.records import LossesCsv, Metrics, MetricsCsv, git_state, versions, write_json
+from mtl_cli.sampling.base import Pool
 from mtl_cli.tables.raw import allowing_any_column
 
 
@@ -49,6 +50,11 @@ def load(config: Config) -> Dataset:
             raise InputError(f"objective: {config.objective!r} needs a validation split, and the data has none")
         if config.early_stopping.patience is not None:
             raise InputError("early_stopping.patience: it needs a validation split, and the data has none")
+    if config.sampling.uses_rows and not dataset.labelled:
+        raise InputError(
+            f"sampling: {config.sampling.name!r} goes by the numbers of the tasks' training rows, and "
+            f"data={config.data.name} has no end; choose sampling=fixed"
+        )
     return dataset
 
 
@@ -140,10 +146,12 @@ def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, interr
     params = network.params()
     optimizers = config.mode.init(make_parts(network, dataset.feed, tree), params)
     probs = np.array([task.prob for task in dataset.tasks.values()])
+    rows = np.array([dataset.labelled.get(name, np.inf) for name in dataset.tasks], np.float64)
+    pool = Pool(probs, rows, config.steps)
 
     def draws() -> Draws:
         stream = dataset.stream(config.seed, config.batch_size)
-        return Draws(stream, config.sampling, probs, (config.batch_size, network.dropped), config.seed)
+        return Draws(stream, config.sampling, pool, (config.batch_size, network.dropped), config.seed)
 
     counted = tuple(name for name, task in dataset.tasks.items() if getattr(task, config.mode.share) > 0)
     selection = Selection(config.eval.every, config.objective, config.early_stopping.patience, counted)

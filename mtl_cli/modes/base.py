@@ -12,7 +12,7 @@ from mtl_cli.backend import Tensor, tf
 from mtl_cli.data.base import DROPOUT, PICKS, Arrays, Batch, Feed, Resident, Rows, Stream, generator
 from mtl_cli.models.base import Model, Network, Params
 from mtl_cli.optimizers import Optimizer
-from mtl_cli.sampling.base import Sampling
+from mtl_cli.sampling.base import Pool, Sampling
 from mtl_cli.settings import Settings
 from mtl_cli.tasks import NO_LOSS, Task
 from mtl_cli.weighting.base import Weighting
@@ -83,19 +83,17 @@ class Parts:
 class Draws:
     """The host's randomness for a run: rows from the data, picks from the sampler, in the order of the iterations."""
 
-    def __init__(
-        self, stream: Stream, sampling: Sampling, probs: NDArray[np.float64], noise: tuple[int, int], seed: int
-    ) -> None:
+    def __init__(self, stream: Stream, sampling: Sampling, pool: Pool, noise: tuple[int, int], seed: int) -> None:
         self.stream = stream
         self._sampling = sampling
-        self._probs = probs
+        self._pool = pool
         self._noise = noise
         self._picking = generator(seed, PICKS)
         self._dropping = generator(seed, DROPOUT)
 
     def picks(self, iterations: NDArray[np.int64]) -> NDArray[np.int32]:
         """Returns the task to train in each of the iterations (counted from 1)."""
-        return self._sampling.picks(iterations, self._probs, self._picking)
+        return self._sampling.picks(iterations, self._pool, self._picking)
 
     def noise(self, n: int) -> Arrays:
         """Returns dropout's noise for the next n iterations, uniform whole numbers [n, B, D]; nothing where D is 0."""

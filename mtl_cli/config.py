@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -120,6 +120,21 @@ class Config(Settings):
         return tasks
 
     @model_validator(mode="after")
+    def _check_sampling(self) -> Self:
+        """Refuses a sampling that the mode has no use for, and probabilities that the sampling has no use for."""
+        name = self.sampling.name
+        if self.mode.chooser != "sampling" and not self.sampling.neutral:
+            raise ValueError(f"sampling: {name!r} picks tasks in mode=alternating; this run is mode={self.mode.name}")
+        trained = {task: of.prob for task, of in self.tasks.items() if of.prob != 0}
+        for task, prob in trained.items():
+            if prob is not None and abs(prob - 1 / len(trained)) > 1e-6 and not self.sampling.uses_prob:
+                raise ValueError(
+                    f"tasks.{task}.prob: {prob:g}, but sampling={name} has no use for it (other than 0, which leaves a "
+                    "task out); choose sampling=fixed, or leave it null"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _fill_shares(self) -> Self:
         """Gives every task its weight and its probability: what is null shares what the given ones leave of 1."""
         weights = _shares({name: task.weight for name, task in self.tasks.items()}, "weight", must_sum=False)
@@ -141,7 +156,7 @@ class Config(Settings):
                     f"weighting: {name!r} combines the tasks' losses, and mode={self.mode.name} trains one task at a "
                     "time; use mode=joint, or weighting=fixed"
                 )
-        elif not self.weighting.honours_weights and len({task.weight for task in self.tasks.values()}) > 1:
+        elif not self.weighting.honours_weights and _differ([task.weight or 0.0 for task in self.tasks.values()]):
             listed = ", ".join(f"tasks.{task}.weight={of.weight:g}" for task, of in self.tasks.items())
             raise ValueError(
                 f"weighting: {name!r} finds its own weights and has no use for unequal ones ({listed}); "
@@ -165,6 +180,10 @@ class Config(Settings):
         """Returns a hash of all that decides the results: everything but `name`, `log` and `device`."""
         decisive = self.model_dump(mode="json", exclude={"name", "log", "device"})
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _differ(shares: Sequence[float]) -> bool:
+    return max(shares) - min(shares) > 1e-6 * max(shares)
 
 
 def _shares(given: Mapping[str, float | None], key: str, *, must_sum: bool) -> dict[str, float]:

@@ -21,6 +21,7 @@ from mtl_cli.modes.base import Draws, State
 from mtl_cli.overview import ending, plan
 from mtl_cli.program import constants, make_parts, program_for, settings_tree
 from mtl_cli.records import DiagnosticsCsv, Files, LossesCsv, Metrics, MetricsCsv, git_state, versions, write_json
+from mtl_cli.sampling.base import Pool
 from mtl_cli.tables.raw import allowing_any_column
 
 
@@ -56,6 +57,11 @@ def load(config: Config) -> Dataset:
             "weighting.on: 'representation' compares the tasks on the same rows, and tasks with a file of their own "
             "have different ones; use weighting.on=parameters"
         )
+    if config.sampling.uses_rows and not dataset.labelled:
+        raise InputError(
+            f"sampling: {config.sampling.name!r} goes by the numbers of the tasks' training rows, and "
+            f"data={config.data.name} has no end; choose sampling=fixed"
+        )
     return dataset
 
 
@@ -81,7 +87,7 @@ def run(
         The summary, as in summary.json.
 
     Raises:
-        InputError: The asked-for device isn't there. Nothing was written.
+        InputError: The device that was asked for isn't there, or the network doesn't fit the rest. Nothing was written.
         RunFailed: A loss or parameter became NaN or infinite. Files are written up to there.
     """
     begun = time.perf_counter()
@@ -90,7 +96,8 @@ def run(
         device = start(config.device)
         interrupt.let_through()  # what a signal raises during an import may be lost in a callback of Python's
     progress, metrics = Progress(), {}
-    status, message = "failed", None
+    status: str | None = "failed"
+    message = None
     try:
         with view.busy("building the network"):
             ready = _prepare(config, dataset, folder, device, interrupt)
@@ -101,6 +108,9 @@ def run(
     except KeyboardInterrupt:
         status = "stopped"
         raise
+    except InputError:
+        status = None
+        raise
     except BaseException as error:
         message = str(error) or type(error).__name__
         raise
@@ -109,7 +119,8 @@ def run(
         summary = {"status": status, "error": message}
         summary |= _summary(progress, time.perf_counter() - begun, metrics)
         summary |= _provenance(config, overrides, device)
-        write_json(folder / "summary.json", summary)
+        if status is not None:
+            write_json(folder / "summary.json", summary)
     view.end(ending(config, summary, folder))
     return summary
 
@@ -152,6 +163,8 @@ def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, interr
     params = network.params()
     state = config.mode.init(make_parts(network, dataset.feed, tree), params)
     probs = np.array([task.prob for task in dataset.tasks.values()])
+    rows = np.array([dataset.labelled.get(name, np.inf) for name in dataset.tasks], np.float64)
+    pool = Pool(probs, rows, config.steps)
 
     def draws() -> Draws:
         stream = dataset.stream(config.seed, config.batch_size)
@@ -160,7 +173,7 @@ def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, interr
         if config.diagnostics.every is not None:
             seed = int(generator(config.seed, OBSERVING).integers(2**62))
             observed = config.diagnostics.every, dataset.stream(seed, config.batch_size)
-        return Draws(stream, config.sampling, probs, config.weighting, shared, noise, config.seed, observed)
+        return Draws(stream, config.sampling, pool, config.weighting, shared, noise, config.seed, observed)
 
     counted = tuple(name for name, task in dataset.tasks.items() if getattr(task, config.mode.share) > 0)
     selection = Selection(config.eval.every, config.objective, config.early_stopping.patience, counted)

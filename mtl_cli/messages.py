@@ -36,7 +36,7 @@ def describe(root: type[Settings], detail: ErrorDetails) -> str:
 
 def suggest(root: type[Settings], key: str) -> str:
     """Returns the hint for a key that a config made of `root` can't have."""
-    _, siblings = _place(root, key.split("."))
+    _, siblings = _place(root, key.split("."), tags=False)
     if key.startswith("tasks.") and key.count(".") == 2 and key.rpartition(".")[2] in siblings:
         return f"a new task's key needs a plus: '+{key}=...'"
     return _suggestion(root, key, siblings)
@@ -56,13 +56,16 @@ def _suggestion(root: type[Settings], key: str, siblings: Sequence[str]) -> str:
     return nearest(last, siblings, f"keys of {parent}" if parent else "keys")
 
 
-def _place(root: type[Settings], location: Sequence[str]) -> tuple[str, list[str]]:
-    """Returns the dotted key of a location in pydantic's sense, without union tags, and the keys valid beside it."""
+def _place(root: type[Settings], location: Sequence[str], *, tags: bool = True) -> tuple[str, list[str]]:
+    """Returns the dotted key of a location, and the keys valid beside it.
+
+    Pydantic's locations have union `tags` in them, which are no part of the key. A task or key may have a tag's name.
+    """
     key: list[str] = []
     classes, siblings, any_name = [root], list(root.model_fields), False
     for part in location:
         tagged = [cls for cls in classes if len(classes) > 1 and part in _tags(cls)]
-        if tagged:
+        if tagged and tags and not any_name:
             classes = tagged
             continue
         key.append(part)

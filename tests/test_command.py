@@ -165,6 +165,7 @@ def test_version_help_and_config_need_no_tensorflow(tmp_path: Path) -> None:
         (["--cfg", "job"], "batch_size: 10"),
         (["stepss=3"], ""),
         (["data=table", "data.path=none.csv", "+tasks.a.kind=binary"], ""),
+        (["mode=alternating", "sampling=proportional"], ""),
     ):
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path)
         assert expected in done.stdout

@@ -28,7 +28,7 @@ def test_the_members_are_found() -> None:
     assert names["mode"] == {"joint", "alternating"}
     assert names["data"] >= {"seed", "digits", "table"}
     assert names["optimizer"] >= {"adam", "adamw", "sgd", "rmsprop", "adagrad", "lion"}
-    assert names["sampling"] >= {"fixed", "round_robin"}
+    assert names["sampling"] >= {"fixed", "round_robin", "uniform", "proportional", "temperature", "annealed"}
     assert names["weighting"] >= {"fixed"}
     assert names["model"] >= {"shared_bottom"}
 
@@ -51,9 +51,10 @@ def test_a_yaml_lists_every_key_of_its_class_with_its_default(family: str, cls: 
 def test_every_choice_composes(family: str) -> None:
     stems = sorted(path.stem for path in (CONF / family).glob("*.yaml"))
     assert {_name(cls) for cls in FAMILIES[family]} == set(stems)
+    acts_in = [f"mode={_name(mode)}" for mode in FAMILIES["mode"] if getattr(mode, "chooser", None) == family]
     for stem in stems:
         task = ["+tasks.a.kind=binary"] if stem == "table" else []
-        assert getattr(composed(f"{family}={stem}", *task), family).name == stem
+        assert getattr(composed(f"{family}={stem}", *task, *acts_in), family).name == stem
 
 
 @pytest.mark.parametrize("experiment", [path.stem for path in (CONF / "experiment").glob("*.yaml")])

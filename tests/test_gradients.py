@@ -1,4 +1,4 @@
-"""What one step changes: gradients against central differences, the modes against each other, picks against chance."""
+"""What one step changes: gradients against central differences, the modes against each other."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -6,10 +6,9 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import chisquare
 
 from mtl_cli.backend import keras, tf
-from mtl_cli.data.base import PICKS, Plain, generator
+from mtl_cli.data.base import Plain
 from mtl_cli.data.rows import RowsFeed
 from mtl_cli.models.shared_bottom import SharedBottom
 from mtl_cli.modes.alternating import SHARED, Alternating
@@ -17,7 +16,6 @@ from mtl_cli.modes.base import Mode, Parts, State
 from mtl_cli.modes.joint import Joint
 from mtl_cli.optimizers import AdamW, Optimizer, Sgd
 from mtl_cli.program import make_parts, settings_tree
-from mtl_cli.sampling.fixed import Fixed as FixedSampling
 from mtl_cli.tasks import Binary, Multiclass, Regression, Task
 from mtl_cli.weighting.fixed import Fixed as FixedWeighting
 
@@ -200,37 +198,3 @@ def test_what_is_not_picked_is_left_alone(scope: Scope) -> None:
     counts = {name: float(optimizer["count"]) for name, optimizer in state.optimizers.items()}
     expected = {task: picks.count(number) for number, task in enumerate(WEIGHTS)}
     assert counts == (expected if scope == "per_task" else {SHARED: len(picks)} | expected)
-
-
-def picked(probs: Sequence[float], count: int = 100_000) -> NDArray[np.int32]:
-    return FixedSampling().picks(np.arange(1, count + 1), np.array(probs), generator(0, PICKS))
-
-
-@pytest.mark.parametrize(
-    "probs", [(0.5, 0.5), (0.3, 0.7), (1 / 3, 1 / 3, 1 / 3), (0.0, 0.25, 0.0, 0.75, 0.0), (0.001, 0.199, 0.8)]
-)
-def test_pick_frequencies(probs: tuple[float, ...]) -> None:
-    picks = picked(probs)
-    chances = np.array(probs)
-    counts = np.bincount(picks, minlength=len(probs))
-    assert len(counts) == len(probs)
-    assert not counts[chances == 0].any()
-    assert chisquare(counts[chances > 0], len(picks) * chances[chances > 0]).pvalue > 1e-4
-    pairs = np.bincount(picks[::2] * len(probs) + picks[1::2], minlength=len(probs) ** 2)
-    of_pairs = np.outer(chances, chances).ravel()
-    assert chisquare(pairs[of_pairs > 0], len(picks) / 2 * of_pairs[of_pairs > 0]).pvalue > 1e-4
-
-
-def test_draws_at_the_edges_pick_no_impossible_task() -> None:
-    class Edges(np.random.Generator):
-        def random(self, *_: Any, **__: Any) -> Any:
-            return np.array([0.0, 0.4, np.nextafter(1.0, 0.0)])
-
-    picks = FixedSampling().picks(np.arange(1, 4), np.array([0.0, 0.4, 0.6, 0.0]), Edges(np.random.PCG64(0)))
-    assert picks.tolist() == [1, 2, 2]
-
-
-@pytest.mark.parametrize("certain", range(3))
-def test_a_certain_task_is_always_picked(certain: int) -> None:
-    probs = np.eye(3)[certain]
-    assert (picked(list(probs)) == certain).all()

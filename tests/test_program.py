@@ -13,6 +13,7 @@ from mtl_cli.data import base
 from mtl_cli.data.base import Plain
 from mtl_cli.experiment import load, run
 from mtl_cli.modes.base import Draws
+from mtl_cli.sampling.base import Pool
 from mtl_cli.settings import Settings, numbers
 from tests.test_conf import composed
 
@@ -98,7 +99,8 @@ def test_members_have_final_types() -> None:
 def test_a_dropped_unit_is_made_up_for() -> None:
     config = composed("model.dropout=0.25", "model.shared_layers=[30,21]", "model.task_layers=[5]")
     dataset = load(config)
-    draws = Draws(dataset.stream(0, 7), config.sampling, np.array([0.5, 0.5]), config.weighting, 1, (7, 61), 0)
+    pool = Pool(np.array([0.5, 0.5]), np.array([np.inf, np.inf]), config.steps)
+    draws = Draws(dataset.stream(0, 7), config.sampling, pool, config.weighting, 1, (7, 61), 0)
     noise = np.concatenate([draws.noise(n)["noise"] for n in (1, 2, 197)])
     assert noise.shape == (200, 7, 61)
     factors = config.model.factors(tf.constant(noise)).numpy()

@@ -59,6 +59,35 @@ CONFIG = [
     (["resum"], 2, "'resum' is no command"),
     (["steps="], 2, "steps"),
     (["a=b=[", "steps=3"], 1, ""),
+    (["sampling=uniform"], 2, "sampling: 'uniform' picks tasks in mode=alternating; this run is mode=joint"),
+    (
+        ["mode=alternating", "sampling=proportional"],
+        2,
+        "tasks' training rows, and data=seed has no end; choose sampling=fixed",
+    ),
+    (
+        ["mode=alternating", "sampling=uniform", "tasks.y2.prob=0.3"],
+        2,
+        "tasks.y2.prob: 0.3, but sampling=uniform has no use for",
+    ),
+    (["mode=alternating", "sampling=round_robin", "tasks.y1.prob=0.3"], 2, "choose sampling=fixed, or leave it null"),
+    (
+        ["mode=alternating", "sampling=temperature", "sampling.temperature=0"],
+        2,
+        "sampling.temperature: should be greater than 0",
+    ),
+    (
+        ["mode=alternating", "sampling=temperature", "sampling.cap=0.5"],
+        2,
+        "sampling.cap: should be greater than or equal to 1",
+    ),
+    (
+        ["mode=alternating", "sampling=annealed", "sampling.epochs=0"],
+        2,
+        "sampling.epochs: should be greater than or equal to 1",
+    ),
+    (["sampling.temperature=3"], 1, "sampling.temperature: there is no such key; only other choices of sampling"),
+    (["+tasks.regression={kind: binary, unts: 1}"], 2, "did you mean 'tasks.regression.units'?"),
 ]
 
 

@@ -207,6 +207,11 @@ class Dataset(ABC):
     notes: list[str] = field(default_factory=list)
     """What the user should know of the data."""
 
+    @property
+    def labelled(self) -> dict[str, int]:
+        """How many training rows have a label of each task; nothing where rows don't end."""
+        return {} if self.train is None else {task: len(labels.values) for task, labels in self.train.labels.items()}
+
     @abstractmethod
     def stream(self, seed: int, batch_size: int) -> Stream:
         """Returns the training draws of a run from its first iteration."""

@@ -12,7 +12,7 @@ from mtl_cli.backend import Tensor, tf
 from mtl_cli.data.base import DROPOUT, PICKS, WEIGHTING, Arrays, Batch, Feed, Resident, Rows, Stream, generator
 from mtl_cli.models.base import Model, Network, Params
 from mtl_cli.optimizers import Optimizer
-from mtl_cli.sampling.base import Sampling
+from mtl_cli.sampling.base import Pool, Sampling
 from mtl_cli.settings import Settings
 from mtl_cli.tasks import Task
 from mtl_cli.weighting.base import Memory, Weighting
@@ -93,7 +93,7 @@ class Draws:
         self,
         stream: Stream,
         sampling: Sampling,
-        probs: NDArray[np.float64],
+        pool: Pool,
         weighting: Weighting,
         shared: int,
         noise: tuple[int, int],
@@ -105,7 +105,7 @@ class Draws:
         Args:
             stream: Rows.
             sampling: The way of picking tasks.
-            probs: The tasks' probabilities, [T].
+            pool: The tasks that it picks from.
             weighting: The weighting method.
             shared: How many shared parameters there are.
             noise: Rows a batch, and hidden units that dropout acts on.
@@ -114,7 +114,7 @@ class Draws:
         """
         self.stream = stream
         self._sampling = sampling
-        self._probs = probs
+        self._pool = pool
         self._weighting = weighting
         self._shared = shared
         self._noise = noise
@@ -125,11 +125,11 @@ class Draws:
 
     def picks(self, iterations: NDArray[np.int64]) -> NDArray[np.int32]:
         """Returns the task to train in each of the iterations (counted from 1)."""
-        return self._sampling.picks(iterations, self._probs, self._picking)
+        return self._sampling.picks(iterations, self._pool, self._picking)
 
     def weighting(self, n: int) -> Arrays:
         """Returns what the weighting needs for the next n iterations, each array [n, ...]."""
-        return self._weighting.draw(self._combining, n, len(self._probs), self._shared)
+        return self._weighting.draw(self._combining, n, len(self._pool.probs), self._shared)
 
     def observed(self, iterations: NDArray[np.int64]) -> Arrays:
         """Returns `observed`, which of the iterations are diagnosed, [n]; nothing where none ever is."""

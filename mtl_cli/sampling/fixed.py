@@ -5,24 +5,25 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.sampling.base import Sampling
+from mtl_cli.sampling.base import Chances, Pool, Sampling
 
 
 class Fixed(Sampling):
-    """Independent draws.
+    """p_i = prob_i, in independent draws.
 
-    >>> random = np.random.default_rng(0)
-    >>> picks = Fixed().picks(np.arange(1, 10_001), np.array([0.3, 0.0, 0.7]), random)
+    >>> pool = Pool(probs=np.array([0.3, 0.7]), rows=np.array([100.0, 10_000.0]), steps=10_000)
+    >>> Fixed().probabilities(np.array([1]), pool)
+    array([[0.3, 0.7]])
+    >>> picks = Fixed().picks(np.arange(1, 10_001), pool, np.random.default_rng(0))
     >>> (np.bincount(picks) / 10_000).round(1)
-    array([0.3, 0. , 0.7])
+    array([0.3, 0.7])
     """
 
     name: Literal["fixed"] = "fixed"
 
-    def picks(
-        self, iterations: NDArray[np.int64], probs: NDArray[np.float64], random: np.random.Generator
-    ) -> NDArray[np.int32]:
-        """Returns one draw an iteration, by inverting the cumulative distribution."""
-        bounds = np.cumsum(probs)
-        bounds /= bounds[-1]  # ends at exactly 1, above every draw
-        return np.searchsorted(bounds, random.random(len(iterations)), side="right").astype(np.int32)
+    neutral = True
+    uses_prob = True
+
+    def chances(self, iterations: NDArray[np.int64], pool: Pool) -> Chances:
+        """Returns the probabilities of the config."""
+        return pool.probs

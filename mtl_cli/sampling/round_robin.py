@@ -5,21 +5,26 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.sampling.base import Sampling
+from mtl_cli.sampling.base import Chances, Pool, Sampling
 
 
 class RoundRobin(Sampling):
-    """Task 0, 1, ..., T - 1, 0, 1, ...; probabilities play no part, but a task whose `prob` is 0 is left out.
+    """Task 0, 1, ..., T - 1, 0, 1, ...; nothing is left to chance, and its probabilities are shares in a whole round.
 
-    >>> RoundRobin().picks(np.arange(1, 6), np.array([0.5, 0.5]), np.random.default_rng(0))
+    >>> pool = Pool(probs=np.array([0.5, 0.5]), rows=np.array([100.0, 10_000.0]), steps=1000)
+    >>> RoundRobin().picks(np.arange(1, 6), pool, np.random.default_rng(0))
     array([0, 1, 0, 1, 0], dtype=int32)
+    >>> RoundRobin().probabilities(np.array([1]), pool)
+    array([[0.5, 0.5]])
     """
 
     name: Literal["round_robin"] = "round_robin"
 
-    def picks(
-        self, iterations: NDArray[np.int64], probs: NDArray[np.float64], random: np.random.Generator
-    ) -> NDArray[np.int32]:
+    def chances(self, iterations: NDArray[np.int64], pool: Pool) -> Chances:
+        """Returns ones: in a whole round each task has one turn."""
+        return np.ones(len(pool.probs))
+
+    def picks(self, iterations: NDArray[np.int64], pool: Pool, random: np.random.Generator) -> NDArray[np.int32]:
         """Returns the turns."""
-        tasks = np.flatnonzero(probs > 0)
-        return tasks[(iterations - 1) % len(tasks)].astype(np.int32)
+        tasks = pool.trained()
+        return tasks[(iterations - 1) % len(tasks)]

@@ -14,7 +14,7 @@ from mtl_cli.models.base import Model, Network, Params
 from mtl_cli.optimizers import Optimizer
 from mtl_cli.sampling.base import Pool, Sampling
 from mtl_cli.settings import Settings
-from mtl_cli.tasks import Task
+from mtl_cli.tasks import Task, Tasks
 from mtl_cli.weighting.base import Memory, Weighting
 
 HALVED_FROM: Final = 128
@@ -127,6 +127,10 @@ class Draws:
         """Returns the task to train in each of the iterations (counted from 1)."""
         return self._sampling.picks(iterations, self._pool, self._picking)
 
+    def probabilities(self, iterations: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Returns each task's probability of being picked in each of the iterations (counted from 1), [n, T]."""
+        return self._sampling.probabilities(iterations, self._pool)
+
     def weighting(self, n: int) -> Arrays:
         """Returns what the weighting needs for the next n iterations, each array [n, ...]."""
         return self._weighting.draw(self._combining, n, len(self._pool.probs), self._shared)
@@ -171,6 +175,10 @@ class Mode(Settings, ABC):
     @abstractmethod
     def init(self, parts: Parts, params: Params) -> State:
         """Returns the state before the first iteration."""
+
+    def shares(self, draws: Draws, tasks: Tasks, iterations: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Returns each task's share in each of the iterations (counted from 1), [n, T]: here what the config says."""
+        return np.tile([getattr(task, self.share) for task in tasks.values()], (len(iterations), 1))
 
     @abstractmethod
     def draw(self, draws: Draws, iterations: NDArray[np.int64]) -> Arrays:

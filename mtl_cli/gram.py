@@ -120,16 +120,17 @@ def nonnegative(cosines_TT: Tensor, q_RT: Tensor) -> Tensor:
 
 
 def solved(matrix_TT: Tensor, right_T: Tensor) -> Tensor:
-    """Returns x with A x = b for a positive definite A, by Gauss and Jordan's elimination."""
+    """Returns x with A x = b for a positive definite A, by Gauss and Jordan's elimination on a diagonal of ones."""
     tasks = matrix_TT.shape[0]
-    tableau = tf.concat([matrix_TT, right_T[:, None]], axis=1)
+    sizes_T = tf.sqrt(tf.linalg.diag_part(matrix_TT))
+    tableau = tf.concat([matrix_TT / sizes_T[:, None] / sizes_T, (right_T / sizes_T)[:, None]], axis=1)
 
     def body(k: Tensor, tableau: Tensor) -> tuple[Tensor, Tensor]:
         row = tableau[k] / tableau[k, k]
         column = tableau[:, k] - tf.one_hot(k, tasks, dtype=tf.float64)
         return k + 1, tableau - column[:, None] * row
 
-    return tf.while_loop(lambda k, _: k < tasks, body, (tf.constant(0), tableau))[1][:, -1]
+    return tf.while_loop(lambda k, _: k < tasks, body, (tf.constant(0), tableau))[1][:, -1] / sizes_T
 
 
 def balanced(cosines_TT: Tensor, right_T: Tensor, power: Tensor) -> Tensor:

@@ -171,13 +171,15 @@ def farthest(cosines_TT: Tensor, against_T: Tensor, rates_T: Tensor, radius: Ten
     Args:
         cosines_TT: C.
         against_T: The linear term.
-        rates_T: How fast nu pulls each variable up; one that is 0 takes no part.
+        rates_T: How fast nu pulls each variable up; one that is 0 takes no part, and one below 1e-10 of the largest
+            counts as that, since lines that move more slowly can't be told from those that don't move.
         radius: The length.
     """
     tasks = cosines_TT.shape[0]
     ridged = cosines_TT + RIDGE * tf.eye(tasks, dtype=tf.float64)
     scale = tf.maximum(tf.maximum(tf.reduce_max(tf.abs(against_T)), radius), 1e-300)
     rates_T /= tf.maximum(tf.reduce_max(rates_T), 1e-300)
+    rates_T = tf.where(rates_T > 0, tf.maximum(rates_T, 1e-10), 0.0)
     columns = tf.stack([against_T / scale, -rates_T], axis=1)
     goal, infinite = tf.square(radius / scale), tf.constant(np.inf, tf.float64)
 

@@ -17,7 +17,7 @@ from mtl_cli.backend import Tensor, tf
 RIDGE: Final = 1e-6
 """Added to the cosines' diagonal, relative to its ones."""
 ITERATIONS: Final = 60
-"""The most steps of Newton's method; it takes about ten."""
+"""The most steps of Newton's method; it takes about ten, forty where gradients differ by 1e10 in length."""
 
 
 class Gram(NamedTuple):
@@ -120,41 +120,46 @@ def nonnegative(cosines_TT: Tensor, q_RT: Tensor) -> Tensor:
 
 
 def solved(matrix_TT: Tensor, right_T: Tensor) -> Tensor:
-    """Returns x with A x = b for a positive definite A, by Gauss and Jordan's elimination."""
+    """Returns x with A x = b for a positive definite A, by Gauss and Jordan's elimination on a diagonal of ones."""
     tasks = matrix_TT.shape[0]
-    tableau = tf.concat([matrix_TT, right_T[:, None]], axis=1)
+    sizes_T = tf.sqrt(tf.linalg.diag_part(matrix_TT))
+    tableau = tf.concat([matrix_TT / sizes_T[:, None] / sizes_T, (right_T / sizes_T)[:, None]], axis=1)
 
     def body(k: Tensor, tableau: Tensor) -> tuple[Tensor, Tensor]:
         row = tableau[k] / tableau[k, k]
         column = tableau[:, k] - tf.one_hot(k, tasks, dtype=tf.float64)
         return k + 1, tableau - column[:, None] * row
 
-    return tf.while_loop(lambda k, _: k < tasks, body, (tf.constant(0), tableau))[1][:, -1]
+    return tf.while_loop(lambda k, _: k < tasks, body, (tf.constant(0), tableau))[1][:, -1] / sizes_T
 
 
 def balanced(cosines_TT: Tensor, right_T: Tensor, power: Tensor) -> Tensor:
     """Returns the x > 0 with (C + RIDGE I) x = r x^-s, for r > 0 and s > 0.
 
-    The minimum of a convex function, found by Newton's method to a relative residual of 1e-9, each step at most nine
-    tenths of the way to a bound.
+    Newton's method on (C + RIDGE I) x = z and log z + s log x = log r, to a relative residual of 1e-9 or what rounding
+    leaves. x and z move by factors, 1 + q up and exp(q) down, so that a number that is to shrink to 1e-50 gets there
+    and holds no other up.
     """
     tasks = cosines_TT.shape[0]
     ridged = cosines_TT + RIDGE * tf.eye(tasks, dtype=tf.float64)
 
-    def residual(x: Tensor) -> Tensor:
-        return tf.linalg.matvec(ridged, x) - right_T * x**-power
+    def moved(x: Tensor, q: Tensor) -> Tensor:
+        return x * tf.where(q < 0, tf.exp(tf.maximum(q, -20.0)), 1.0 + q)
 
-    def body(k: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        hessian = ridged + tf.linalg.diag(power * right_T * x ** (-power - 1.0))
-        step = -solved(hessian, residual(x))
-        bound = tf.reduce_max(-step / x)
-        return k + 1, x + step * tf.minimum(0.9 / tf.maximum(bound, 1e-300), 1.0)
+    def body(k: Tensor, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        error = tf.math.log(right_T / z) - power * tf.math.log(x)
+        right = z * (1.0 + error) - tf.linalg.matvec(ridged, x)
+        change = solved(ridged + tf.linalg.diag(power * z / x), right) / x
+        return k + 1, moved(x, change), moved(z, error - power * change)
 
-    def goes_on(k: Tensor, x: Tensor) -> Tensor:
-        return tf.logical_and(k < ITERATIONS, tf.reduce_max(tf.abs(residual(x)) / (right_T * x**-power)) > 1e-9)
+    def goes_on(k: Tensor, x: Tensor, z: Tensor) -> Tensor:
+        target = right_T * x**-power
+        residual = tf.abs(tf.linalg.matvec(ridged, x) - target)
+        rounding = 1e-15 * tf.linalg.matvec(tf.abs(ridged), x)
+        return tf.logical_and(k < ITERATIONS, tf.reduce_any(residual > 1e-9 * target + rounding))
 
-    start = (right_T / tf.linalg.diag_part(ridged)) ** (1.0 / (1.0 + power))
-    return tf.while_loop(goes_on, body, (tf.constant(0), start))[1]
+    x = (right_T / tf.linalg.diag_part(ridged)) ** (1.0 / (1.0 + power))
+    return tf.while_loop(goes_on, body, (tf.constant(0), x, right_T * x**-power))[1]
 
 
 def farthest(cosines_TT: Tensor, against_T: Tensor, rates_T: Tensor, radius: Tensor) -> Tensor:
@@ -166,13 +171,15 @@ def farthest(cosines_TT: Tensor, against_T: Tensor, rates_T: Tensor, radius: Ten
     Args:
         cosines_TT: C.
         against_T: The linear term.
-        rates_T: How fast nu pulls each variable up; one that is 0 takes no part.
+        rates_T: How fast nu pulls each variable up; one that is 0 takes no part, and one below 1e-10 of the largest
+            counts as that, since lines that move more slowly can't be told from those that don't move.
         radius: The length.
     """
     tasks = cosines_TT.shape[0]
     ridged = cosines_TT + RIDGE * tf.eye(tasks, dtype=tf.float64)
     scale = tf.maximum(tf.maximum(tf.reduce_max(tf.abs(against_T)), radius), 1e-300)
     rates_T /= tf.maximum(tf.reduce_max(rates_T), 1e-300)
+    rates_T = tf.where(rates_T > 0, tf.maximum(rates_T, 1e-10), 0.0)
     columns = tf.stack([against_T / scale, -rates_T], axis=1)
     goal, infinite = tf.square(radius / scale), tf.constant(np.inf, tf.float64)
 

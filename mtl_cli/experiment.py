@@ -94,7 +94,7 @@ def run(
         with view.busy("building the network"):
             ready = _prepare(config, dataset, folder, device, interrupt)
             interrupt.let_through()
-        view.start(plan(config, dataset, ready.network, device, folder))
+        view.start(plan(config, dataset, ready.network, ready.loop.draws, device, folder))
         metrics = _train(ready, progress, view)
         status = "stopped" if progress.stopped else "finished"
     except KeyboardInterrupt:
@@ -123,6 +123,7 @@ def _summary(progress: Progress, seconds: float, metrics: dict[str, Metrics]) ->
         "best_iteration": progress.best_iteration,
         "objective": progress.objective,
         "epochs": progress.epochs,
+        "picks": progress.picks or None,
         "metrics": metrics,
     }
 

@@ -72,8 +72,14 @@ class Progress:
     recent: "Recent" = field(default_factory=lambda: Recent())
     epochs: dict[str, float] = field(default_factory=dict)
     """How often each task's training rows were seen, on average."""
+    picks: dict[str, int] = field(default_factory=dict)
+    """How many iterations picked each task; nothing where every iteration trains all."""
     stopped: bool = False
     """Somebody asked for an end before the last iteration."""
+
+    def count(self, tasks: Iterable[str], picks: NDArray[np.int32]) -> None:
+        """Adds a chunk's picks."""
+        self.picks = {task: self.picks.get(task, 0) + int((picks == i).sum()) for i, task in enumerate(tasks)}
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,8 @@ class Loop:
             losses_csv.write(*done, last=good < len(iterations))
             view.losses(*done)
             progress.recent.add(*done[1:])
+            if done[2] is not None:
+                progress.count(self.dataset.tasks, done[2])
             progress.state, progress.iterations = state, int(done[0][-1])
             progress.epochs = self.draws.stream.epochs()
             progress.seconds = time.perf_counter() - begun

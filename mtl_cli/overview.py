@@ -1,29 +1,34 @@
 """A run in words: the lines that open it and the ones that close it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mtl_cli.config import Config
-from mtl_cli.console import Ending, Plan, duration, number
+from mtl_cli.console import SHOWN_TASKS, Ending, Plan, duration, number
 from mtl_cli.data.base import Dataset
 from mtl_cli.models.base import Network
+from mtl_cli.modes.base import Draws
 
 
-def plan(config: Config, dataset: Dataset, network: Network, device: str, folder: Path) -> Plan:
+def plan(config: Config, dataset: Dataset, network: Network, draws: Draws, device: str, folder: Path) -> Plan:
     """Returns what will train: tasks, shares, layers, parameters, data, training."""
     mode, optimizer = config.mode, config.optimizer
+    shares = mode.shares(draws, dataset.tasks, np.array([1, config.steps]))
     rows = [
         [
             name,
             f"{task.kind} {task.units}",
             task.loss,
-            number(getattr(task, mode.share)),
+            _from_to(shares[:, i]),
             _widths(network.own[name]),
             f"{_size(network.own[name]):,}",
         ]
-        for name, task in dataset.tasks.items()
+        for i, (name, task) in enumerate(dataset.tasks.items())
     ]
     sizes = ", ".join(f"{rows:,} {split}" for split, rows in dataset.rows.items()) or "endless stream"
     facts = {
@@ -48,8 +53,10 @@ def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
     ]
     if summary["best_iteration"] is not None:
         parts.append(f"best iteration {summary['best_iteration']:,}, {config.objective} {number(summary['objective'])}")
+    if summary["picks"]:
+        parts.append("picks " + _of_tasks({task: f"{count:,}" for task, count in summary["picks"].items()}))
     if summary["epochs"]:
-        parts.append("rows seen " + ", ".join(f"{task} {times:,.4g}x" for task, times in summary["epochs"].items()))
+        parts.append("rows seen " + _of_tasks({task: f"{n:,.4g}x" for task, n in summary["epochs"].items()}))
     return Ending(
         text="; ".join(parts),
         main_metrics={name: task.metric for name, task in config.tasks.items()},
@@ -64,6 +71,15 @@ def shown(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+def _of_tasks(values: Mapping[str, str]) -> str:
+    listed = ", ".join(f"{task} {value}" for task, value in list(values.items())[:SHOWN_TASKS])
+    return listed + f" and {len(values) - SHOWN_TASKS} more" * (len(values) > SHOWN_TASKS)
+
+
+def _from_to(shares: NDArray[np.float64]) -> str:
+    return " to ".join(dict.fromkeys(number(share) for share in shares))
 
 
 def _widths(variables: Sequence[Any]) -> str:

@@ -2,13 +2,17 @@
 
 import io
 import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from mtl_cli.console import Display, Ending, Plan
+from mtl_cli.overview import ending
 from tests.conftest import MtlTrain
+from tests.test_conf import composed
 
 
 @pytest.mark.parametrize("kind", ["progress", "quiet", "auto"])
@@ -53,6 +57,17 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert colours.search(shown(["a"], color_system="truecolor"))
     monkeypatch.setenv("NO_COLOR", "1")
     assert not colours.search(shown(["a"], color_system="truecolor"))
+
+
+def test_the_closing_line_counts_picks_and_stays_short() -> None:
+    summary: dict[str, Any] = dict.fromkeys(("best_iteration", "iterations_per_second"), None)
+    summary |= {"status": "finished", "iterations": 9, "train_seconds": 1.0, "metrics": {}, "epochs": {}, "picks": None}
+    assert "picks" not in ending(composed(), summary, Path("x")).text
+    summary["picks"] = {"y1": 12345, "y2": 0}
+    assert ending(composed(), summary, Path("x")).text.endswith("; picks y1 12,345, y2 0")
+    for key in ("picks", "epochs"):
+        summary[key] = {f"t{i}": i for i in range(50)}
+        assert ending(composed(), summary, Path("x")).text.count(" and 42 more") == (1 if key == "picks" else 2)
 
 
 def test_many_tasks_fit_on_a_screen() -> None:

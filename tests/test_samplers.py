@@ -309,15 +309,29 @@ def test_rows_are_counted_where_they_have_a_label(tmp_path: Path, monkeypatch: p
 def test_the_command(mtl_train: MtlTrain, tmp_path: Path, cls: type[Sampling]) -> None:
     write_tables(tmp_path)
     name = cls.model_fields["name"].default
-    run = mtl_train(*TABLE, f"sampling={name}", f"steps={STEPS}")
+    run = mtl_train(*TABLE, f"sampling={name}", f"steps={STEPS}", "log.console=progress")
     assert (run.status, run.err) == (0, "")
-    picks = {task: (run.losses()["task"] == task).sum() for task in ("small", "big")}
+    picks, rows = run.summary()["picks"], run.losses()["task"]
+    assert picks == {task: (rows == task).sum() for task in ("small", "big")}
     assert sum(picks.values()) == STEPS
+    assert f"picks small {picks['small']}, big {picks['big']}" in " ".join(run.out.split())
 
     counts = load(composed(*TABLE)).labelled
     of = pool([0.5, 0.5], [counts["small"], counts["big"]], STEPS)
     chances = cls.model_validate({}).probabilities(np.arange(1, STEPS + 1), of)[:, 0]
     assert abs(picks["small"] - chances.sum()) <= 4 * np.sqrt((chances * (1 - chances)).sum())
+    shown = " to ".join(dict.fromkeys(f"{chance:.4g}" for chance in chances[[0, -1]]))
+    (line,) = [line for line in run.out.splitlines() if line.split()[:2] == ["small", "regression"]]
+    assert f" {shown} " in line
+
+
+def test_picks_are_counted_up_to_where_a_run_fails_and_not_in_joint_mode(mtl_train: MtlTrain) -> None:
+    linear = ["optimizer=sgd", "model.activation=linear", "model.output_activation=linear", "steps=500"]
+    run = mtl_train("mode=alternating", *linear, "~tasks.y2", "+tasks.y3={kind: regression, units: 2, loss: mse}")
+    assert run.status == 1
+    summary = run.summary()
+    assert sum(summary["picks"].values()) == summary["iterations"] < 500
+    assert mtl_train("steps=5", "hydra.run.dir=joint").summary()["picks"] is None
 
 
 def test_a_task_with_probability_0_is_left_out_by_every_sampler(mtl_train: MtlTrain) -> None:

@@ -18,6 +18,7 @@ from mtl_cli.backend import Tensor, tf
 from mtl_cli.data.base import Arrays, Batch, Resident
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Draws, Mode, Parts, State
+from mtl_cli.tasks import Tasks
 
 SHARED = "shared layers"
 """The key of the shared state; no task can have this name."""
@@ -38,6 +39,10 @@ class Alternating(Mode):
         if self._per_task:
             groups = {task: [*params.shared, *own] for task, own in params.own.items()}
         return {name: parts.optimizer.init(group) for name, group in groups.items()}
+
+    def shares(self, draws: Draws, tasks: Tasks, iterations: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Returns the sampler's probabilities."""
+        return draws.probabilities(iterations)
 
     def draw(self, draws: Draws, iterations: NDArray[np.int64]) -> Arrays:
         """Draws picks, and rows of the picked tasks."""

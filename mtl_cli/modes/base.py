@@ -14,7 +14,7 @@ from mtl_cli.models.base import Model, Network, Params
 from mtl_cli.optimizers import Optimizer
 from mtl_cli.sampling.base import Pool, Sampling
 from mtl_cli.settings import Settings
-from mtl_cli.tasks import NO_LOSS, Task
+from mtl_cli.tasks import NO_LOSS, Task, Tasks
 from mtl_cli.weighting.base import Weighting
 
 HALVED_FROM: Final = 128
@@ -95,6 +95,10 @@ class Draws:
         """Returns the task to train in each of the iterations (counted from 1)."""
         return self._sampling.picks(iterations, self._pool, self._picking)
 
+    def probabilities(self, iterations: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Returns each task's probability of being picked in each of the iterations (counted from 1), [n, T]."""
+        return self._sampling.probabilities(iterations, self._pool)
+
     def noise(self, n: int) -> Arrays:
         """Returns dropout's noise for the next n iterations, uniform whole numbers [n, B, D]; nothing where D is 0."""
         rows, units = self._noise
@@ -118,6 +122,10 @@ class Mode(Settings, ABC):
     @abstractmethod
     def init(self, parts: Parts, params: Params) -> dict[str, Any]:
         """Returns the optimizer states before the first iteration."""
+
+    def shares(self, draws: Draws, tasks: Tasks, iterations: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Returns each task's share in each of the iterations (counted from 1), [n, T]: here what the config says."""
+        return np.tile([getattr(task, self.share) for task in tasks.values()], (len(iterations), 1))
 
     @abstractmethod
     def draw(self, draws: Draws, iterations: NDArray[np.int64]) -> Arrays:

@@ -44,10 +44,6 @@ class Alternating(Mode):
         """Returns the sampler's probabilities."""
         return draws.probabilities(iterations)
 
-    def shares(self, draws: Draws, tasks: Tasks, iterations: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Returns the sampler's probabilities."""
-        return draws.probabilities(iterations)
-
     def draw(self, draws: Draws, iterations: NDArray[np.int64]) -> Arrays:
         """Draws picks, and rows of the picked tasks."""
         picks = draws.picks(iterations)

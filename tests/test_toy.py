@@ -269,10 +269,7 @@ def test_who_goes_on_to_the_minimum_of_the_mean(case: Case) -> None:
         assert abs(end[0]) < 0.1, end
 
 
-DRIFTS = pytest.mark.xfail(reason="what RIDGE leaves of opposite gradients, 1e-7 of them, is more than Adam's epsilon")
-
-
-@pytest.mark.parametrize("case", [pytest.param(PUBLISHED[1], marks=DRIFTS), PUBLISHED[2]], ids=str)
+@pytest.mark.parametrize("case", PUBLISHED[1:3], ids=str)
 def test_who_stays_where_the_set_was_reached(case: Case) -> None:
     setting = SETTINGS[case.setting]
     reached = run(setting, case, setting.starts[0]).reached

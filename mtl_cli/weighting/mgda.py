@@ -6,7 +6,7 @@ alpha minimises ||sum_t alpha_t g_t||^2 over alpha >= 0, sum alpha = 1. The resu
 zero at a Pareto-stationary point; it leans to the task with the smallest gradient, which `normalize` evens out: the
 g_t above are divided by their norms (`l2`), by the losses (`loss`), or by both (`loss+`). `on: representation` is
 MGDA-UB. `tasks.<task>.weight` has no meaning here. Solved exactly: u >= 0 minimises u'Gu / 2 - sum u, and alpha = u /
-sum u.
+sum u; a combination shorter than 1e-6 of the shortest gradient counts as zero, since float32 doesn't know it.
 """
 
 from typing import Literal
@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.gram import Gram, nonnegative
+from mtl_cli.gram import RIDGE, Gram, nonnegative
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
 
@@ -34,7 +34,10 @@ class Mgda(GradientWeighting):
         lengths_T = tf.maximum(scaled.norms_T, 1e-300)  # a gradient that is zero is the shortest combination alone
         pull_T = tf.where(seen.present_T, tf.maximum(shortest, 1e-300) / lengths_T, 0.0)
         u_T = nonnegative(scaled.cosines_TT, -pull_T[None])[0] * pull_T
-        return memory, tf.math.divide_no_nan(u_T, tf.reduce_sum(u_T)) / divisors_T
+        alpha_T = tf.math.divide_no_nan(u_T, tf.reduce_sum(u_T))
+        sides_T = alpha_T * scaled.norms_T
+        square = tf.reduce_sum(sides_T * tf.linalg.matvec(scaled.cosines_TT, sides_T))
+        return memory, tf.where(square > tf.square(RIDGE * shortest), alpha_T / divisors_T, 0.0)
 
     def _divisors_T(self, seen: Seen, gram: Gram) -> Tensor:
         losses_T = tf.cast(tf.where(seen.losses_T > 0, seen.losses_T, 1.0), tf.float64)

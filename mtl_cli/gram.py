@@ -171,8 +171,8 @@ def farthest(cosines_TT: Tensor, against_T: Tensor, rates_T: Tensor, radius: Ten
     Args:
         cosines_TT: C.
         against_T: The linear term.
-        rates_T: How fast nu pulls each variable up; one that is 0 takes no part, and one below 1e-10 of the largest
-            counts as that, since lines that move more slowly can't be told from those that don't move.
+        rates_T: How fast nu pulls each variable up; 0 for a zero gradient that takes no part. One below 1e-10 of
+            the largest counts as that, since lines that move more slowly can't be told from those that don't move.
         radius: The length.
     """
     tasks = cosines_TT.shape[0]

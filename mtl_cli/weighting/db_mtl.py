@@ -2,8 +2,8 @@
 
 m_t <- b m_t + (1 - b) grad log L_t on the shared parameters, b = beta / k^decay in iteration k, beginning with m = 0;
 the direction is max_s ||m_s|| times sum_t w_t m_t / ||m_t||. A task's own layers get the gradient of w_t log L_t.
-With weights w = `tasks.<task>.weight` of 1 it is the paper's. A loss below 1e-30 counts as 1e-30; a task without a
-label in the batch keeps its m as it is.
+With weights w = `tasks.<task>.weight` of 1 it is the paper's. A loss below 1e-30 counts as 1e-30, a constant; a
+task without a label in the batch keeps its m as it is.
 """
 
 from collections.abc import Sequence
@@ -32,15 +32,16 @@ class DbMtl(Weighting):
         """Returns the direction, which is no weighted sum of this iteration's gradients."""
         iteration = memory["iteration"] + 1.0
         share_T = tf.where(seen.present_T, 1.0 - self.beta / iteration**self.decay, 0.0)
-        inverses_T = 1.0 / tf.maximum(seen.losses_T, 1e-30)
+        inverses_T = tf.where(seen.losses_T > 1e-30, 1.0 / tf.maximum(seen.losses_T, 1e-30), 0.0)
         means = [
             mean + _along(mean, share_T) * (row * _along(row, inverses_T) - mean)
             for mean, row in zip(memory["means"], seen.gradients("parameters"), strict=True)
         ]
         norms_T = tf.cast(gram(means).norms_T, tf.float32)
         weights_T = seen.weights_T
-        factors_T = weights_T * tf.math.divide_no_nan(tf.reduce_max(norms_T), norms_T)
-        direction = [tf.reduce_sum(mean * _along(mean, factors_T), axis=0) for mean in means]
+        factors_T = weights_T * tf.reduce_max(norms_T)
+        units = [tf.math.divide_no_nan(mean, _along(mean, norms_T)) for mean in means]
+        direction = [tf.reduce_sum(unit * _along(unit, factors_T), axis=0) for unit in units]
         own_T = tf.where(seen.present_T, weights_T * inverses_T, 0.0)
         joint_loss = tf.reduce_sum(weights_T * seen.log_losses_T)
         nothing_T = tf.fill(weights_T.shape, float("nan"))

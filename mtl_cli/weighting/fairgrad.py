@@ -1,6 +1,6 @@
 """FairGrad: alpha-fair shares of the gain (Ban and Ji, arXiv 2402.15638).
 
-weights v > 0 with G v = p v^(-1 / alpha), G the Gram matrix: the direction sum_t v_t g_t maximises the sum of p_t
+weights v > 0 with G v = (p / v)^(1 / alpha), G the Gram matrix: the direction sum_t v_t g_t maximises the sum of p_t
 (g_t . d)^(1 - alpha) / (1 - alpha) over a ball. alpha = 1 is proportional fairness (Nash-MTL without its limit),
 alpha towards 0 the sum of gains, large alpha the worst task's gain. p = T w / sum(w) from `tasks.<task>.weight`; with
 equal weights it is the paper's. Gradients that are zero and tasks of weight 0 take no part. Solved by Newton's method
@@ -22,9 +22,9 @@ class FairGrad(GradientWeighting):
     alpha: Positive = 2.0
 
     def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
-        """Returns v, as x / ||g|| with C x = p ||g||^(1 / alpha - 1) x^(-1 / alpha)."""
+        """Returns v, as x / ||g|| with C x = p^(1 / alpha) ||g||^(1 / alpha - 1) x^(-1 / alpha)."""
         power = 1.0 / tf.cast(self.alpha, tf.float64)
-        p_T = len(seen.tasks) * weights_T / tf.reduce_sum(weights_T)
+        p_T = (len(seen.tasks) * weights_T / tf.reduce_sum(weights_T)) ** power
         sharing = gram.scaled(tf.cast(weights_T > 0, tf.float64))
         there_T = sharing.norms_T > 0
         x_T = balanced(sharing.cosines_TT, tf.where(there_T, p_T * gram.lengths_T ** (power - 1.0), 1.0), power)

@@ -239,10 +239,10 @@ def test_directions(method: Weighting, formula: Callable[[Situation], Array], ta
 def test_directions_of_dependent_gradients(
     method: Weighting, formula: Callable[[Situation], Array], tasks: int, seed: int, rank: int
 ) -> None:
-    """A direction that is unique whatever the rank is, to 1e-3 of what is added."""
+    """A direction that is unique whatever the rank is, to 1e-3 of what is added (1e-6 of the gradients: zero)."""
     seen = situation(method, tasks, seed, rank)
-    found = run(method, seen.J, seen.L, seen.w, drawn=seen.drawn)
-    assert math.dist(found.direction, formula(seen)) <= 1e-3 * np.abs(found.shared) @ ref.norms(seen.J)
+    found, lengths = run(method, seen.J, seen.L, seen.w, drawn=seen.drawn), ref.norms(seen.J)
+    assert math.dist(found.direction, formula(seen)) <= 1e-3 * np.abs(found.shared) @ lengths + 1e-6 * lengths.max()
 
 
 def test_what_a_task_of_weight_0_or_a_zero_gradient_changes_in_a_bargain() -> None:

@@ -11,6 +11,7 @@ one (50 features, batches of 256, shared layers of 256 and 128, heads of 64), wi
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -80,12 +81,13 @@ def print_costs(rounds: int, methods: Sequence[str], folder: Path) -> None:
     columns = {}
     for size in SIZES:
         for tasks in TASKS:
-            base = [*overrides(size, tasks, folder), f"steps={4000 if size == 'article' else 400}"]
+            base = [*overrides(size, tasks, folder), f"steps={4000 if size == 'article' else 200}"]
             times: dict[str, list[float]] = {method: [] for method in methods}
             for _ in range(rounds):
                 for method, measured in times.items():
                     measured.append(microseconds([*base, f"weighting={method}"], folder))
             columns[size, tasks] = times
+            print(f"{size}, {tasks} tasks: measured", file=sys.stderr, flush=True)
     print("| time of an iteration | " + " | ".join(f"{size}, {tasks} tasks" for size, tasks in columns) + " |")
     print("|---|" + "---:|" * len(columns))
     base_times = [f"{statistics.median(times['fixed']):.0f} us" for times in columns.values()]
@@ -104,11 +106,12 @@ def print_beside_torchjd(rounds: int, folder: Path) -> None:
     """Prints the table of pairs with TorchJD."""
     print("| method | size | tasks | mtl-train, us | TorchJD, us | TorchJD / mtl-train (min - max) |")
     print("|---|---|---:|---:|---:|---:|")
-    for size, steps in zip(SIZES, (10000, 1000), strict=True):
+    for size, steps, peer_steps in zip(SIZES, (10000, 500), (400, 80), strict=True):
         for tasks in TASKS:
             base = [*overrides(size, tasks, folder), f"steps={steps}"]
             for method in BESIDE:
                 peer = ["torchjd_methods.py", "--size", size, "--tasks", str(tasks), "--method", method]
+                peer += ["--steps", str(peer_steps), "--warm-up", "20"]
                 both = [(ours([*base, f"weighting={method}"], folder)[0], theirs(peer, folder)) for _ in range(rounds)]
                 mine, other = (statistics.median(column) for column in zip(*both, strict=True))
                 ratios = sorted(their / our for our, their in both)

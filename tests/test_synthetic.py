@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.data.base import Dataset
 from mtl_cli.data.rows import RowsDataset
+from mtl_cli.data.scaled_tanh import ScaledTanh
 from mtl_cli.data.synthetic import Synthetic, mixing
 from mtl_cli.errors import InputError
 from mtl_cli.experiment import load
@@ -16,6 +17,7 @@ from tests.test_conf import composed
 Numbers = NDArray[np.float32]
 EXAMPLES = "data.examples={train: 3000, val: 200, test: 300}"
 WAVES = ["data=synthetic", EXAMPLES]
+TANH = ["data=scaled_tanh", EXAMPLES]
 THIRD = "+tasks.y3.kind=regression"
 
 
@@ -105,7 +107,7 @@ def test_the_noise_has_its_deviation_and_is_each_tasks_own() -> None:
     assert abs(np.corrcoef(noise[0], noise[1])[0, 1]) < 0.1
 
 
-@pytest.mark.parametrize(("data", "sigmas"), [(WAVES, "")])
+@pytest.mark.parametrize(("data", "sigmas"), [(WAVES, ""), (TANH, "data.sigmas=[1.0,100.0,5.0]")])
 def test_another_task_leaves_the_others_as_they_are(data: list[str], sigmas: str) -> None:
     """A comparison of two tasks with three is one of the tasks, not of the data."""
     two, three = _splits(_loaded(*data)), _splits(_loaded(*data, THIRD, *filter(None, [sigmas])))
@@ -116,7 +118,30 @@ def test_another_task_leaves_the_others_as_they_are(data: list[str], sigmas: str
         assert set(three[name][1]) == {"y1", "y2", "y3"}
 
 
-@pytest.mark.parametrize("data", [WAVES])
+def test_tanh_follows_the_papers_formula() -> None:
+    sigmas = [2.0, 30.0, 0.1]
+    settings = ["data.sigmas=[2.0,30.0,0.1]", THIRD, "data.outputs=7", "data.features=20", "seed=3"]
+    matrices = ScaledTanh(sigmas=sigmas, outputs=7, features=20).matrices(seed=3)
+    for x, labels in _splits(_loaded(*TANH, *settings)).values():
+        np.testing.assert_allclose((x.astype(float) ** 2).sum(axis=1), 1, atol=1e-5)
+        for sigma, matrix, task in zip(sigmas, matrices, ("y1", "y2", "y3"), strict=True):
+            expected = [
+                [sigma * np.tanh(sum(a * b for a, b in zip(line, row, strict=True))) for line in matrix] for row in x
+            ]
+            np.testing.assert_allclose(labels[task], expected, rtol=1e-4, atol=1e-5 * sigma)
+
+
+def test_tanh_matrices_share_one_and_differ_by_another() -> None:
+    first, second, third = ScaledTanh(sigmas=[1.0, 1.0, 1.0]).matrices(seed=0)
+    assert first.shape == (100, 250)
+    assert (first - second).std() == pytest.approx(3.5 * np.sqrt(2), rel=0.02)
+    assert np.cov(first.ravel(), second.ravel())[0, 1] == pytest.approx(100, rel=0.03)
+    assert np.cov((first - second).ravel(), (first - third).ravel())[0, 1] == pytest.approx(3.5**2, rel=0.1)
+    alike = ScaledTanh(own_deviation=0).matrices(seed=0)
+    np.testing.assert_array_equal(alike[0], alike[1])
+
+
+@pytest.mark.parametrize("data", [WAVES, TANH])
 def test_labels_stay_in_their_own_unit(data: list[str]) -> None:
     dataset = _loaded(*data)
     assert not dataset.scales
@@ -127,7 +152,7 @@ def test_labels_stay_in_their_own_unit(data: list[str]) -> None:
     assert ratio == pytest.approx(1 if data is WAVES else 100, rel=0.1)
 
 
-@pytest.mark.parametrize("data", [WAVES])
+@pytest.mark.parametrize("data", [WAVES, TANH])
 def test_splits_have_their_rows_and_share_none(data: list[str]) -> None:
     dataset = _loaded(*data)
     assert dataset.rows == {"train": 3000, "val": 200, "test": 300}
@@ -136,7 +161,7 @@ def test_splits_have_their_rows_and_share_none(data: list[str]) -> None:
     assert len(rows["train"] | rows["val"] | rows["test"]) == 3500
 
 
-@pytest.mark.parametrize("data", [WAVES])
+@pytest.mark.parametrize("data", [WAVES, TANH])
 def test_the_same_seed_gives_the_same_data(data: list[str]) -> None:
     def everything(*overrides: str) -> list[bytes]:
         splits = _splits(_loaded(*data, *overrides)).values()
@@ -159,6 +184,11 @@ REFUSALS = [
     ("synthetic", ["data.noise=-1"], "data.noise: should be greater than or equal to 0"),
     ("synthetic", ["data.examples.train=5"], "batch_size: 10 is more than the 5 rows of the training split"),
     ("synthetic", ["data.examples.val=0"], "data.examples.val: should be greater than or equal to 1"),
+    ("scaled_tanh", [THIRD], "data.sigmas: 2 given, 3 needed, one for each of the tasks y1, y2, y3"),
+    ("scaled_tanh", ["~tasks.y2"], "data.sigmas: 2 given, 1 needed, one for each of the tasks y1"),
+    ("scaled_tanh", ["data.sigmas=[1,-100]"], "data.sigmas.1: should be greater than 0, got -100"),
+    ("scaled_tanh", ["tasks.y2.units=7"], "tasks.y2.units: a label of data=scaled_tanh is 100 wide, got 7"),
+    ("scaled_tanh", ["+tasks.y2.standardize=true"], "tasks.y2.standardize: data=scaled_tanh leaves labels"),
 ]  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def composed(*overrides: str) -> Config:
 def test_the_members_are_found() -> None:
     names = {family: {_name(cls) for cls in classes} for family, classes in FAMILIES.items()}
     assert names["mode"] == {"joint", "alternating"}
-    assert names["data"] >= {"seed", "digits", "table"}
+    assert names["data"] >= {"seed", "digits", "synthetic", "scaled_tanh", "table"}
     assert names["optimizer"] >= {"adam", "adamw", "sgd", "rmsprop", "adagrad", "lion"}
     assert names["sampling"] >= {"fixed", "round_robin", "uniform", "proportional", "temperature", "annealed"}
     assert names["weighting"] >= {"fixed"}

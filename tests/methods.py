@@ -28,6 +28,11 @@ METHODS: dict[str, type[Weighting]] = {
 }
 
 
+def make(name: str, **settings: Any) -> Weighting:
+    """Returns the method with these settings, the rest as by default."""
+    return METHODS[name].model_validate(settings)
+
+
 class Outcome(NamedTuple):
     """What a method made of one iteration; everything float64."""
 

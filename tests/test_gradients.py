@@ -17,6 +17,7 @@ from mtl_cli.modes.joint import Joint
 from mtl_cli.optimizers import AdamW, Optimizer, Sgd
 from mtl_cli.program import make_parts, settings_tree
 from mtl_cli.tasks import Binary, Multiclass, Regression, Task
+from mtl_cli.weighting.base import Weighting
 from mtl_cli.weighting.fixed import Fixed as FixedWeighting
 
 Array = NDArray[np.float64]
@@ -44,12 +45,16 @@ def tasks(loss: str = "mse", weights: Mapping[str, float] = WEIGHTS) -> dict[str
 
 
 def build(
-    mode: Mode, members: Mapping[str, Task], l2: float | None = None, optimizer: Optimizer | None = None
+    mode: Mode,
+    members: Mapping[str, Task],
+    l2: float | None = None,
+    optimizer: Optimizer | None = None,
+    weighting: Weighting | None = None,
 ) -> tuple[Parts, State]:
     """Returns the parts of a small network, and a state whose parameters, biases too, are random."""
     model = SharedBottom(shared_layers=[4], task_layers=[3], activation="tanh", l2=l2)
     network = model.build(Plain(FEATURES), members, seed=0)
-    tree = settings_tree(mode, model, FixedWeighting(), optimizer or Sgd(), members)
+    tree = settings_tree(mode, model, weighting or FixedWeighting(), optimizer or Sgd(), members)
     parts = make_parts(network, RowsFeed((tuple(members),)), tree)
     random, blank = np.random.default_rng(4), network.params()
     params = blank.like([tf.constant(random.normal(scale=0.7, size=p.shape), tf.float32) for p in blank.all()])

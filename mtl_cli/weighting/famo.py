@@ -32,7 +32,7 @@ class Famo(Weighting):
         """Returns the weights c z_t / l_t."""
         z_T = tf.where(seen.present_T, tf.nn.softmax(memory["logits"]), 0.0)
         log_T = seen.log_losses_T
-        total = tf.reduce_logsumexp(tf.math.log(tf.maximum(z_T, 1e-38)) - log_T)  # log(1 / c)
+        total = tf.reduce_logsumexp(tf.math.log(tf.maximum(z_T, 1e-37)) - log_T)  # log(1 / c)
         weights_T = z_T * tf.exp(-log_T - total)
         joint_loss = tf.exp(-total) * tf.reduce_sum(z_T * log_T)
         return memory, Update(joint_loss, weights_T, weights_T)

@@ -61,7 +61,7 @@ def gram(rows: Sequence[Tensor]) -> Gram:
     return of_products(products_TT, tf.cast(divisors_T, tf.float64))
 
 
-def of_products(products_TT: Tensor, scales_T: Tensor | float = 1.0) -> Gram:
+def of_products(products_TT: Tensor, scales_T: Tensor) -> Gram:
     """Returns the Gram matrix whose inner products are these, times scale i and scale j."""
     norms_T = tf.sqrt(tf.linalg.diag_part(products_TT))
     lengths_T = tf.where(norms_T > 0, norms_T, 1.0)

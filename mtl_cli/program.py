@@ -106,12 +106,12 @@ class Program:
             learning_rate, params = batch.pop("learning_rate"), state.params
             state, row, weights_T = mode.step(parts, state, resident, batch, learning_rate)
             if self._seen:
-                rows = mode.rows_of_all(parts, resident, batch)
-                seen = tf.cond(
-                    batch["observed"],
-                    lambda: observing.observed(parts, params, rows, batch, weights_T),
-                    lambda: tf.zeros([self._seen]),
-                )
+
+                def look() -> Tensor:
+                    rows = mode.rows_of_all(parts, resident, batch)
+                    return observing.observed(parts, params, rows, batch, weights_T)
+
+                seen = tf.cond(batch["observed"], look, lambda: tf.zeros([self._seen]))
                 row = tf.concat([row, seen], axis=0)
             return k + 1, state, losses.write(k, row)
 

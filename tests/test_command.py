@@ -74,17 +74,21 @@ def test_the_same_command_gives_the_same_bytes(mtl_train: MtlTrain, mode: str) -
 
 
 @pytest.mark.parametrize("data", [["data=seed"], ["data=digits", "data.examples.train=300", "batch_size=64"]])
-@pytest.mark.parametrize("mode", ["joint", "alternating"])
+@pytest.mark.parametrize("way", ["mode=joint", "mode=alternating", "weighting=gradvac", "weighting=dwa"])
 def test_the_chunks_change_no_number(
-    mtl_train: MtlTrain, monkeypatch: pytest.MonkeyPatch, mode: str, data: list[str]
+    mtl_train: MtlTrain, monkeypatch: pytest.MonkeyPatch, way: str, data: list[str]
 ) -> None:
-    def losses() -> bytes:
-        monkeypatch.setattr(program, "_programs", {})
-        return (mtl_train(f"mode={mode}", *data, "steps=100", "eval.every=30").folder / "losses.csv").read_bytes()
+    """Not where a method draws numbers and remembers, either."""
+    extra = ["weighting.window=11"] if way == "weighting=dwa" else []
 
-    whole = losses()
+    def files() -> list[bytes]:
+        monkeypatch.setattr(program, "_programs", {})
+        run = mtl_train(way, *extra, *data, "steps=100", "eval.every=30", "diagnostics.every=9")
+        return [(run.folder / name).read_bytes() for name in ("losses.csv", "diagnostics.csv")]
+
+    whole = files()
     monkeypatch.setattr(base, "MAX_ITERATIONS", 7)
-    assert losses() == whole
+    assert files() == whole
 
 
 def test_a_sweep_compiles_once_where_only_numbers_differ(mtl_train: MtlTrain, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mtl_cli import experiment
 from mtl_cli.backend import start, tf
-from mtl_cli.config import Config
+from mtl_cli.config import Config, parse
 from mtl_cli.console import View
 from mtl_cli.experiment import load, run
 from mtl_cli.interrupt import Interrupt
@@ -123,6 +123,24 @@ def test_quantities_of_a_row() -> None:
     assert values["condition_number", "", ""] == np.inf
     assert len(found) == 3 + 3 + 3 + 2
     assert [name for name, *_ in quantities(["a"], np.ones(2, np.float32))] == ["weight", "gradient_norm"]
+
+
+def test_tasks_with_files_of_their_own_have_no_representation_in_common(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        pl.DataFrame({"x": np.arange(20.0), name: np.arange(20.0) ** 2}).write_csv(tmp_path / f"{name}.csv")
+    tasks = [f"+tasks.{name}={{kind: regression, path: {name}.csv}}" for name in ("a", "b")]
+    command = ["data=table", *tasks, "batch_size=4", "steps=5", "weighting=upgrad", "diagnostics.every=5"]
+    refused = mtl_train(*command, "weighting.on=representation")
+    assert refused.status == 2
+    assert "weighting.on: 'representation' compares the tasks on the same rows" in refused.err
+    assert not (tmp_path / "outputs").exists()
+    assert mtl_train(*command).status == 0
+
+
+def test_yaml_reads_on_as_true_and_it_is_taken_as_meant() -> None:
+    plain = composed("weighting=upgrad").model_dump()
+    plain["weighting"] |= {True: "representation"}
+    assert getattr(parse(plain).weighting, "on") == "representation"  # noqa: B009 (the weightings' base has none)
 
 
 def test_where_nothing_is_shared_there_is_nothing_to_see(mtl_train: MtlTrain, tmp_path: Path) -> None:

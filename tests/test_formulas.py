@@ -24,7 +24,7 @@ from mtl_cli.weighting.famo import Famo
 from mtl_cli.weighting.fixed import Fixed
 from mtl_cli.weighting.geometric import Geometric
 from mtl_cli.weighting.graddrop import LEVELS, GradDrop
-from mtl_cli.weighting.gradnorm import GradNorm
+from mtl_cli.weighting.gradnorm import GradNorm, targets
 from mtl_cli.weighting.gradvac import GradVac
 from mtl_cli.weighting.imtl import Imtl
 from mtl_cli.weighting.imtl_g import ImtlG
@@ -46,7 +46,7 @@ A = np.array([[-4.0, 1.0, 1.0], [6.0, 1.0, 1.0]])
 L = np.array([2.0, 8.0])
 """Two losses."""
 seeds = st.integers(0, 2**32 - 1)
-some_tasks = st.sampled_from([2, 8])
+some_tasks = st.sampled_from([2, 3, 5, 8])
 
 
 @pytest.mark.parametrize(
@@ -143,9 +143,13 @@ def test_dwa_of_the_example() -> None:
     np.testing.assert_allclose(found.own, [0.87565, 1.12435], rtol=0, atol=5e-6)
 
 
-@pytest.mark.parametrize(("alpha", "slopes"), [(1.5, [-1, 4]), (0.12, [-1, 4])])
-def test_gradnorm_of_the_example(alpha: float, slopes: list[float]) -> None:
+@pytest.mark.parametrize(("alpha", "slopes"), [(1.5, [-1, 4]), (0.12, [-1, 4]), (4.0, [1, -4])])
+@pytest.mark.parametrize(("alpha_2", "distance"), [(1.5, 0.51183), (0.12, 2.79346), (0.0, 3.0)])
+def test_gradnorm_of_the_example(alpha: float, slopes: list[float], alpha_2: float, distance: float) -> None:
     """Gradients of lengths 1 and 4, losses [0.5, 1] that began at 1."""
+    norms = np.array([1.0, 4.0], np.float32)
+    found_targets = targets(norms, np.array([0.5, 1.0], np.float32), np.array([True, True]), alpha_2)
+    assert np.abs(norms - found_targets).sum() == pytest.approx(distance, abs=5e-6)
     memory = run(GradNorm(alpha=alpha), np.eye(2)).memory | {"initial": np.ones(2, np.float32)}
     found = run(GradNorm(alpha=alpha), [[1, 0], [0, 4]], [0.5, 1.0], memory=memory)
     moments = found.memory["adam"]["m"][0] - 0.9 * memory["adam"]["m"][0]
@@ -182,7 +186,6 @@ def shortened(d: Array) -> Array:
 
 DIRECTIONS: list[tuple[Weighting, Callable[[Situation], Array]]] = [
     (Mgda(), lambda s: ref.mgda(s.J)),
-    (Mgda(normalize="loss+"), lambda s: ref.mgda(ref.units(s.J) / s.L[:, None])),
     (PcGrad(), lambda s: ref.pcgrad(s.w[:, None] * s.J, s.drawn["orders"])),
     (GradDrop(), lambda s: ref.graddrop(s.w[:, None] * s.J, (s.drawn["levels"] + 0.5) / LEVELS, 0)),
     (GradDrop(leak=0.3), lambda s: ref.graddrop(s.w[:, None] * s.J, (s.drawn["levels"] + 0.5) / LEVELS, 0.3)),
@@ -208,9 +211,12 @@ DIRECTIONS: list[tuple[Weighting, Callable[[Situation], Array]]] = [
 def test_mgda_normalizes() -> None:
     for seed in range(5):
         seen = situation(Mgda(), 2, seed)
-        for method, by in ((Mgda(normalize="l2"), ref.norms(seen.J)), (Mgda(normalize="loss"), seen.L)):
-            found, expected = run(method, seen.J, seen.L).direction, ref.mgda(seen.J / by[:, None])
-            assert math.dist(found, expected) <= 1e-4 * math.hypot(*expected)
+        divisors = {"l2": ref.norms(seen.J), "loss": seen.L, "loss+": ref.norms(seen.J) * seen.L}
+        for normalize, by in divisors.items():
+            alpha = run(Mgda.model_validate({"normalize": normalize}), seen.J, seen.L).shared
+            expected = ref.mgda(seen.J / by[:, None])
+            assert alpha.sum() == pytest.approx(1, abs=1e-5)
+            assert math.dist(alpha @ (seen.J / by[:, None]), expected) <= 1e-4 * math.hypot(*expected)
 
 
 @pytest.mark.parametrize(("method", "formula"), DIRECTIONS, ids=str)

@@ -76,7 +76,7 @@ def test_nonnegative_is_optimal(tasks: int, seed: int, exponent: float, inside: 
         assert math.dist(stacked @ exactly, stacked @ expected) <= 1e-7 * math.hypot(*x[2])
 
 
-@pytest.mark.parametrize("tasks", [2, 8])
+@pytest.mark.parametrize("tasks", [2, 8, 50])
 @settings(max_examples=100)
 @given(seed=seeds, power=st.floats(0.2, 10), spread=st.floats(0, 10))
 def test_balanced_converges(tasks: int, seed: int, power: float, spread: float) -> None:
@@ -89,7 +89,7 @@ def test_balanced_converges(tasks: int, seed: int, power: float, spread: float) 
     assert (np.abs(ridged(C) @ x - target) <= 1e-8 * target + 1e-13 * np.abs(ridged(C)) @ x).all()
 
 
-@pytest.mark.parametrize("tasks", [2, 8])
+@pytest.mark.parametrize("tasks", [2, 8, 50])
 @settings(max_examples=100)
 @given(seed=seeds, spread=st.floats(0, 10), c=st.sampled_from([0.1, 0.4, 1.0, 2.0]))
 def test_farthest_is_optimal_and_as_long_as_it_should_be(tasks: int, seed: int, spread: float, c: float) -> None:
@@ -107,12 +107,12 @@ def test_farthest_is_optimal_and_as_long_as_it_should_be(tasks: int, seed: int, 
     assert not y[~there].any()
     if not there.any():
         return
-    assert math.sqrt(y @ ridged(C) @ y) == pytest.approx(radius, abs=1e-7 * size)
+    assert math.sqrt(y @ ridged(C) @ y) == pytest.approx(radius, abs=1e-6 * size)
     part, pull = y > 1e-12 * y.max(), ridged(C) @ y + against
     nu = pull[part] @ rates[part] / (rates[part] @ rates[part])
     slack = pull - nu * rates
-    assert np.abs(slack[part]).max() <= 1e-7 * size
-    assert slack.min() >= -1e-7 * size
+    assert np.abs(slack[part]).max() <= 1e-6 * size
+    assert slack.min() >= -1e-6 * size
 
 
 @settings(max_examples=30)

@@ -1,5 +1,9 @@
-"""The README says what there is: every weighting is in its table, and its own method works as written."""
+"""The README says what there is: every weighting is in its table, and its own method works as written.
 
+`python tests/test_readme.py` writes the table anew from conf/weighting.
+"""
+
+import os
 import re
 import shutil
 import subprocess
@@ -24,13 +28,24 @@ def row(cls: type[Settings]) -> str:
     return f"| `{name}` | {said} | {FLAGS[cls.honours_weights]} |"
 
 
-def test_every_weighting_is_in_the_table() -> None:
+def with_table(text: str) -> str:
+    """Returns the README with the table as it should be."""
     rows = [row(cls) for cls in FAMILIES["weighting"]]
-    assert len(rows) >= 26
-    missing = "\n".join(line for line in rows if line not in README)
-    assert not missing, missing
-    said = re.findall(r"^\| `\w+` \| .* \| (?:honoured|unequal ones refused) \|$", README, re.MULTILINE)
-    assert sorted(said) == sorted(rows)  # and no other
+    before, heading, rest = text.partition(
+        "| `weighting=` | what it does (source) | `tasks.*.weight` |\n|---|---|---|\n"
+    )
+    assert heading
+    return before + heading + "\n".join(rows) + "\n\n" + rest.partition("\n\n")[2]
+
+
+def test_every_weighting_is_in_the_table() -> None:
+    assert len(FAMILIES["weighting"]) >= 26
+    assert with_table(README) == README, "run `python tests/test_readme.py`"
+
+
+def test_nothing_is_left_to_fill_in() -> None:
+    prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    assert not re.findall(r"\b[A-Z]+_[A-Z_]+\b|TODO|\?\?", prose)
 
 
 def test_a_method_of_ones_own_works_as_written(tmp_path: Path) -> None:
@@ -51,7 +66,17 @@ def test_a_method_of_ones_own_works_as_written(tmp_path: Path) -> None:
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert f"joint training, {name} weighting" in done.stdout
-    contract = [*python, "pytest", "-q", "-p", "no:cacheprovider", "-k", name, "tests/test_conf.py"]
+    shutil.copy(ROOT / "README.md", tmp_path)
+    subprocess.run(
+        [sys.executable, "tests/test_readme.py"], cwd=tmp_path, check=True, env=os.environ | {"PYTHONPATH": "."}
+    )
+    assert f"| `{name}` | The largest of the weighted losses | honoured |" in (tmp_path / "README.md").read_text()
+    tests = [f"tests/test_{part}.py" for part in ("conf", "weighting", "updates")]
+    contract = [*python, "pytest", "-q", "-p", "no:cacheprovider", "-k", name, *tests]
     done = subprocess.run(contract, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
+
+
+if __name__ == "__main__":
+    (ROOT / "README.md").write_text(with_table(README))

@@ -1,8 +1,9 @@
 """Aligned-MTL: gradients made orthogonal and equally long before they are added (Senushkin et al., arXiv 2305.19000).
 
 With the Gram matrix G = V diag(l) V', the weights are sqrt(l_min) V diag(l^-1/2) V' w: the matrix of gradients gets
-the condition number 1. w is `tasks.<task>.weight`; the default 1 / T is the paper's mean. Eigenvalues below float32's
-rounding of the largest count as zero, and l_min is the least that doesn't.
+the condition number 1. w is `tasks.<task>.weight`; the default 1 / T is the paper's mean. Eigenvalues below T 1e-6 of
+the largest count as zero (so a gradient some 1 / sqrt(T 1e-6) times shorter than another counts for nothing; the
+authors cut at T 1.2e-7), and l_min is the least that doesn't.
 """
 
 from typing import Literal

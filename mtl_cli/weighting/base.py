@@ -83,7 +83,7 @@ class Weighting(Settings, ABC):
     honours_weights: ClassVar[bool] = True
     """Whether `tasks.<task>.weight` has a meaning here; if not, unequal weights are refused."""
     asks_gradients: ClassVar[bool] = False
-    """Whether it asks for the tasks' gradients, so that there must be shared parameters."""
+    """Whether it acts on the tasks' gradients, so that there must be shared parameters."""
     neutral: ClassVar[bool] = False
     """Whether this is what stands in the config where no weighting takes place."""
 
@@ -162,6 +162,11 @@ class GradientWeighting(Weighting):
         """Returns the next memory, the method's factors for shared parameters, and the weights for a task's own."""
         memory, shared_T = self.task_weights(memory, seen, seen.gram(self.on), tf.cast(seen.weights_T, tf.float64))
         return memory, Update(seen.weighted_loss, seen.weights_T, tf.cast(shared_T, tf.float32))
+
+
+def exponentials(logarithms_T: Tensor) -> Tensor:
+    """Returns e^s, where an s beyond 30 in size counts as 30: a loss of exactly 0 would drive it on and on."""
+    return tf.exp(tf.clip_by_value(logarithms_T, -30.0, 30.0))
 
 
 def logarithms(losses_T: Tensor) -> Tensor:

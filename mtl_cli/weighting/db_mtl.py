@@ -2,8 +2,8 @@
 
 m_t <- b m_t + (1 - b) grad log L_t on the shared parameters, b = beta / k^decay in iteration k, beginning with m = 0;
 the direction is max_s ||m_s|| times sum_t w_t m_t / ||m_t||. A task's own layers get the gradient of w_t log L_t.
-With weights w = `tasks.<task>.weight` of 1 it is the paper's. A loss below 1e-30 counts as 1e-30, a constant; a
-task without a label in the batch keeps its m as it is.
+With weights w = `tasks.<task>.weight` of 1 it is the paper's. A loss below 1e-30 counts as 1e-30, a constant; a task
+without a label in the batch keeps its m as it is.
 """
 
 from collections.abc import Sequence

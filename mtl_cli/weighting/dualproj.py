@@ -3,7 +3,8 @@
 Source: Lopez-Paz and Ranzato's gradient episodic memory, arXiv 1706.08840, for tasks; named so in arXiv 2406.16232.
 
 The direction is the point nearest to g_0 = sum_t w_t g_t with d . g_t >= 0 for all t. w is `tasks.<task>.weight`; the
-default 1 / T is the mean. Solved exactly: d = g_0 + sum_t u_t g_t, u >= 0 minimising u'Gu / 2 + u . Gw.
+default 1 / T is the mean, and a task of weight 0 still isn't hurt. Solved exactly: d = g_0 + sum_t u_t g_t, u >= 0
+minimising u'Gu / 2 + u . Gw.
 """
 
 from typing import Literal

@@ -29,6 +29,7 @@ class Dwa(LossWeighting):
         """Returns sum_t w_t lambda_t L_t."""
         known_T = tf.logical_and(memory["last"] > 0, memory["before"] > 0)
         ratios_T = tf.where(known_T, memory["last"] / tf.where(known_T, memory["before"], 1.0), 1.0)
+        ratios_T = tf.minimum(ratios_T, 1e6)
         factors_T = len(seen.tasks) * tf.nn.softmax(ratios_T / self.temperature)
         joint_loss = tf.reduce_sum(factors_T * seen.weights_T * seen.losses_T)
         return self._remembered(memory, seen), joint_loss

@@ -38,7 +38,7 @@ class ExcessMtl(Weighting):
             ]
         )
         initial_T, known_T = memory["initial"], memory["initial"] > 0
-        change_T = tf.where(known_T, tf.math.divide_no_nan(excess_T, initial_T), 0.0)
+        change_T = tf.where(known_T, tf.minimum(tf.math.divide_no_nan(excess_T, initial_T), 1e6), 0.0)
         logits_T = tf.nn.log_softmax(memory["logits"] + self.step_size * change_T)
         weights_T = tf.exp(logits_T)
         memory = {"logits": logits_T, "initial": tf.where(known_T, initial_T, excess_T), "squares": squares}

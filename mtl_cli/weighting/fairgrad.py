@@ -7,7 +7,9 @@ equal weights it is the paper's. Gradients that are zero and tasks of weight 0 t
 to 1e-9.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.gram import Gram, balanced
@@ -19,7 +21,7 @@ class FairGrad(GradientWeighting):
     """The alpha-fair solution."""
 
     name: Literal["fairgrad"] = "fairgrad"
-    alpha: Positive = 2.0
+    alpha: Annotated[Positive, Field(ge=0.1, le=10)] = 2.0
 
     def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
         """Returns v, as x / ||g|| with C x = p^(1 / alpha) ||g||^(1 / alpha - 1) x^(-1 / alpha)."""

@@ -1,4 +1,4 @@
-"""Static weights, also called linear scalarization: sum over tasks of weight * loss.
+"""Static weights, also called linear scalarization: sum_t w_t L_t with w = `tasks.<task>.weight`.
 
 The baseline that Kurin et al. (arXiv 2201.04122) and Xin et al. (arXiv 2209.11379) find no method to beat
 consistently.

@@ -2,8 +2,9 @@
 
 Source: Chennupati et al., arXiv 1902.08325.
 
-L = prod_t L_t^p_t with p = w / sum(w) of the tasks that have labels in the batch, so dL/dL_t = p_t L / L_t. With
-equal weights it is the paper's (prod L)^(1/T). Computed as exp(sum p log L); a loss below 1e-30 counts as 1e-30.
+L = prod_t L_t^p_t with p = w / sum(w), w `tasks.<task>.weight`, of the tasks that have labels in the batch, so
+dL/dL_t = p_t L / L_t. With equal weights it is the paper's (prod L)^(1/T). Computed as exp(sum p log L); a loss below
+1e-30 counts as 1e-30.
 """
 
 from typing import Literal

@@ -2,8 +2,8 @@
 
 For each shared parameter with the tasks' gradients w_t g_t: P = (1 + sum / sum of sizes) / 2 is how positive they
 are; with probability P the positive ones are kept, else the negative ones, and added. A task keeps the fraction
-`leak` of what it would lose. With weights of 1 it is the paper's, on the parameters' gradients (the paper's are those
-of activations).
+`leak` of what it would lose. With weights w = `tasks.<task>.weight` of 1 it is the paper's, on the parameters'
+gradients (the paper's are those of activations).
 """
 
 from typing import Literal

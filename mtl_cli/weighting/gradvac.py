@@ -3,9 +3,9 @@
 For each task i and the other tasks j in random order: where phi = cos(g_i, g_j) is below its running average a_ij,
 g_i += ||g_i|| (a sqrt(1 - phi^2) - phi sqrt(1 - a^2)) / (||g_j|| sqrt(1 - a^2)) g_j, with g_i as it is by then and
 the original g_j; then a_ij <- (1 - beta) a_ij + beta phi. The direction is the sum over i of what became of w_i g_i;
-with weights of 1 it is the paper's. The averages begin at 0, so the first step is PCGrad's, and count as 0.999 at
-most. Cosines are those of all shared parameters together (the paper also looks at each layer alone); beta is 0.5 as
-in LibMTL and TorchJD.
+with weights w = `tasks.<task>.weight` of 1 it is the paper's (a task of weight 0 still turns the others). The
+averages begin at 0, so the first step is PCGrad's, and count as 0.999 at most. Cosines are those of all shared
+parameters together (the paper also looks at each layer alone); beta is 0.5 as in LibMTL and TorchJD.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class GradVac(GradientWeighting):
 
     def init(self, tasks: int, shared: Sequence[Tensor]) -> Memory:
         """Returns the running `averages` of the cosines, [T, T]."""
-        return super().init(tasks, shared) | {"averages": tf.zeros([tasks, tasks])}
+        return {"averages": tf.zeros([tasks, tasks])}
 
     def draw(self, random: np.random.Generator, n: int, tasks: int, shared: int) -> Arrays:
         """Draws `orders` [n, T, T]: for each task the order in which it looks at the others."""

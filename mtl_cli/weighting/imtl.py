@@ -13,7 +13,7 @@ from typing import Literal
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.gram import impartial
 from mtl_cli.settings import Positive
-from mtl_cli.weighting.base import Memory, Seen, Update, Weighting, learn, learning
+from mtl_cli.weighting.base import Memory, Seen, Update, Weighting, exponentials, learn, learning
 
 
 class Imtl(Weighting):
@@ -33,7 +33,7 @@ class Imtl(Weighting):
     def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
         """Returns exp(s) for the tasks' own parameters and alpha exp(s) for the shared ones."""
         s_T = memory["log_scales"]
-        scales_T = tf.exp(s_T)
+        scales_T = exponentials(s_T)
         scaled_T = scales_T * seen.losses_T
         alpha_T = impartial(seen.gram(self.on).scaled(tf.cast(scales_T, tf.float64)))
         slopes_T = tf.where(seen.present_T, scaled_T - 1.0, 0.0)

@@ -3,7 +3,8 @@
 Source: Liu et al., "Towards Impartial Multi-task Learning", ICLR 2021.
 
 L = sum_t (exp(s_t) L_t - s_t); s is learned with the network, by an Adam of its own. At its optimum exp(s_t) = 1 /
-L_t, so in the end the method is `log`. It is impartial: `tasks.<task>.weight` has no meaning here.
+L_t, so in the end the method is `log`; s beyond 30 in size counts as 30. It is impartial: `tasks.<task>.weight` has
+no meaning here.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.settings import Positive
-from mtl_cli.weighting.base import LossWeighting, Memory, Seen, learn, learning
+from mtl_cli.weighting.base import LossWeighting, Memory, Seen, exponentials, learn, learning
 
 
 class ImtlL(LossWeighting):
@@ -31,5 +32,5 @@ class ImtlL(LossWeighting):
         s_T = memory["log_scales"]
         with tf.GradientTape() as tape:
             tape.watch(s_T)
-            value = tf.reduce_sum(tf.where(seen.present_T, tf.exp(s_T) * seen.losses_T - s_T, 0.0))
+            value = tf.reduce_sum(tf.where(seen.present_T, exponentials(s_T) * seen.losses_T - s_T, 0.0))
         return learn(memory, {"log_scales": tape.gradient(value, s_T)}, self.learning_rate), value

@@ -3,8 +3,9 @@
 Source: Desideri 2012; Sener and Koltun, arXiv 1810.04650.
 
 alpha minimises ||sum_t alpha_t g_t||^2 over alpha >= 0, sum alpha = 1. The result is a common descent direction, or
-zero at a Pareto-stationary point; it leans to the task with the smallest gradient, which `normalize` evens out: the
-g_t above are divided by their norms (`l2`), by the losses (`loss`), or by both (`loss+`). `on: representation` is
+zero at a Pareto-stationary point; it leans to the task with the smallest gradient, which `normalize` evens out: alpha
+is found for gradients divided by their norms (`l2`), by the losses (`loss`), or by both (`loss+`), and taken for them
+as they are, as the authors' code does (theirs also weighs a task's own layers by alpha). `on: representation` is
 MGDA-UB. `tasks.<task>.weight` has no meaning here. Solved exactly: u >= 0 minimises u'Gu / 2 - sum u, and alpha = u /
 sum u; a combination shorter than 1e-6 of the shortest gradient counts as zero, since float32 doesn't know it.
 """
@@ -37,7 +38,7 @@ class Mgda(GradientWeighting):
         alpha_T = tf.math.divide_no_nan(u_T, tf.reduce_sum(u_T))
         sides_T = alpha_T * scaled.norms_T
         square = tf.reduce_sum(sides_T * tf.linalg.matvec(scaled.cosines_TT, sides_T))
-        return memory, tf.where(square > tf.square(RIDGE * shortest), alpha_T / divisors_T, 0.0)
+        return memory, tf.where(square > tf.square(RIDGE * shortest), alpha_T, 0.0)
 
     def _divisors_T(self, seen: Seen, gram: Gram) -> Tensor:
         losses_T = tf.cast(tf.where(seen.losses_T > 0, seen.losses_T, 1.0), tf.float64)

@@ -2,7 +2,8 @@
 
 For each task i, g = w_i g_i loses, for the other tasks j in random order, its part along g_j where it conflicts: if g
 . g_j < 0, g -= (g . g_j / ||g_j||^2) g_j, with the original g_j. The direction is the sum over i. It is `fixed` as
-long as nothing conflicts; with weights of 1 it is the paper's. Zero gradients conflict with nothing.
+long as nothing conflicts; with weights of 1 it is the paper's. w is `tasks.<task>.weight`; a task of weight 0 still
+turns the others. Zero gradients conflict with nothing.
 """
 
 from typing import Literal

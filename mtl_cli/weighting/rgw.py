@@ -2,8 +2,9 @@
 
 Source: Lin et al., arXiv 2111.10603.
 
-d = sum_t w_t lambda_t g_t with lambda = T softmax(z), z ~ N(0, 1); unlike `rlw` a task's own layers get the gradient
-of w_t L_t, without the random factor. With the default weights 1 / T it is the paper's softmax.
+d = sum_t w_t lambda_t g_t with lambda = T softmax(z), z ~ N(0, 1), and w `tasks.<task>.weight`; unlike `rlw` a task's
+own layers get the gradient of w_t L_t, without the random factor. With the default weights 1 / T it is the paper's
+softmax.
 """
 
 from typing import Literal
@@ -19,6 +20,8 @@ class Rgw(Weighting):
     """Weighted gradients times random factors."""
 
     name: Literal["rgw"] = "rgw"
+
+    asks_gradients = True
 
     def draw(self, random: np.random.Generator, n: int, tasks: int, shared: int) -> Arrays:
         """Draws `normals` [n, T]."""

@@ -24,4 +24,5 @@ class Stch(LossWeighting):
         """Returns mu log sum_t exp(w_t (L_t - z) / mu), over the tasks that have labels in the batch."""
         counted_T = tf.logical_and(seen.present_T, seen.weights_T > 0)
         exponents_T = seen.weights_T * (seen.losses_T - self.ideal) / self.mu
-        return memory, self.mu * tf.reduce_logsumexp(tf.where(counted_T, exponents_T, -1e30))
+        value = self.mu * tf.reduce_logsumexp(tf.where(counted_T, exponents_T, -1e30))
+        return memory, tf.where(tf.reduce_any(counted_T), value, 0.0)

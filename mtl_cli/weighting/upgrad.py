@@ -1,9 +1,9 @@
 """UPGrad: every gradient projected to where it hurts no task, then added (Quinton and Rey, arXiv 2406.16232).
 
 For each task i, p_i is the point nearest to g_i with p_i . g_t >= 0 for all t (the dual cone); the direction is sum_i
-w_i p_i, which hurts no task. w is `tasks.<task>.weight`; the default 1 / T is the paper's mean. It is linear in every
-gradient's scale, and for two tasks it is PCGrad. Solved exactly: p_i = g_i + sum_t u_t g_t, u >= 0 minimising u'Gu /
-2 + u . (G)_i.
+w_i p_i, which hurts no task. w is `tasks.<task>.weight`; the default 1 / T is the paper's mean, and a task of weight
+0 still isn't hurt. It is linear in every gradient's scale, and for two tasks it is PCGrad. Solved exactly: p_i = g_i
++ sum_t u_t g_t, u >= 0 minimising u'Gu / 2 + u . (G)_i.
 """
 
 from typing import Literal

@@ -46,6 +46,13 @@ A = np.array([[-4.0, 1.0, 1.0], [6.0, 1.0, 1.0]])
 L = np.array([2.0, 8.0])
 """Two losses."""
 seeds = st.integers(0, 2**32 - 1)
+
+
+def shown(parameter: object) -> str:
+    """Returns a test's part of a name, the same in every process; a function has none."""
+    return "" if callable(parameter) else str(parameter)
+
+
 some_tasks = st.sampled_from([2, 3, 5, 8])
 
 
@@ -71,7 +78,7 @@ some_tasks = st.sampled_from([2, 3, 5, 8])
         (CaGrad(), None, [0.6633, 0.5], [0.3468, 1.1633, 1.1633]),
         (ConfigGrad(), [1, 1], None, [0.1588, 2.0706, 2.0706]),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_directions_of_the_example(
     method: Weighting, weights: list[float] | None, shared: list[float] | None, direction: list[float]
@@ -101,7 +108,7 @@ def test_graddrop_keeps_the_positive_with_a_chance_of_three_fifths() -> None:
         (Stch(), None, 4.04859, [0.02371, 0.47629]),
         (Fixed(), [0.5, 0.5], 5.0, [0.5, 0.5]),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_losses_of_the_example(method: Weighting, weights: Any, value: float, own: list[float]) -> None:
     found = run(method, A, L, weights)
@@ -219,7 +226,7 @@ def test_mgda_normalizes() -> None:
             assert math.dist(alpha @ (seen.J / by[:, None]), expected) <= 1e-4 * math.hypot(*expected)
 
 
-@pytest.mark.parametrize(("method", "formula"), DIRECTIONS, ids=str)
+@pytest.mark.parametrize(("method", "formula"), DIRECTIONS, ids=shown)
 @settings(max_examples=15)
 @given(tasks=some_tasks, seed=seeds)
 def test_directions(method: Weighting, formula: Callable[[Situation], Array], tasks: int, seed: int) -> None:
@@ -238,7 +245,7 @@ def test_directions(method: Weighting, formula: Callable[[Situation], Array], ta
         for m, f in DIRECTIONS
         if isinstance(m, Mgda | UpGrad | DualProj | CaGrad | PcGrad | AlignedMtl | ConfigGrad)
     ],
-    ids=str,
+    ids=shown,
 )
 @settings(max_examples=15)
 @given(tasks=some_tasks, seed=seeds, rank=st.integers(1, 4))
@@ -275,7 +282,7 @@ LOSSES: list[tuple[Weighting, Callable[[Array, Array, Mapping[str, Any]], Any]]]
 ]
 
 
-@pytest.mark.parametrize(("method", "formula"), LOSSES, ids=str)
+@pytest.mark.parametrize(("method", "formula"), LOSSES, ids=shown)
 @settings(max_examples=15)
 @given(tasks=some_tasks, seed=seeds)
 def test_losses(method: Weighting, formula: Callable[..., float], tasks: int, seed: int) -> None:

@@ -160,15 +160,15 @@ class Loop:
     ) -> None:
         """Writes what the diagnosed ones of the iterations let be seen; before they are counted in `progress`."""
         tasks, flags = list(self.dataset.tasks), self.draws.observed(iterations)["observed"]
-        for iteration, row in zip(iterations[flags].tolist(), seen, strict=False):
-            file.write(iteration, quantities(tasks, row))
+        chances = self.draws.probabilities(iterations[flags])
+        counts = np.array([progress.picks.get(task, 0) for task in tasks])
         if picks is not None:
-            before = np.array([progress.picks.get(task, 0) for task in tasks])
-            counts = before + np.cumsum(picks[:, None] == np.arange(len(tasks)), axis=0)[flags]
-            chances = self.draws.probabilities(iterations[flags])
-            for iteration, chance, count in zip(iterations[flags].tolist(), chances, counts, strict=True):
-                file.write(iteration, of_tasks("probability", tasks, chance.tolist()))
-                file.write(iteration, of_tasks("picks", tasks, count.tolist()))
+            counts = counts + np.cumsum(picks[:, None] == np.arange(len(tasks)), axis=0)[flags]
+        for k, iteration in enumerate(iterations[flags].tolist()):
+            file.write(iteration, quantities(tasks, seen[k]))
+            if picks is not None:
+                file.write(iteration, of_tasks("probability", tasks, chances[k].tolist()))
+                file.write(iteration, of_tasks("picks", tasks, counts[k].tolist()))
         file.flush()
 
     def _evaluate(self, state: State, val: Split, iteration: int) -> Metrics:

@@ -102,17 +102,17 @@ def test_farthest_is_optimal_and_as_long_as_it_should_be(tasks: int, seed: int, 
     rates = np.maximum(lengths.min() / lengths, 1e-10) * there
     radius = c * np.abs(against).max()
     y = solve(gram.farthest, C, against, rates, radius)
-    size = np.abs(against).max() + radius
+    size, accuracy = np.abs(against).max() + radius, 1e-6 if tasks <= 8 else 1e-5
     assert (y >= 0).all()
     assert not y[~there].any()
     if not there.any():
         return
-    assert math.sqrt(y @ ridged(C) @ y) == pytest.approx(radius, abs=1e-6 * size)
+    assert math.sqrt(y @ ridged(C) @ y) == pytest.approx(radius, abs=accuracy * size)
     part, pull = y > 1e-12 * y.max(), ridged(C) @ y + against
     nu = pull[part] @ rates[part] / (rates[part] @ rates[part])
     slack = pull - nu * rates
-    assert np.abs(slack[part]).max() <= 1e-6 * size
-    assert slack.min() >= -1e-6 * size
+    assert np.abs(slack[part]).max() <= accuracy * size
+    assert slack.min() >= -accuracy * size
 
 
 @settings(max_examples=30)

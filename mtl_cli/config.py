@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -120,17 +120,24 @@ class Config(Settings):
         return tasks
 
     @model_validator(mode="after")
-    def _check_sampling(self) -> Self:
-        """Refuses a sampling that the mode has no use for, and probabilities that the sampling has no use for."""
-        name = self.sampling.name
-        if self.mode.chooser != "sampling" and not self.sampling.neutral:
-            raise ValueError(f"sampling: {name!r} picks tasks in mode=alternating; this run is mode={self.mode.name}")
+    def _check_idle(self) -> Self:
+        """Refuses a weighting or a sampling that the mode has no use for."""
+        idle: dict[str, Weighting | Sampling] = {"weighting": self.weighting, "sampling": self.sampling}
+        del idle[self.mode.chooser]
+        for group, chosen in idle.items():
+            if not chosen.neutral:
+                raise ValueError(f"{group}: {chosen.name!r} {chosen.acts}; this run is mode={self.mode.name}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_probs(self) -> Self:
+        """Refuses probabilities that the sampling has no use for."""
         trained = {task: of.prob for task, of in self.tasks.items() if of.prob != 0}
         for task, prob in trained.items():
             if prob is not None and abs(prob - 1 / len(trained)) > 1e-6 and not self.sampling.uses_prob:
                 raise ValueError(
-                    f"tasks.{task}.prob: {prob:g}, but sampling={name} has no use for it (other than 0, which leaves a "
-                    "task out); choose sampling=fixed, or leave it null"
+                    f"tasks.{task}.prob: {prob:g}, but sampling={self.sampling.name} has no use for it (other than 0, "
+                    "which leaves a task out); choose sampling=fixed, or leave it null"
                 )
         return self
 
@@ -147,19 +154,14 @@ class Config(Settings):
         return self
 
     @model_validator(mode="after")
-    def _check_weighting(self) -> Self:
-        """Refuses a weighting without effect, and weights that the weighting has no meaning for."""
-        name = self.weighting.name
-        if self.mode.chooser != "weighting":
-            if not self.weighting.neutral:
-                raise ValueError(
-                    f"weighting: {name!r} combines the tasks' losses, and mode={self.mode.name} trains one task at a "
-                    "time; use mode=joint, or weighting=fixed"
-                )
-        elif not self.weighting.honours_weights and _differ([task.weight or 0.0 for task in self.tasks.values()]):
-            listed = ", ".join(f"tasks.{task}.weight={of.weight:g}" for task, of in self.tasks.items())
+    def _check_weights(self) -> Self:
+        """Refuses weights that the weighting has no meaning for."""
+        weights = {task: of.weight or 0.0 for task, of in self.tasks.items()}
+        unequal = max(weights.values()) - min(weights.values()) > 1e-6 * max(weights.values())
+        if unequal and not self.weighting.honours_weights:
+            listed = ", ".join(f"tasks.{task}.weight={weight:g}" for task, weight in weights.items())
             raise ValueError(
-                f"weighting: {name!r} finds its own weights and has no use for unequal ones ({listed}); "
+                f"weighting: {self.weighting.name!r} finds its own weights and has no use for unequal ones ({listed}); "
                 "leave them null, or take a weighting that honours them, as weighting=fixed does"
             )
         return self
@@ -180,10 +182,6 @@ class Config(Settings):
         """Returns a hash of all that decides the results: everything but `name`, `log` and `device`."""
         decisive = self.model_dump(mode="json", exclude={"name", "log", "device"})
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _differ(shares: Sequence[float]) -> bool:
-    return max(shares) - min(shares) > 1e-6 * max(shares)
 
 
 def _shares(given: Mapping[str, float | None], key: str, *, must_sum: bool) -> dict[str, float]:

@@ -58,15 +58,11 @@ def gram(rows: Sequence[Tensor]) -> Gram:
     divisors_T = tf.where(sizes_T > 0, sizes_T, 1.0)
     unit = [row / divisors_T[:, None] for row in flat]
     products_TT = tf.cast(tf.add_n([tf.matmul(row, row, transpose_b=True) for row in unit]), tf.float64)
-    return of_products(products_TT, tf.cast(divisors_T, tf.float64))
-
-
-def of_products(products_TT: Tensor, scales_T: Tensor) -> Gram:
-    """Returns the Gram matrix whose inner products are these, times scale i and scale j."""
     norms_T = tf.sqrt(tf.linalg.diag_part(products_TT))
     lengths_T = tf.where(norms_T > 0, norms_T, 1.0)
     cosines_TT = tf.clip_by_value(products_TT / (lengths_T[:, None] * lengths_T), -1.0, 1.0)
-    return Gram(norms_T * scales_T, tf.linalg.set_diag(cosines_TT, tf.cast(norms_T > 0, tf.float64)))
+    ones_T = tf.cast(norms_T > 0, tf.float64)
+    return Gram(norms_T * tf.cast(divisors_T, tf.float64), tf.linalg.set_diag(cosines_TT, ones_T))
 
 
 def pivoted(tableau: Tensor, chosen: Tensor) -> Tensor:

@@ -160,15 +160,15 @@ class Loop:
     ) -> None:
         """Writes what the diagnosed ones of the iterations let be seen; before they are counted in `progress`."""
         tasks, flags = list(self.dataset.tasks), self.draws.observed(iterations)["observed"]
-        chances = self.draws.probabilities(iterations[flags])
-        counts = np.array([progress.picks.get(task, 0) for task in tasks])
-        if picks is not None:
-            counts = counts + np.cumsum(picks[:, None] == np.arange(len(tasks)), axis=0)[flags]
-        for k, iteration in enumerate(iterations[flags].tolist()):
-            file.write(iteration, quantities(tasks, seen[k]))
+        for place, row in zip(np.flatnonzero(flags), seen, strict=False):
+            iteration = int(iterations[place])
+            file.write(iteration, quantities(tasks, row))
             if picks is not None:
-                file.write(iteration, of_tasks("probability", tasks, chances[k].tolist()))
-                file.write(iteration, of_tasks("picks", tasks, counts[k].tolist()))
+                chances = self.draws.probabilities(iterations[place : place + 1])[0]
+                counts = np.bincount(picks[: place + 1], minlength=len(tasks)).tolist()
+                picked = [progress.picks.get(task, 0) + count for task, count in zip(tasks, counts, strict=True)]
+                file.write(iteration, of_tasks("probability", tasks, chances.tolist()))
+                file.write(iteration, of_tasks("picks", tasks, picked))
         file.flush()
 
     def _evaluate(self, state: State, val: Split, iteration: int) -> Metrics:

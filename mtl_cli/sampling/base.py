@@ -37,6 +37,8 @@ class Sampling(Settings, ABC):
 
     name: str
 
+    acts: ClassVar[str] = "picks tasks in mode=alternating"
+    """What it does, and where."""
     neutral: ClassVar[bool] = False
     """Whether it is what a mode that picks no tasks may be configured with, since it asks for nothing."""
     uses_prob: ClassVar[bool] = False

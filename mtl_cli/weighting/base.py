@@ -80,6 +80,8 @@ class Weighting(Settings, ABC):
 
     name: str
 
+    acts: ClassVar[str] = "combines the tasks' losses in mode=joint"
+    """What it does, and where."""
     honours_weights: ClassVar[bool] = True
     """Whether `tasks.<task>.weight` has a meaning here; if not, unequal weights are refused."""
     asks_gradients: ClassVar[bool] = False

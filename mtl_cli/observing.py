@@ -43,16 +43,19 @@ def quantities(tasks: Sequence[str], row: NDArray[np.float32]) -> Iterator[Quant
 
     `weight`: the factor of a task's gradient in the update of the shared parameters; missing where the update is no
     weighted sum, and in alternating mode. `gradient_norm`: ||g_t||. `cosine`: g_s . g_t / (||g_s|| ||g_t||), 0 where a
-    gradient is zero. `conflict_rate`: the share of the pairs whose cosine is below 0. `condition_number`: the largest
-    singular value of the matrix of the gradients over the smallest.
+    gradient is zero. `magnitude_similarity`: 2 ||g_s|| ||g_t|| / (||g_s||^2 + ||g_t||^2), 1 where they are equally long
+    (Yu et al., arXiv 2001.06782). `conflict_rate`: the share of the pairs whose cosine is below 0. `condition_number`:
+    the largest singular value of the matrix of the gradients over the smallest.
     """
     count = len(tasks)
     weights, norms, cosines = np.split(row.astype(np.float64), [count, 2 * count])
     if not np.isnan(weights).any():
         yield from of_tasks("weight", tasks, weights)
     yield from of_tasks("gradient_norm", tasks, norms)
-    pairs = combinations(tasks, 2)
-    yield from (("cosine", one, other, cosine) for (one, other), cosine in zip(pairs, cosines, strict=True))
+    pairs = list(combinations(tasks, 2))
+    yield from (("cosine", *pair, cosine) for pair, cosine in zip(pairs, cosines, strict=True))
+    lengths = combinations(norms.tolist(), 2)
+    yield from (("magnitude_similarity", *pair, _similarity(*of)) for pair, of in zip(pairs, lengths, strict=True))
     if count > 1:
         yield "conflict_rate", "", "", float(np.mean(cosines < 0))
         yield "condition_number", "", "", _condition_number(norms, cosines)
@@ -61,6 +64,17 @@ def quantities(tasks: Sequence[str], row: NDArray[np.float32]) -> Iterator[Quant
 def of_tasks(name: str, tasks: Sequence[str], values: Iterable[float]) -> Iterator[Quantity]:
     """Yields a quantity that every task has."""
     return ((name, task, "", value) for task, value in zip(tasks, values, strict=True))
+
+
+def _similarity(one: float, other: float) -> float:
+    """Returns 2ab / (a^2 + b^2), 0 where both are 0.
+
+    >>> round(_similarity(18.0**0.5, 38.0**0.5), 5)
+    0.93405
+    """
+    larger = max(one, other)
+    ratio = min(one, other) / larger if larger else 0.0  # the squares of 1e-200 would be 0
+    return 2 * ratio / (1 + ratio**2)
 
 
 def _condition_number(norms: NDArray[np.float64], cosines: NDArray[np.float64]) -> float:

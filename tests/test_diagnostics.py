@@ -69,6 +69,9 @@ def test_norms_and_cosines_are_those_before_the_update(tmp_path: Path, mode: str
         assert value == pytest.approx(cosine, abs=1e-5)
         (rate,) = now.filter(pl.col("quantity") == "conflict_rate")["value"]
         assert rate == float(cosine < 0)
+        (similarity,) = now.filter(pl.col("quantity") == "magnitude_similarity")["value"]
+        expected = 2 * np.sqrt((left @ left) * (right @ right)) / (left @ left + right @ right)
+        assert similarity == pytest.approx(expected, rel=1e-5)
         (condition,) = now.filter(pl.col("quantity") == "condition_number")["value"]
         assert condition == pytest.approx(np.linalg.cond(np.stack([left, right])), rel=1e-4)
 
@@ -121,7 +124,8 @@ def test_quantities_of_a_row() -> None:
     assert values["cosine", "a", "b"] == -1
     assert values["conflict_rate", "", ""] == pytest.approx(2 / 3)
     assert values["condition_number", "", ""] == np.inf
-    assert len(found) == 3 + 3 + 3 + 2
+    assert values["magnitude_similarity", "a", "b"] == pytest.approx(0.6)  # 2 * 3 * 1 / (9 + 1)
+    assert len(found) == 3 + 3 + 3 + 3 + 2
     assert [name for name, *_ in quantities(["a"], np.ones(2, np.float32))] == ["weight", "gradient_norm"]
 
 

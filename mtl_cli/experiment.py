@@ -1,11 +1,13 @@
 """One run from config to files. This is the map of the program: data, model, step, program, loop, report."""
 
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 
@@ -30,14 +32,49 @@ class Run:
     """A run that is ready to train."""
 
     config: Config
-    folder: Path
     dataset: Dataset
-    device: str
     network: Network
     loop: Loop
     state: State
     one_draw: Arrays
     """What the first iteration draws, for its shapes and to compile with."""
+
+    @contextmanager
+    def open(self, folder: Path, progress: Progress) -> Iterator[Files]:
+        """Begins the run's files, and its progress."""
+        progress.state = progress.best = self.state
+        with ExitStack() as opened:
+            losses = opened.enter_context(LossesCsv(folder, list(self.dataset.tasks), self.config.log.every))
+            observes = self.config.diagnostics.every is not None
+            diagnostics = opened.enter_context(DiagnosticsCsv(folder)) if observes else None
+            yield Files(losses, MetricsCsv(folder), diagnostics)
+
+    def finish(self, folder: Path, progress: Progress, metrics_csv: MetricsCsv) -> dict[str, Metrics]:
+        """Evaluates what selection chose, saves it, and returns the metrics by split."""
+        dataset, program = self.dataset, self.loop.program
+        chosen = progress.best_iteration or progress.iterations
+        metrics = {"train": progress.recent.metrics(dataset.tasks)}
+        metrics_csv.write(progress.iterations, "train", metrics["train"])
+        if dataset.train is not None:
+            when = f"on the training split after iteration {chosen}"
+            found = evaluate(program, dataset, progress.best, dataset.train, when)
+            fitted = {task: {k: v for k, v in of.items() if k != "loss"} for task, of in found.items()}
+            metrics["train"] = {task: of | fitted[task] for task, of in metrics["train"].items()}
+            metrics_csv.write(chosen, "train", fitted)
+        if progress.val:
+            metrics["val"] = progress.val
+        if "test" in dataset.splits:
+            when = f"on the test split after iteration {chosen}"
+            metrics["test"] = evaluate(program, dataset, progress.best, dataset.splits["test"], when)
+            metrics_csv.write(chosen, "test", metrics["test"])
+        self.network.assign(progress.best.params)
+        beside = folder / "model.partial.keras"
+        with allowing_any_column():
+            predictor(self.network, dataset).save(beside)
+        beside.replace(folder / "model.keras")
+        if dataset.schema is not None:
+            write_json(folder / "columns.json", dataset.schema)
+        return metrics
 
 
 def load(config: Config) -> Dataset:
@@ -95,34 +132,58 @@ def run(
     with view.busy("loading TensorFlow"):
         device = start(config.device)
         interrupt.let_through()  # what a signal raises during an import may be lost in a callback of Python's
-    progress, metrics = Progress(), {}
-    status: str | None = "failed"
-    message = None
-    try:
+    record = Record(config, folder, overrides, device, begun)
+    with record, ExitStack() as shown:
+        shown.callback(view.stop)
         with view.busy("building the network"):
-            ready = _prepare(config, dataset, folder, device, interrupt)
+            ready = prepare(config, dataset, device)
             interrupt.let_through()
         view.start(plan(config, dataset, ready.network, ready.loop.draws, device, folder))
-        metrics = _train(ready, progress, view)
-        status = "stopped" if progress.stopped else "finished"
-    except KeyboardInterrupt:
-        status = "stopped"
-        raise
-    except InputError:
-        status = None
-        raise
-    except BaseException as error:
-        message = str(error) or type(error).__name__
-        raise
-    finally:
-        view.stop()
-        summary = {"status": status, "error": message}
-        summary |= _summary(progress, time.perf_counter() - begun, metrics)
-        summary |= _provenance(config, overrides, device)
-        if status is not None:
-            write_json(folder / "summary.json", summary)
-    view.end(ending(config, summary, folder))
-    return summary
+        with quiet():
+            ready.loop.program.train(ready.state, ready.loop.constants, ready.loop.resident, ready.one_draw)
+        with ready.open(folder, record.progress) as files:
+            ready.loop.train(record.progress, files, view, interrupt)
+        record.finish(ready.finish(folder, record.progress, files.metrics))
+    view.end(ending(config, record.summary, folder))
+    return record.summary
+
+
+class Record:
+    """How a run went, for summary.json, which is written when the block ends, also if it fails."""
+
+    def __init__(self, config: Config, folder: Path, overrides: list[str], device: str, begun: float) -> None:
+        """Takes what the summary says of where the run came from; `begun` is on the performance counter."""
+        self.progress = Progress()
+        self.summary: dict[str, Any] = {}
+        self._config = config
+        self._folder = folder
+        self._overrides = overrides
+        self._device = device
+        self._begun = begun
+        self._metrics: dict[str, Metrics] = {}
+
+    def __enter__(self) -> Self:
+        """Returns the record."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Writes summary.json, unless the input was wrong: then there was no run."""
+        if isinstance(error, InputError):
+            return
+        status = "stopped" if self.progress.stopped else "finished"
+        message = None
+        if isinstance(error, KeyboardInterrupt):
+            status = "stopped"
+        elif error is not None:
+            status, message = "failed", str(error) or type(error).__name__
+        self.summary = {"status": status, "error": message}
+        self.summary |= _summary(self.progress, time.perf_counter() - self._begun, self._metrics)
+        self.summary |= _provenance(self._config, self._overrides, self._device)
+        write_json(self._folder / "summary.json", self.summary)
+
+    def finish(self, metrics: dict[str, Metrics]) -> None:
+        """Takes the metrics by split."""
+        self._metrics = metrics
 
 
 def _summary(progress: Progress, seconds: float, metrics: dict[str, Metrics]) -> dict[str, Any]:
@@ -152,8 +213,12 @@ def _provenance(config: Config, overrides: list[str], device: str) -> dict[str, 
     }
 
 
-def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, interrupt: Interrupt) -> Run:
-    """Builds everything up to the first iteration."""
+def prepare(config: Config, dataset: Dataset, device: str) -> Run:
+    """Builds everything up to the first iteration.
+
+    Raises:
+        InputError: The network doesn't fit the rest.
+    """
     network = config.model.build(dataset.entry, dataset.tasks, config.seed)
     if not network.shared and (config.weighting.asks_gradients or config.diagnostics.every is not None):
         asking = (
@@ -189,51 +254,8 @@ def _prepare(config: Config, dataset: Dataset, folder: Path, device: str, interr
         resident=keras.tree.map_structure(tf.constant, dataset.resident),
         steps=config.steps,
         selection=selection,
-        stop_asked=interrupt,
     )
-    return Run(config, folder, dataset, device, network, loop, state, one_draw)
-
-
-def _train(ready: Run, progress: Progress, view: View) -> dict[str, Metrics]:
-    """Trains, writing files as it goes, and returns the metrics by split of what selection chose."""
-    progress.state = progress.best = ready.state
-    with quiet():
-        ready.loop.compile(ready.state, ready.one_draw)
-    with ExitStack() as opened:
-        losses = opened.enter_context(LossesCsv(ready.folder, list(ready.dataset.tasks), ready.config.log.every))
-        observes = ready.config.diagnostics.every is not None
-        diagnostics = opened.enter_context(DiagnosticsCsv(ready.folder)) if observes else None
-        files = Files(losses, MetricsCsv(ready.folder), diagnostics)
-        ready.loop.train(progress, files, view)
-    return _finish(ready, progress, files.metrics)
-
-
-def _finish(ready: Run, progress: Progress, metrics_csv: MetricsCsv) -> dict[str, Metrics]:
-    """Evaluates what selection chose, saves it, and returns the metrics by split."""
-    chosen = progress.best_iteration or progress.iterations
-    metrics = {"train": progress.recent.metrics(ready.dataset.tasks)}
-    metrics_csv.write(progress.iterations, "train", metrics["train"])
-    if ready.dataset.train is not None:
-        when = f"on the training split after iteration {chosen}"
-        found = evaluate(ready.loop.program, ready.dataset, progress.best, ready.dataset.train, when)
-        fitted = {task: {k: v for k, v in of.items() if k != "loss"} for task, of in found.items()}
-        metrics["train"] = {task: of | fitted[task] for task, of in metrics["train"].items()}
-        metrics_csv.write(chosen, "train", fitted)
-    if progress.val:
-        metrics["val"] = progress.val
-    if "test" in ready.dataset.splits:
-        test = ready.dataset.splits["test"]
-        when = f"on the test split after iteration {chosen}"
-        metrics["test"] = evaluate(ready.loop.program, ready.dataset, progress.best, test, when)
-        metrics_csv.write(chosen, "test", metrics["test"])
-    ready.network.assign(progress.best.params)
-    beside = ready.folder / "model.partial.keras"
-    with allowing_any_column():
-        predictor(ready.network, ready.dataset).save(beside)
-    beside.replace(ready.folder / "model.keras")
-    if ready.dataset.schema is not None:
-        write_json(ready.folder / "columns.json", ready.dataset.schema)
-    return metrics
+    return Run(config, dataset, network, loop, state, one_draw)
 
 
 def predictor(network: Network, dataset: Dataset) -> Any:

@@ -21,7 +21,7 @@ from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Draws, Mode, State
 from mtl_cli.observing import of_tasks, quantities
 from mtl_cli.optimizers import Optimizer
-from mtl_cli.program import Program
+from mtl_cli.program import Program, Trained
 from mtl_cli.records import DiagnosticsCsv, Files, Metrics
 from mtl_cli.tasks import HIGHER_IS_BETTER, NO_LOSS, Task
 
@@ -75,6 +75,8 @@ class Progress:
     """How often each task's training rows were seen, on average."""
     picks: dict[str, int] = field(default_factory=dict)
     """How many iterations picked each task; nothing where every iteration trains all."""
+    waited: int = 0
+    """Evaluations since the best one."""
     stopped: bool = False
     """Somebody asked for an end before the last iteration."""
 
@@ -85,7 +87,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Loop:
-    """One run's training, with all it needs."""
+    """The host's side of one run's training, with all it needs."""
 
     program: Program
     mode: Mode
@@ -97,58 +99,85 @@ class Loop:
     """The dataset's, as tensors."""
     steps: int
     selection: Selection
-    stop_asked: Callable[[], bool]
 
-    def compile(self, state: State, one_draw: Arrays) -> None:
-        """Compiles the program, if no run did before, by training one iteration on `one_draw` and forgetting it."""
-        self.program.train(state, self.constants, self.resident, one_draw)
+    def goes_on(self, progress: Progress) -> bool:
+        """Tells whether there are iterations left, and patience."""
+        return progress.iterations < self.steps and not (progress.stopped or progress.waited == self.selection.patience)
 
-    def train(self, progress: Progress, files: Files, view: View) -> None:
+    def upcoming(self, progress: Progress, length: int) -> NDArray[np.int64]:
+        """Returns the iterations of the next chunk, which ends with the next evaluation at the latest."""
+        first, until = progress.iterations + 1, self.steps
+        if "val" in self.dataset.splits:
+            until = min(until, -(-first // self.selection.every) * self.selection.every)
+        return np.arange(first, min(until, first + length - 1) + 1)
+
+    def draw(self, iterations: NDArray[np.int64]) -> Arrays:
+        """Draws on the host what the iterations need."""
+        return draw(self.mode, self.optimizer, self.draws, iterations, self.steps)
+
+    def train(self, progress: Progress, files: Files, view: View, stop_asked: Callable[[], bool]) -> None:
         """Trains to the last iteration, to the end of the patience, or until asked to stop.
 
         Raises:
             RunFailed: A loss or a parameter became NaN or infinite. Everything up to it is written.
         """
-        pace, begun = _Pace(self.program.capacity), time.perf_counter()
-        val, waited = self.dataset.splits.get("val"), 0
-        while progress.iterations < self.steps and not (progress.stopped or waited == self.selection.patience):
+        pace, begun, before = Pace(self.program.capacity), time.perf_counter(), progress.seconds
+        while self.goes_on(progress):
             chunk_begun = time.perf_counter()
-            iterations = self._chunk(progress.iterations + 1, pace.length)
-            drawn = draw(self.mode, self.optimizer, self.draws, iterations, self.steps)
-            state, losses, seen = self.program.train(progress.state, self.constants, self.resident, drawn)
-            good, picks = _finite_rows(losses), drawn.get("pick")
-            done = iterations[: good + 1], losses[: good + 1], None if picks is None else picks[: good + 1]
-            files.losses.write(*done, last=good < len(iterations))
-            view.losses(*done)
-            progress.recent.add(*done[1:])
-            if files.diagnostics is not None:
-                self._diagnose(files.diagnostics, progress, done[0], seen[drawn["observed"]], done[2])
-            if done[2] is not None:
-                progress.count(self.dataset.tasks, done[2])
-            progress.state, progress.iterations = state, int(done[0][-1])
-            progress.epochs = self.draws.stream.epochs()
-            progress.seconds = time.perf_counter() - begun
+            iterations = self.upcoming(progress, pace.length)
+            drawn = self.draw(iterations)
+            trained = self.program.train(progress.state, self.constants, self.resident, drawn)
+            self.take(progress, files, view, iterations, drawn, trained)
+            progress.seconds = before + time.perf_counter() - begun
             pace.measure(len(iterations), time.perf_counter() - chunk_begun)
-            if good < len(iterations):
-                raise RunFailed(_diverged(list(self.dataset.tasks), progress.iterations, losses[good]))
-            if val is not None and self._evaluates(progress.iterations):
-                _refuse_diverged(progress)
-                metrics = self._evaluate(state, val, progress.iterations)
-                files.metrics.write(progress.iterations, "val", metrics)
-                view.evaluated("val", metrics)
-                waited = 0 if self._select(progress, metrics) else waited + 1
-            progress.stopped = self.stop_asked() and progress.iterations < self.steps
+            progress.stopped = stop_asked() and progress.iterations < self.steps
+        self.end(progress)
+        progress.seconds = before + time.perf_counter() - begun
+
+    def take(
+        self,
+        progress: Progress,
+        files: Files,
+        view: View,
+        iterations: NDArray[np.int64],
+        drawn: Arrays,
+        trained: Trained,
+    ) -> None:
+        """Writes, shows and counts what came of a chunk, and evaluates where it is time to.
+
+        Raises:
+            RunFailed: A loss or a parameter became NaN or infinite. Everything up to it is written.
+        """
+        losses, picks = trained.losses, drawn.get("pick")
+        good = _finite_rows(losses)
+        done = iterations[: good + 1], losses[: good + 1], None if picks is None else picks[: good + 1]
+        files.losses.write(*done, last=good < len(iterations))
+        view.losses(*done)
+        progress.recent.add(*done[1:])
+        if files.diagnostics is not None:
+            self._diagnose(files.diagnostics, progress, done[0], trained.seen[drawn["observed"]], done[2])
+        if done[2] is not None:
+            progress.count(self.dataset.tasks, done[2])
+        progress.state, progress.iterations = trained.state, int(done[0][-1])
+        progress.epochs = self.draws.stream.epochs()
+        if good < len(iterations):
+            raise RunFailed(_diverged(list(self.dataset.tasks), progress.iterations, losses[good]))
+        if "val" in self.dataset.splits and self._evaluates(progress.iterations):
+            _refuse_diverged(progress)
+            metrics = self._evaluate(progress.state, self.dataset.splits["val"], progress.iterations)
+            files.metrics.write(progress.iterations, "val", metrics)
+            view.evaluated("val", metrics)
+            progress.waited = 0 if self._select(progress, metrics) else progress.waited + 1
+
+    def end(self, progress: Progress) -> None:
+        """Chooses the last state where nothing was compared.
+
+        Raises:
+            RunFailed: A parameter became NaN or infinite.
+        """
         _refuse_diverged(progress)
         if progress.best_iteration is None:
             progress.best = progress.state
-        progress.seconds = time.perf_counter() - begun
-
-    def _chunk(self, first: int, length: int) -> NDArray[np.int64]:
-        """Returns the iterations of the next chunk, which ends with the next evaluation at the latest."""
-        until = self.steps
-        if "val" in self.dataset.splits:
-            until = min(until, -(-first // self.selection.every) * self.selection.every)
-        return np.arange(first, min(until, first + length - 1) + 1)
 
     def _diagnose(
         self,
@@ -253,7 +282,7 @@ class Recent:
         return means
 
 
-class _Pace:
+class Pace:
     """How many iterations the next chunk gets: as many as fit between two refreshes of the terminal."""
 
     def __init__(self, capacity: int) -> None:

@@ -2,12 +2,13 @@
 
     train_chunk(state, numbers, resident, drawn, count) -> state, losses
 
-It is a pure function. Everything that changes no shape is an argument, so that a run with other numbers (seed, weights,
-learning rate, a method's constants) uses the same compiled program; `signature` says which runs can.
+and the same mapped over the runs of a sweep. It is a pure function. Everything that changes no shape is an argument,
+so that a run with other numbers (seed, weights, learning rate, a method's constants) uses the same compiled program;
+`signature` says which runs can.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ from mtl_cli.weighting.base import Weighting
 
 ALIGNMENT: Final = 64
 """In bytes."""
+MAX_BYTES_TOGETHER: Final = 128 * 2**20
+"""The most memory that what the host draws at once for several runs may take."""
 
 
 class Trained(NamedTuple):
@@ -43,19 +46,21 @@ class Program:
     def __init__(
         self, network: Network, dataset: Dataset, tree: Mapping[str, Any], one_draw: Arrays, device: str
     ) -> None:
-        self.capacity = capacity_of(sum(array.nbytes for array in one_draw.values()))
+        self.capacity = capacity_of(_bytes(one_draw))
         self.traces = 0
-        self._host = {key: _aligned((self.capacity, *array.shape[1:]), array.dtype) for key, array in one_draw.items()}
-        """Memory that stays, since fresh pages cost more than what is written into them."""
         self._network = network
         self._feed = dataset.feed
         self._tree = tree
+        self._one_draw = one_draw
         self._device = device
         self._tasks = len(dataset.tasks)
         self._seen = observing.width(self._tasks) if "observed" in one_draw else 0
+        self._width = 1 + self._tasks + self._seen
+        self._memory = _Memory(one_draw, self.capacity)
         self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
         self._compiled: Any = None
         """`_train` for the only shapes it gets, which spares it to look at them in each call."""
+        self._together: dict[tuple[int, bool], Together] = {}
         self._infer = tf.function(network.inferred, autograph=False, reduce_retracing=True)
 
     def train(self, state: State, values: Mapping[str, Tensor], resident: Any, drawn: Arrays) -> Trained:
@@ -71,53 +76,168 @@ class Program:
             What came of them.
         """
         count = len(drawn["learning_rate"])
-        tensors = {}
-        for key, array in drawn.items():
-            self._host[key][:count] = array
-            # without a copy on a CPU; a new handle in each call, because a GPU keeps the copy it made of an old one
-            tensors[key] = tf.experimental.dlpack.from_dlpack(self._host[key].__dlpack__())
+        self._memory.fill(drawn)
         with tf.device(self._device):
-            arguments = (state, values, resident, tensors, tf.constant(count, tf.int32))
+            arguments = (state, values, resident, self._memory.tensors(), tf.constant(count, tf.int32))
             self._compiled = self._compiled or self._train.get_concrete_function(*arguments)
             new, rows = self._compiled(*arguments)
         losses, seen = np.split(rows.numpy()[:count], [1 + self._tasks], axis=1)
         return Trained(new, losses, seen)
+
+    def together(self, runs: int, *, own_rows: bool) -> "Together":
+        """Returns the program mapped over so many runs, which have resident rows of their `own` or share them."""
+        key = runs, own_rows
+        if key not in self._together:
+            self._together[key] = Together(
+                self.step, self._width, self._one_draw, runs, own_rows=own_rows, device=self._device
+            )
+        return self._together[key]
 
     def predict(self, state: State, features: Tensor) -> dict[str, Tensor]:
         """Returns every task's raw outputs in inference, [rows, U]."""
         with tf.device(self._device):
             return dict(self._infer(state.params, features))
 
-    def _chunk(
-        self,
-        state: State,
-        values: Mapping[str, Tensor],
-        resident: Any,
-        drawn: Mapping[str, Tensor],
-        count: Tensor,
+    def step(
+        self, state: State, values: Mapping[str, Tensor], resident: Any, batch: Mapping[str, Tensor], *, mapped: bool
     ) -> tuple[State, Tensor]:
-        self.traces += 1
+        """Returns the state after one iteration, and its losses with what it lets be seen; a pure function.
+
+        Args:
+            state: The state before it.
+            values: The numbers.
+            resident: The dataset's resident tensors.
+            batch: What the host drew for it.
+            mapped: Whether this is one of several runs.
+        """
         tree = bind(self._tree, values)
         mode: Mode = tree["mode"]
-        parts = make_parts(self._network, self._feed, tree)
+        parts, params, drawn = make_parts(self._network, self._feed, tree), state.params, dict(batch)
+        step = mode.mapped_step if mapped else mode.step
+        state, row, weights_T = step(parts, state, resident, drawn, drawn.pop("learning_rate"))
+        if not self._seen:
+            return state, row
 
-        def body(k: Tensor, state: State, losses: Any) -> tuple[Tensor, State, Any]:
-            batch = {key: array[k] for key, array in drawn.items()}
-            learning_rate, params = batch.pop("learning_rate"), state.params
-            state, row, weights_T = mode.step(parts, state, resident, batch, learning_rate)
-            if self._seen:
+        def look() -> Tensor:
+            return observing.observed(parts, params, mode.rows_of_all(parts, resident, drawn), drawn, weights_T)
 
-                def look() -> Tensor:
-                    rows = mode.rows_of_all(parts, resident, batch)
-                    return observing.observed(parts, params, rows, batch, weights_T)
+        seen = tf.cond(drawn["observed"], look, lambda: tf.zeros([self._seen]))
+        return state, tf.concat([row, seen], axis=0)
 
-                seen = tf.cond(batch["observed"], look, lambda: tf.zeros([self._seen]))
-                row = tf.concat([row, seen], axis=0)
-            return k + 1, state, losses.write(k, row)
+    def _chunk(
+        self, state: State, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[str, Tensor], count: Tensor
+    ) -> tuple[State, Tensor]:
+        self.traces += 1
 
-        rows = tf.TensorArray(tf.float32, self.capacity, element_shape=[1 + self._tasks + self._seen])
-        _, state, rows = tf.while_loop(lambda k, *_: k < count, body, (tf.constant(0), state, rows))
-        return state, rows.stack()
+        def step(state: State, batch: Mapping[str, Tensor]) -> tuple[State, Tensor]:
+            return self.step(state, values, resident, batch, mapped=False)
+
+        return _repeated(step, state, drawn, count, [self._width])
+
+
+class Together:
+    """A program mapped over R runs: in every iteration each makes one of its own."""
+
+    def __init__(
+        self,
+        step: Callable[..., tuple[State, Tensor]],
+        width: int,
+        one_draw: Arrays,
+        runs: int,
+        *,
+        own_rows: bool,
+        device: str,
+    ) -> None:
+        self.capacity = capacity_of(runs * _bytes(one_draw), MAX_BYTES_TOGETHER)
+        self.traces = 0
+        self._step = step
+        self._width = width
+        self._runs = runs
+        self._own_rows = own_rows
+        self._device = device
+        self._memory = _Memory(one_draw, self.capacity, runs)
+        self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
+
+    def train(
+        self, states: State, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[int, Arrays]
+    ) -> tuple[State, NDArray[np.float32]]:
+        """Runs the next n iterations of each run.
+
+        Args:
+            states: The states before them, each tensor [R, ...].
+            values: The runs' numbers, [R].
+            resident: The resident tensors, [R, ...] if the runs have their own.
+            drawn: By the run's place, what the host drew for it, each array [n, ...]. A place without a run trains on
+                what was there before, for nothing.
+
+        Returns:
+            The states after them, and their losses [n, R, 1 + T].
+        """
+        for place, arrays in drawn.items():
+            self._memory.fill(arrays, place)
+        count = len(next(iter(drawn.values()))["learning_rate"])
+        with tf.device(self._device):
+            states, rows = self._train(states, values, resident, self._memory.tensors(), tf.constant(count, tf.int32))
+        return states, rows.numpy()[:count]
+
+    def _chunk(
+        self, states: State, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[str, Tensor], count: Tensor
+    ) -> tuple[State, Tensor]:
+        self.traces += 1
+        own = {"resident": resident} if self._own_rows else {}
+
+        def step_of_one(of_run: Mapping[str, Any]) -> tuple[State, Tensor]:
+            rows = of_run.get("resident", resident)
+            return self._step(of_run["state"], of_run["values"], rows, of_run["batch"], mapped=True)
+
+        def step(states: State, batches: Mapping[str, Tensor]) -> tuple[State, Tensor]:
+            of_runs = {"state": states, "values": values, "batch": batches, **own}
+            mapped: tuple[State, Tensor] = tf.vectorized_map(step_of_one, of_runs, fallback_to_while_loop=False)
+            return mapped
+
+        return _repeated(step, states, drawn, count, [self._runs, self._width])
+
+
+def _repeated(
+    step: Callable[[State, Mapping[str, Tensor]], tuple[State, Tensor]],
+    state: State,
+    drawn: Mapping[str, Tensor],
+    count: Tensor,
+    shape: list[int],
+) -> tuple[State, Tensor]:
+    """Returns the state after `count` steps, each on its part of what was drawn, and the rows that they gave."""
+    capacity = drawn["learning_rate"].shape[0]
+
+    def body(k: Tensor, state: State, rows: Any) -> tuple[Tensor, State, Any]:
+        state, row = step(state, {key: array[k] for key, array in drawn.items()})
+        return k + 1, state, rows.write(k, row)
+
+    rows = tf.TensorArray(tf.float32, capacity, element_shape=shape)
+    _, state, rows = tf.while_loop(lambda k, *_: k < count, body, (tf.constant(0), state, rows))
+    return state, rows.stack()
+
+
+class _Memory:
+    """Host memory for what is drawn for a chunk. It stays: fresh pages cost more than what is written into them."""
+
+    def __init__(self, one_draw: Arrays, capacity: int, *runs: int) -> None:
+        self._arrays = {
+            key: _aligned((capacity, *runs, *array.shape[1:]), array.dtype) for key, array in one_draw.items()
+        }
+
+    def fill(self, drawn: Arrays, place: int | None = None) -> None:
+        """Copies what was drawn for n iterations, of the run at a place."""
+        for key, array in drawn.items():
+            memory = self._arrays[key][: len(array)]
+            (memory if place is None else memory[:, place])[...] = array
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Returns all of it: on a CPU without a copy; a GPU keeps the copy of a handle, so that these are new ones."""
+        return {key: tf.experimental.dlpack.from_dlpack(array.__dlpack__()) for key, array in self._arrays.items()}
+
+
+def _bytes(one_draw: Arrays) -> int:
+    return sum(array.nbytes for array in one_draw.values())
 
 
 def make_parts(network: Network, feed: Any, tree: Mapping[str, Any]) -> Parts:

@@ -13,7 +13,6 @@ from mtl_cli.backend import start, tf
 from mtl_cli.config import Config, parse
 from mtl_cli.console import View
 from mtl_cli.experiment import load, run
-from mtl_cli.interrupt import Interrupt
 from mtl_cli.loop import draw
 from mtl_cli.observing import quantities
 from tests.conftest import MtlTrain
@@ -33,7 +32,7 @@ def diagnosed(folder: Path, *overrides: str) -> tuple[pl.DataFrame, bytes]:
 
 def gradients(config: Config, folder: Path, iteration: int) -> list[Any]:
     """Returns each task's gradient on the shared parameters before an iteration, a vector each, one tape a task."""
-    ready = experiment._prepare(config, load(config), folder, start("cpu"), Interrupt())
+    ready = experiment.prepare(config, load(config), start("cpu"))
     loop, state = ready.loop, ready.state
     drawn = draw(loop.mode, loop.optimizer, loop.draws, np.arange(1, iteration + 1), config.steps)
     if iteration > 1:

@@ -13,7 +13,6 @@ from omegaconf import OmegaConf
 from mtl_cli import experiment
 from mtl_cli.backend import start, tf
 from mtl_cli.config import parse
-from mtl_cli.interrupt import Interrupt
 from mtl_cli.loop import draw
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -43,7 +42,7 @@ def ours(overrides: list[str], folder: Path) -> Ours:
         composed = compose("config", [*overrides, f"steps={STEPS}", "seed=7", "device=cpu"])
     plain: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
     config = parse(plain)
-    ready = experiment._prepare(config, experiment.load(config), folder, start(config.device), Interrupt())
+    ready = experiment.prepare(config, experiment.load(config), start(config.device))
     program, state = ready.loop.program, ready.state
     weights = [parameter.numpy() for parameter in state.params.all()]
     drawn = draw(config.mode, config.optimizer, ready.loop.draws, np.arange(1, STEPS + 1), STEPS)

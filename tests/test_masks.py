@@ -12,8 +12,7 @@ from sklearn import metrics as sk
 
 from mtl_cli.backend import start, tf
 from mtl_cli.data.rows import RowsDataset
-from mtl_cli.experiment import _prepare, load
-from mtl_cli.interrupt import Interrupt
+from mtl_cli.experiment import load, prepare
 from tests.conftest import MtlTrain
 from tests.test_conf import composed
 
@@ -48,7 +47,7 @@ def holes(tmp_path: Path) -> pl.DataFrame:
 def of_batch(dataset: RowsDataset, rows: NDArray[np.int32], tasks: list[str]) -> tuple[dict[str, float], Any]:
     """Returns the tasks' losses on a batch, and the gradients of their sum."""
     config = composed("data=table", "data.path=x.csv", *TASKS, "model.activation=tanh")
-    ready = _prepare(config, dataset, Path(), start("cpu"), Interrupt())
+    ready = prepare(config, dataset, start("cpu"))
     from mtl_cli.program import make_parts, settings_tree
 
     tree = settings_tree(config.mode, config.model, config.weighting, config.optimizer, dataset.tasks)

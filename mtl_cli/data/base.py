@@ -36,9 +36,9 @@ def generator(seed: int, purpose: int, *which: int) -> np.random.Generator:
     return np.random.default_rng([seed, purpose, *which])
 
 
-def capacity_of(bytes_an_iteration: int) -> int:
-    """Returns how many iterations the host draws for at once when each takes this much."""
-    return max(1, min(MAX_ITERATIONS, MAX_BYTES // max(bytes_an_iteration, 1)))
+def capacity_of(bytes_an_iteration: int, most: int = MAX_BYTES) -> int:
+    """Returns how many iterations the host draws for at once when each takes this much, and all at most `most`."""
+    return max(1, min(MAX_ITERATIONS, most // max(bytes_an_iteration, 1)))
 
 
 class Rows(NamedTuple):

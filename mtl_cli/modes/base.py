@@ -195,6 +195,12 @@ class Mode(Settings, ABC):
         those of the update of the shared parameters, NaN where it is no weighted sum.
         """
 
+    def mapped_step(
+        self, parts: Parts, state: State, resident: Resident, batch: Batch, learning_rate: Tensor
+    ) -> tuple[State, Tensor, Tensor]:
+        """Returns the same as `step`, in a form that `tf.vectorized_map` can map over runs."""
+        return self.step(parts, state, resident, batch, learning_rate)
+
     @abstractmethod
     def rows_of_all(self, parts: Parts, resident: Resident, batch: Batch) -> list[Rows]:
         """Returns rows of all tasks in an iteration that is diagnosed."""

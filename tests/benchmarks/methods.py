@@ -29,7 +29,6 @@ from mtl_cli.backend import start, tf
 from mtl_cli.config import FAMILIES, Config, parse
 from mtl_cli.console import View
 from mtl_cli.gradients import TaskGradients
-from mtl_cli.interrupt import Interrupt
 from mtl_cli.program import make_parts
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -134,7 +133,7 @@ def print_backward(rounds: int, folder: Path) -> None:
 
 def _passes(settings: Config, folder: Path) -> list[Callable[[], Any]]:
     """Returns a forward pass alone, with the gradient of the sum, and with the gradient of every task; 200 in a row."""
-    ready = experiment._prepare(settings, experiment.load(settings), folder, start("cpu"), Interrupt())
+    ready = experiment.prepare(settings, experiment.load(settings), start("cpu"))
     parts = make_parts(ready.network, ready.dataset.feed, ready.loop.program._tree)
     drawn = {key: tf.constant(array[0]) for key, array in ready.one_draw.items()}
 

@@ -1,0 +1,97 @@
+"""Runs trained together, in one program mapped over them, against each trained alone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mtl_cli.backend import keras, start, tf
+from mtl_cli.config import FAMILIES
+from mtl_cli.experiment import Run, load, prepare
+from tests.test_conf import composed
+
+STEPS = 200
+DIGITS = [
+    "data=digits", "data.examples={train: 300, val: 20, test: 20}", "batch_size=8", "model.shared_layers=[12]",
+    "model.task_layers=[6]", "model.dropout=0.2", "model.l2=1e-4",
+]  # fmt: skip
+OPTIMIZERS = [f"optimizer={cls.model_fields['name'].default}" for cls in FAMILIES["optimizer"]]
+LOSS_WEIGHTINGS = [
+    f"weighting={cls.model_fields['name'].default}"
+    for cls in FAMILIES["weighting"]
+    if not getattr(cls, "asks_gradients", True)
+]
+
+
+def ready(*overrides: str) -> Run:
+    config = composed(f"steps={STEPS}", *overrides)
+    return prepare(config, load(config), start("cpu"))
+
+
+def alone(run: Run) -> tuple[Any, np.ndarray[Any, Any]]:
+    """Returns the last state, and the losses [n, 1 + T]."""
+    loop, state, rows, done = run.loop, run.state, [], 0
+    while done < STEPS:
+        count = min(loop.program.capacity, STEPS - done)
+        drawn = loop.draw(np.arange(done + 1, done + count + 1))
+        trained = loop.program.train(state, loop.constants, loop.resident, drawn)
+        state, done = trained.state, done + count
+        rows.append(trained.losses)
+    return state, np.concatenate(rows)
+
+
+def together(runs: Sequence[Run], *, own_rows: bool) -> tuple[Any, np.ndarray[Any, Any]]:
+    """Returns the last states [R, ...], and the losses [n, R, 1 + T]."""
+
+    def stack(parts: Sequence[Any]) -> Any:
+        return keras.tree.map_structure(lambda *of_runs: tf.stack(of_runs), *parts)
+
+    states, values = stack([run.state for run in runs]), stack([run.loop.constants for run in runs])
+    resident = stack([run.loop.resident for run in runs]) if own_rows else runs[0].loop.resident
+    program, rows, done = runs[0].loop.program.together(len(runs), own_rows=own_rows), [], 0
+    while done < STEPS:
+        count = min(program.capacity, STEPS - done)
+        drawn = {i: run.loop.draw(np.arange(done + 1, done + count + 1)) for i, run in enumerate(runs)}
+        states, losses = program.train(states, values, resident, drawn)
+        done += count
+        rows.append(losses)
+    assert program.traces == 1
+    return states, np.concatenate(rows)
+
+
+def compared(overrides: Sequence[str], *variants: Sequence[str], rtol: float) -> None:
+    """Trains the variants together, and those of the first and last place alone."""
+    runs = [ready(*overrides, *variant) for variant in variants]
+    assert len({id(run.loop.program) for run in runs}) == 1
+    states, losses = together(runs, own_rows=bool(runs[0].loop.resident))
+    for place in (0, len(runs) - 1):
+        fresh = ready(*overrides, *variants[place])
+        state, expected = alone(fresh)
+        np.testing.assert_allclose(losses[:, place], expected, rtol=rtol, atol=1e-6)
+        for one, of_all in zip(keras.tree.flatten(state.params), keras.tree.flatten(states.params), strict=True):
+            np.testing.assert_allclose(of_all[place], one, rtol=10 * rtol, atol=1e-6)
+    assert np.abs(losses[:, 0] - losses[:, -1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("mode", ["mode=joint", "mode=alternating", "mode=alternating mode.optimizer_scope=shared"])
+def test_every_mode_and_optimizer(mode: str, optimizer: str) -> None:
+    """With other seeds, data, shares and learning rates, dropout and L2; the picks are the draws' and thus the same."""
+    share = "weight" if mode == "mode=joint" else "prob"
+    variants = [
+        (f"seed={i}", f"tasks.left.{share}={0.2 + 0.2 * i}", f"optimizer.learning_rate={2.0**i * 1e-3}")
+        for i in range(3)
+    ]
+    compared([*DIGITS, *mode.split(), optimizer], *variants, rtol=2e-6)
+
+
+@pytest.mark.parametrize("weighting", LOSS_WEIGHTINGS)
+def test_every_weighting_of_losses(weighting: str) -> None:
+    compared([*DIGITS, weighting], ("seed=1",), ("seed=2", "optimizer.learning_rate=0.003"), rtol=2e-6)
+
+
+@pytest.mark.parametrize("mode", ["joint", "alternating"])
+def test_the_source_article(mode: str) -> None:
+    """Without resident rows."""
+    compared([f"experiment=seed_{mode}"], *[(f"seed={i}",) for i in range(5)], rtol=2e-6)

@@ -71,6 +71,16 @@ class Diagnostics(Settings):
     every: Count | None = None
 
 
+class Sweep(Settings):
+    """How the jobs of a sweep are trained."""
+
+    runs_at_once: Count | None = None
+    baselines: bool = False
+    dry_run: bool = False
+    fail_fast: bool = False
+    max_jobs: Count = 1000
+
+
 class Log(Settings):
     """What is written, and what is shown."""
 
@@ -96,6 +106,7 @@ class Config(Settings):
     objective: str = "val_loss"
     early_stopping: EarlyStopping = EarlyStopping()
     diagnostics: Diagnostics = Diagnostics()
+    sweep: Sweep = Sweep()
     log: Log = Log()
     device: Literal["auto", "cpu", "gpu"] = "auto"
 
@@ -179,8 +190,8 @@ class Config(Settings):
         return self
 
     def hash(self) -> str:
-        """Returns a hash of all that decides the results: everything but `name`, `log` and `device`."""
-        decisive = self.model_dump(mode="json", exclude={"name", "log", "device"})
+        """Returns a hash of all that decides the results: everything but `name`, `sweep`, `log` and `device`."""
+        decisive = self.model_dump(mode="json", exclude={"name", "sweep", "log", "device"})
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -18,15 +18,18 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mtl_cli.config import Config, parse
-from mtl_cli.errors import InputError, RunFailed, nearest
+from mtl_cli.composed import hydra_message, plain
+from mtl_cli.config import parse
+from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.interrupt import Interrupt
-from mtl_cli.messages import suggest
+from mtl_cli.sweeps.composing import Composer
+from mtl_cli.sweeps.datasets import Datasets
+from mtl_cli.sweeps.plan import Job, first_of_data, plan
 from mtl_cli.verbs import verb_of
 
 FAILED, WRONG_INPUT = 1, 2
@@ -41,21 +44,21 @@ log = logging.getLogger("mtl_cli")
 class Check(Callback):
     """Refuses what can't be trained before Hydra makes a folder for it; `conf/config.yaml` names it to Hydra."""
 
-    interrupt: ClassVar[Interrupt]
+    command: ClassVar["Command"]
     made_in: ClassVar[Path | None] = None
     """The deepest folder on the way to the output that was there before."""
     sweep: ClassVar[Path | None] = None
     """The folder of the sweep, where there is one."""
 
     @classmethod
-    def begin(cls, interrupt: Interrupt) -> None:
-        """Forgets what an earlier call of the command left; signals go to `interrupt`."""
-        cls.interrupt, cls.made_in, cls.sweep = interrupt, None, None
+    def begin(cls, command: "Command") -> None:
+        """Forgets what an earlier call of the command left."""
+        cls.command, cls.made_in, cls.sweep = command, None, None
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks a single run."""
         with _refusing():
-            parse(_plain(config))
+            parse(plain(config))
             Check.made_in = _free(config.hydra.run.dir, "hydra.run.dir")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
@@ -63,28 +66,48 @@ class Check(Callback):
         if not config.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
             return
         with _refusing():
-            Check.interrupt.let_through()
+            Check.command.interrupt.let_through()
             Check.made_in = _free(config.hydra.sweep.dir, "hydra.sweep.dir")
             Check.sweep = _absolute(config.hydra.sweep.dir)
             if OmegaConf.is_interpolation(config.hydra.sweep, "subdir") is False:
                 raise InputError("hydra.sweep.subdir: every job needs a folder of its own, e.g. ${hydra.job.num}")
-            loader = GlobalHydra.instance().config_loader()
-            grid = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-            overrides = OverridesParser.create(loader).parse_overrides([*grid, *config.hydra.overrides.task])
-            (jobs,) = BasicSweeper.split_arguments(overrides, None)
-            if not jobs:
-                raise InputError("the sweep has no jobs: a list of values is empty")
-            wrong: dict[str, str] = {}
-            for job in jobs:
-                if len(wrong) == SHOWN_MISTAKES:
-                    break
-                try:
-                    parse(_plain(loader.load_sweep_config(config, job)))
-                except InputError as error:
-                    wrong.setdefault(str(error), " ".join(job))
-            if wrong:
-                raise InputError("\n".join(f"{message} ({job})" for message, job in wrong.items()))
-        Check.interrupt()
+            jobs = _checked(config)
+            if jobs[0].config.sweep.dry_run:
+                planned = plan(jobs)
+                print("\n".join([*planned.lines(), *planned.listing()]))
+                Check.sweep = None
+                sys.exit(0)
+            for job in first_of_data(jobs):  # what all of them have wrong is said before a folder is there
+                Check.command.datasets.load(job.config)
+        Check.command.interrupt()
+
+
+def _checked(sweep: DictConfig) -> list[Job]:
+    """Returns the jobs that Hydra's own sweeper will make, whose configs are right."""
+    loader = GlobalHydra.instance().config_loader()
+    grid = [f"{key}={value}" for key, value in (sweep.hydra.sweeper.params or {}).items()]
+    overrides = OverridesParser.create(loader).parse_overrides([*grid, *sweep.hydra.overrides.task])
+    (of_jobs,) = BasicSweeper.split_arguments(overrides, None)
+    if not of_jobs:
+        raise InputError("the sweep has no jobs: a list of values is empty")
+    composer, jobs = Composer(loader, sweep), []
+    wrong: dict[str, str] = {}
+    most = parse(plain(composer(of_jobs[0]))).sweep.max_jobs if len(of_jobs) > 1 else 1
+    if len(of_jobs) > most:
+        raise InputError(
+            f"sweep.max_jobs: these are {len(of_jobs):,} jobs, more than {most:,}; raise it if that is meant"
+        )
+    for number, job in enumerate(of_jobs):
+        if len(wrong) == SHOWN_MISTAKES:
+            break
+        try:
+            jobs.append(Job(number, parse(plain(composer(job))), tuple(job)))
+        except InputError as error:
+            wrong.setdefault(str(error), " ".join(job))
+    if wrong:
+        raise InputError("\n".join(f"{message} ({job})" for message, job in wrong.items()))
+    composer.spare(of_jobs)
+    return jobs
 
 
 class Command:
@@ -95,6 +118,7 @@ class Command:
         self.runs = 0
         """How many of the jobs left files of a run."""
         self.interrupt = Interrupt()
+        self.datasets = Datasets()
 
     def __call__(self, composed: DictConfig) -> float | None:
         """Trains one job into the folder that Hydra made, and returns its objective."""
@@ -107,7 +131,7 @@ class Command:
             self.interrupt.let_through()
             if _has_run(folder):
                 raise InputError(f"{folder} has a run already; runs are never overwritten")
-            config = parse(_plain(composed))
+            config = parse(plain(composed))
             log.info("training into %s with %s", folder, " ".join(overrides) or "the defaults")
             display = view(config.log.console, list(config.tasks), config.log.every)
             with display.busy("reading the data"):
@@ -117,7 +141,7 @@ class Command:
             summary = experiment.run(config, dataset, folder, overrides, display, self.interrupt)
         except InputError as error:
             _discard(folder, settings.output_subdir)
-            self._fail(WRONG_INPUT, error, settings)
+            self._fail(WRONG_INPUT, error)
         except KeyboardInterrupt:
             _discard(folder, settings.output_subdir)
             raise
@@ -126,7 +150,7 @@ class Command:
             left = f"; what there was to write is in {folder}" if _has_run(folder) else ""
             if not settings.verbose:
                 _discard(folder, settings.output_subdir)
-            self._fail(FAILED, error, settings, left)
+            self._fail(FAILED, error, left)
         else:
             log.info("%s after %d iterations", summary["status"], summary["iterations"])
             objective: float | None = summary["objective"]
@@ -135,10 +159,14 @@ class Command:
             self.runs += _has_run(folder)
         return None
 
-    def _fail(self, status: int, error: Exception, settings: Any, where: str = "") -> None:
+    def failed(self, error: Exception, where: str) -> None:
+        """Says that a run failed, and makes that the command's status."""
+        self._fail(FAILED, error, where)
+
+    def _fail(self, status: int, error: Exception, where: str = "") -> None:
         self.status = max(self.status, status)
         _complain(_brief(error) + where)
-        if settings.verbose:
+        if HydraConfig.initialized() and HydraConfig.get().verbose:
             traceback.print_exception(error)
 
 
@@ -149,9 +177,10 @@ def main() -> None:
     if "--version" in arguments:
         print(f"mtl-cli {version('mtl-cli')}")
         sys.exit(0)
+    sys.path.append(str(Path(__file__).parent / "sweeps" / "plugins"))  # where Hydra finds the launcher
     os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions come to us, and we say what was wrong
     command = Command()
-    Check.begin(command.interrupt)
+    Check.begin(command)
     try:
         verb = verb_of(arguments)
         if verb is not None:
@@ -164,7 +193,7 @@ def main() -> None:
         _complain(str(error))
         sys.exit(WRONG_INPUT)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        _complain(_hydra_message(error))
+        _complain(hydra_message(error))
         sys.exit(FAILED)
     except OSError as error:  # the folder can't be made
         _complain(_brief(error))
@@ -200,18 +229,6 @@ def _absolute(folder: str) -> Path:
     return Path(os.path.abspath(folder))  # noqa: PTH100 (`Path.absolute` keeps `..`, `resolve` follows links)
 
 
-def _plain(composed: DictConfig) -> dict[str, Any]:
-    """Returns the config without Hydra's part, as plain Python."""
-    masked = composed.copy()
-    with open_dict(masked):
-        masked.pop("hydra", None)
-    try:
-        plain: dict[str, Any] = OmegaConf.to_container(masked, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
-    except OmegaConfBaseException as error:
-        raise InputError(_hydra_message(error)) from error
-    return plain
-
-
 @contextmanager
 def _refusing() -> Iterator[None]:
     """Ends the process with a message where the block finds the input wrong; Hydra would swallow the exception."""
@@ -221,29 +238,11 @@ def _refusing() -> Iterator[None]:
         _complain(str(error))
         sys.exit(WRONG_INPUT)
     except (HydraException, OmegaConfBaseException) as error:
-        _complain(_hydra_message(error))
+        _complain(hydra_message(error))
         sys.exit(FAILED)
     except OSError as error:
         _complain(_brief(error))
         sys.exit(WRONG_INPUT)
-
-
-def _hydra_message(error: Exception) -> str:
-    """Returns what Hydra found wrong, with the nearest valid choice."""
-    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
-        group, _, choice = error.missing_cfg_file.rpartition("/")
-        return f"{group}: there is no choice {choice!r}; {nearest(choice, error.options)}"
-    first = str(error).strip().partition("\n")[0]
-    key = re.match(r"Could not override '([^']+)'", first)
-    if key:
-        return f"{key[1]}: there is no such key; {suggest(Config, key[1])}"
-    if isinstance(error, OverrideParseException):
-        return f"can't read the override {error.override!r}: quote values with spaces or other special characters"
-    if first.startswith("Ambiguous value"):
-        return f"{first}: several values need -m (a sweep), a list needs brackets"
-    place = re.search(r"full_key: (\S+)", str(error))
-    cause = str(error.__cause__).partition("\n")[0] if error.__cause__ and not place else ""
-    return (f"{place[1]}: " if place else "") + first + (f": {cause}" if cause else "")
 
 
 def _brief(error: Exception) -> str:

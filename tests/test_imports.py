@@ -16,8 +16,9 @@ LAYERS = [
     ["models", "modes.base", "gradients"],
     ["modes", "program", "observing"],
     ["config", "loop"],
-    ["overview", "inspect", "predict"],
+    ["composed", "overview", "inspect", "predict"],
     ["experiment"],
+    ["sweeps"],
     ["verbs"],
     ["main"],
     ["__main__"],
@@ -61,7 +62,8 @@ def _part_of(module: str, other: str) -> bool:
     """Tells whether `other` is a part, not a member, of the family that `module` is in."""
     parts = {"data.rows", "data.splits", "data.regressions"}
     reading = other.startswith("tables.") and module.startswith("tables.")
-    return reading or (other in parts and module.startswith("data."))
+    sweeping = other.startswith("sweeps.") and module.startswith("sweeps.")
+    return reading or sweeping or (other in parts and module.startswith("data."))
 
 
 def test_tensorflow_is_imported_in_one_place() -> None:

@@ -1,0 +1,1 @@
+"""Sweeps: many runs, planned, trained in as few programs as they need, and compared."""

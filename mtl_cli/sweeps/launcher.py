@@ -1,0 +1,155 @@
+"""Trains the jobs that Hydra's sweeper hands over, as `hydra/launcher=mtl`."""
+
+import json
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+from mtl_cli.backend import start
+from mtl_cli.composed import plain
+from mtl_cli.config import Config, parse
+from mtl_cli.interrupt import Interrupt
+from mtl_cli.records import write_json
+from mtl_cli.sweeps.composing import Composer
+from mtl_cli.sweeps.datasets import Datasets
+from mtl_cli.sweeps.group import Group
+from mtl_cli.sweeps.lane import Lane
+from mtl_cli.sweeps.plan import Job, plan
+from mtl_cli.sweeps.view import SweepView
+from mtl_cli.tasks import HIGHER_IS_BETTER
+
+
+class Command(Protocol):
+    """What runs the sweep: whose signals end it, and who is told how it went."""
+
+    interrupt: Interrupt
+    datasets: Datasets
+    status: int
+    runs: int
+
+    def failed(self, error: Exception, where: str) -> None:
+        """Says that a job failed."""
+        ...
+
+
+def launch(
+    context: HydraContext,
+    task_function: TaskFunction,
+    sweep: DictConfig,
+    job_overrides: Sequence[Sequence[str]],
+    first: int,
+) -> Sequence[JobReturn]:
+    """Trains the jobs, whose numbers count from `first`, and returns what became of each."""
+    command: Command = task_function.__self__  # type: ignore[attr-defined]
+    return Sweep(context, command, sweep).train(job_overrides, first)
+
+
+class Sweep:
+    """The jobs of one call of the launcher."""
+
+    def __init__(self, context: HydraContext, command: Command, config: DictConfig) -> None:
+        """Takes what Hydra gives, and the command."""
+        setup_globals()
+        self._context = context
+        self._command = command
+        self._config = config
+        self._composer = Composer(context.config_loader, config)
+        self._returns: dict[int, JobReturn] = {}
+        self._twice: Mapping[int, Sequence[Job]] = {}
+        self._device = ""
+        self._failed_fast = False
+
+    def train(self, job_overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+        """Trains the jobs and returns what became of each.
+
+        Raises:
+            KeyboardInterrupt: A signal asked for an end; the jobs under way were ended in order.
+        """
+        jobs = [
+            Job(number, parse(plain(self._composer(overrides))), tuple(overrides))
+            for number, overrides in enumerate(job_overrides, first)
+        ]
+        planned = plan(jobs)
+        self._twice = planned.twice
+        folder = Path(str(self._config.hydra.sweep.dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        with SweepView(planned, folder) as self._view:
+            with self._view.busy("loading TensorFlow"):
+                self._command.interrupt.let_through()
+                self._device = start(jobs[0].config.device)
+                self._command.interrupt.let_through()
+            for i, group in enumerate(planned.groups):
+                if self._stop_asked():
+                    break
+                trained = partial(self._view.trained, i)
+                Group(group, self._begin, self._ended, trained, self._stop_asked).train()
+        if self._command.interrupt.signal is not None:
+            raise KeyboardInterrupt
+        return [self._returns.get(job.number, JobReturn(overrides=job.overrides)) for job in jobs]
+
+    def _stop_asked(self) -> bool:
+        return self._command.interrupt() or self._failed_fast
+
+    def _begin(self, job: Job) -> Lane | None:
+        """Begins a job in the folder that Hydra makes for it."""
+        lane = Lane(job, self._enter(job), lambda: self._command.datasets.load(job.config), self._device)
+        if lane.summary:
+            self._ended(lane)
+            return None
+        return lane
+
+    def _enter(self, job: Job) -> Path:
+        """Has Hydra make the job's folder with its configs, and returns it; the job itself is for later."""
+        composed = self._composer(job.overrides)
+        with open_dict(composed):
+            composed.hydra.job.id = composed.hydra.job.num = job.number
+        returned = run_job(lambda _: None, composed, "hydra.sweep.dir", "hydra.sweep.subdir", self._context)
+        assert returned.hydra_cfg is not None
+        folder = Path(returned.hydra_cfg.hydra.runtime.output_dir)
+        returned.cfg = returned.hydra_cfg = None  # a thousand of them would be gigabytes
+        self._returns[job.number] = returned
+        configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
+        return folder
+
+    def _ended(self, lane: Lane) -> None:
+        """Notes how a run ended, and gives those with the same config the same files."""
+        summary, job = lane.summary, lane.job
+        self._command.runs += 1
+        if lane.error is not None:
+            self._command.failed(lane.error, f" (job {job.number}: {' '.join(job.overrides)})")
+            self._failed_fast |= job.config.sweep.fail_fast
+        value = _value(job.config, summary)
+        for twin in [job, *self._twice.get(job.number, ())]:
+            if twin is not job:
+                _copy(lane.folder, self._enter(twin), {"overrides": list(twin.overrides)})
+            self._returns[twin.number].return_value = value
+            self._view.ended(twin, summary, value)
+
+
+def _value(config: Config, summary: Mapping[str, Any]) -> float:
+    """Returns what a sweeper compares: the objective, or the mean training loss where there is none.
+
+    A run without either is the worst there can be, which sweepers take and NaN they don't.
+    """
+    value = summary["objective"]
+    if value is None and "train" in summary["metrics"]:
+        value = float(np.mean([of["loss"] for of in summary["metrics"]["train"].values()]))
+    if value is None or not math.isfinite(value) or summary["error"] is not None:
+        return -math.inf if config.objective.rpartition("/")[2] in HIGHER_IS_BETTER else math.inf
+    return float(value)
+
+
+def _copy(source: Path, target: Path, different: Mapping[str, Any]) -> None:
+    """Copies the files of a run, with something different in its summary."""
+    for file in source.iterdir():
+        if file.is_file() and file.name != "summary.json":
+            shutil.copy2(file, target / file.name)
+    write_json(target / "summary.json", json.loads((source / "summary.json").read_text()) | different)

@@ -1,0 +1,87 @@
+"""What a sweep will train: its jobs, which of them share a program, which are there twice. Imports no TensorFlow."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mtl_cli.config import Config
+from mtl_cli.settings import signature
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep."""
+
+    number: int
+    config: Config
+    overrides: tuple[str, ...]
+    """The command line that differs between jobs."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs in the order they are trained in, by program."""
+
+    jobs: Sequence[Job]
+    groups: Sequence[Sequence[Job]]
+    """Jobs that differ in numbers alone, each config once."""
+    twice: Mapping[int, Sequence[Job]]
+    """By the number of a job that is trained, those with the same config."""
+
+    @property
+    def trained(self) -> int:
+        """How many runs are trained."""
+        return sum(map(len, self.groups))
+
+    def lines(self) -> list[str]:
+        """Returns the plan in words."""
+        again = len(self.jobs) - self.trained
+        iterations = sum(job.config.steps for group in self.groups for job in group)
+        text = f"{_counted(len(self.jobs), 'job')}, {_counted(len(self.groups), 'program')}, {iterations:,} iterations"
+        return [text + (f"; {_counted(again, 'duplicate')} trained once" if again else "")]
+
+    def listing(self) -> list[str]:
+        """Returns a line for each job."""
+        of_twin = {twin.number: first for first, twins in self.twice.items() for twin in twins}
+        program = {job.number: number for number, group in enumerate(self.groups, 1) for job in group}
+        return [
+            f"{job.number:>5}  program {program.get(job.number, program.get(of_twin.get(job.number, -1), 0))}  "
+            + " ".join(job.overrides)
+            + (f"  (as job {of_twin[job.number]})" if job.number in of_twin else "")
+            for job in self.jobs
+        ]
+
+
+def plan(jobs: Sequence[Job]) -> Plan:
+    """Returns the plan for these jobs."""
+    first: dict[str, Job] = {}
+    twice: dict[int, list[Job]] = {}
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        known = first.setdefault(job.config.model_dump_json(), job)
+        if known is job:
+            groups.setdefault(program_key(job.config), []).append(job)
+        else:
+            twice.setdefault(known.number, []).append(job)
+    return Plan(jobs, list(groups.values()), twice)
+
+
+def first_of_data(jobs: Sequence[Job]) -> list[Job]:
+    """Returns the first job for each way to describe data, whatever the seed."""
+    first: dict[str, Job] = {}
+    for job in jobs:
+        tasks = {name: task.model_dump(exclude={"weight", "prob"}) for name, task in job.config.tasks.items()}
+        first.setdefault(repr([job.config.data.model_dump(exclude={"split_seed"}), tasks]), job)
+    return list(first.values())
+
+
+def program_key(config: Config) -> str:
+    """Returns a text that is equal for runs that can be expected to share a compiled program."""
+    chosen = (config.mode, config.model, config.weighting, config.optimizer)
+    data = config.data.model_dump(mode="json", exclude={"split_seed"})
+    shapes = [data, config.batch_size, config.device, config.diagnostics.every is not None]
+    return "\n".join([signature({"tasks": config.tasks, **{part.name: part for part in chosen}}), json.dumps(shapes)])
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -1,0 +1,101 @@
+"""What a person sees of a sweep: the plan, a line for each program as it goes, how it ended. Imports no TensorFlow."""
+
+import math
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.text import Text
+
+from mtl_cli.console import REFRESHES_PER_SECOND, duration, number
+from mtl_cli.overview import shown
+from mtl_cli.sweeps.plan import Job, Plan
+from mtl_cli.tasks import HIGHER_IS_BETTER
+
+
+class _Left(ProgressColumn):
+    def render(self, task: Any) -> Text:
+        if not task.completed or not task.elapsed:
+            return Text("compiling" if task.started else "", style="dim")
+        speed = task.completed / task.elapsed
+        return Text(f"{number(speed)} it/s, {duration((task.total - task.completed) / speed)} left")
+
+
+class SweepView:
+    """Shows a sweep; on a terminal it is live, elsewhere a few lines."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        """Takes what will be trained."""
+        self._plan = plan
+        self._folder = folder
+        self._console = Console(highlight=False)
+        if not self._console.is_terminal:
+            self._console = Console(highlight=False, width=80, color_system=None)
+        self._group = {job.number: i for i, group in enumerate(plan.groups) for job in group}
+        self._done = [0] * len(plan.groups)
+        self._failed = [0] * len(plan.groups)
+        self._under_way = 0
+        self._best: tuple[float, Job] | None = None
+        self._begun = time.perf_counter()
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=12), _Left(),
+            console=self._console, refresh_per_second=REFRESHES_PER_SECOND, transient=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        """Prints the plan and begins the live part."""
+        for line in self._plan.lines():
+            self._console.print(line)
+        self._console.print(Text(f"files in {shown(self._folder)}", overflow="fold"), soft_wrap=True)
+        for i, group in enumerate(self._plan.groups):
+            self._progress.add_task(self._text(i), total=sum(job.config.steps for job in group), start=False)
+        if self._console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Ends the live part and says how it went."""
+        self._progress.stop()
+        failed = f", {sum(self._failed):,} failed" if sum(self._failed) else ""
+        left = self._plan.trained - sum(self._done)
+        unfinished = f", {left:,} not trained" if left else ""
+        took = duration(time.perf_counter() - self._begun)
+        self._console.print(f"{sum(self._done) - sum(self._failed):,} runs finished{failed}{unfinished} in {took}")
+
+    def busy(self, doing: str) -> AbstractContextManager[Any]:
+        """Shows, while the block runs, what the program is doing."""
+        return nullcontext()
+
+    def trained(self, group: int, iterations: int) -> None:
+        """Counts iterations of a group's runs."""
+        if not self._progress.tasks[group].started:
+            self._progress.start_task(self._progress.tasks[group].id)
+        self._progress.advance(self._progress.tasks[group].id, iterations)
+
+    def ended(self, job: Job, summary: Mapping[str, Any], value: float) -> None:
+        """Counts a run that has ended."""
+        group = self._group.get(job.number)
+        if group is None:  # trained as another job
+            return
+        self._done[group] += 1
+        self._failed[group] += summary["status"] == "failed"
+        higher = job.config.objective.rpartition("/")[2] in HIGHER_IS_BETTER
+        better = self._best is None or (value > self._best[0] if higher else value < self._best[0])
+        if math.isfinite(value) and better:
+            self._best = value, job
+        missing = job.config.steps - summary["iterations"]
+        self._progress.advance(self._progress.tasks[group].id, missing)  # an early end leaves none to wait for
+        self._progress.update(self._progress.tasks[group].id, description=self._text(group))
+
+    def _text(self, group: int) -> str:
+        total = len(self._plan.groups[group])
+        text = f"program {group + 1}  {self._done[group]:,}/{total:,} runs"
+        text += f", {self._failed[group]:,} failed" if self._failed[group] else ""
+        if self._best is not None and self._best[1] in self._plan.groups[group]:
+            text += f", best {number(self._best[0])} (job {self._best[1].number})"
+        return text

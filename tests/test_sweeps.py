@@ -1,0 +1,160 @@
+"""Sweeps: each job as if it had run alone, whatever becomes of the others."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from mtl_cli.sweeps import group
+from tests.conftest import MtlTrain
+
+DIGITS = [
+    "data=digits", "data.examples={train: 200, val: 40, test: 40}", "batch_size=8", "model.shared_layers=[6]",
+    "eval.every=20",
+]  # fmt: skip
+LINEAR = ["model.activation=linear", "model.output_activation=linear"]
+TOGETHER, APART, BASIC = "sweep.runs_at_once=8", "sweep.runs_at_once=1", "hydra/launcher=basic"
+
+
+def summaries(folder: Path) -> dict[str, dict[str, Any]]:
+    """The summary.json of every job, by its folder's name."""
+    return {path.parent.name: json.loads(path.read_text()) for path in folder.glob("*/summary.json")}
+
+
+def content(folder: Path) -> dict[str, str]:
+    """What is in the files of a sweep's jobs that neither tell time nor the launcher."""
+    files = {}
+    for path in sorted(folder.glob("*/*.csv")) + sorted(folder.glob("*/.hydra/*.yaml")):
+        text = path.read_text().replace(str(folder), "").replace(folder.name, "")
+        files[str(path.relative_to(folder))] = text
+    return files
+
+
+@pytest.mark.parametrize(
+    "grid", [["seed=range(0,3)", "tasks.y1.weight=0.2,0.7"], ["mode=alternating,joint", "seed=1,2"]]
+)
+@pytest.mark.parametrize("way", [TOGETHER, APART])
+def test_every_job_has_the_files_of_a_run_alone(mtl_train: MtlTrain, tmp_path: Path, grid: list[str], way: str) -> None:
+    """Byte for byte, its configs too: at this size the losses of runs that train together are the same as well."""
+    for launcher, name in ((BASIC, "basic"), ("hydra/launcher=mtl", "mtl")):
+        done = mtl_train("-m", *grid, "steps=300", way, launcher, f"hydra.sweep.dir=by_{name}")
+        assert done.status == 0, done.err
+    basic, ours = content(tmp_path / "by_basic"), content(tmp_path / "by_mtl")
+    assert ours.keys() == basic.keys()
+    assert len([name for name in basic if name.endswith("losses.csv")]) in (4, 6)
+    for name, text in basic.items():
+        if name.endswith("hydra.yaml"):
+            text = text.replace("hydra._internal.core_plugins.basic_launcher.Basic", "hydra_plugins.mtl_launcher.Sweep")
+            text = text.replace("hydra/launcher=basic", "hydra/launcher=mtl").replace(
+                "launcher: basic", "launcher: mtl"
+            )
+        assert ours[name] == text, name
+    for number, summary in summaries(tmp_path / "by_mtl").items():
+        other = summaries(tmp_path / "by_basic")[number]
+        same = {"status", "iterations", "metrics", "objective", "seed", "config_hash", "picks", "versions"}
+        assert {key: summary[key] for key in same} == {key: other[key] for key in same}
+        assert (tmp_path / "by_mtl" / number / "model.keras").exists()
+
+
+def test_evaluation_and_early_stopping_are_each_runs_own(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """Runs that end early give their places to those that wait: nine runs in four places."""
+    grid = ["seed=range(0,3)", "optimizer.learning_rate=0.003,0.03,0.3", "early_stopping.patience=2", "steps=400"]
+    for way, launcher in (("basic", BASIC), ("mtl", "hydra/launcher=mtl")):
+        options = [launcher, "sweep.runs_at_once=4", f"hydra.sweep.dir={way}"]
+        assert mtl_train("-m", *DIGITS, *grid, *options).status == 0
+    basic, ours = summaries(tmp_path / "basic"), summaries(tmp_path / "mtl")
+    assert len(ours) == 9
+    assert len({summary["iterations"] for summary in ours.values()}) > 2
+    for number, summary in ours.items():
+        for key in ("iterations", "best_iteration", "epochs"):
+            assert summary[key] == basic[number][key], (number, key)
+        assert summary["objective"] == pytest.approx(basic[number]["objective"], rel=1e-4)
+        metrics = [pl.read_csv(tmp_path / way / number / "metrics.csv") for way in ("mtl", "basic")]
+        assert metrics[0].drop("value").equals(metrics[1].drop("value"))
+
+
+@pytest.mark.parametrize("way", [TOGETHER, APART])
+def test_a_run_that_fails_fails_alone(mtl_train: MtlTrain, tmp_path: Path, way: str) -> None:
+    rates = "optimizer.learning_rate=1e-9,1e30,2e-9"
+    done = mtl_train("-m", rates, "optimizer=sgd,adam", "steps=50", way, "hydra.sweep.dir=s", *LINEAR)
+    assert done.status == 1
+    of = summaries(tmp_path / "s")
+    assert len(of) == 6
+    for number, summary in of.items():
+        learning_rate = summary["overrides"][0]
+        failed = summary["status"] == "failed"
+        assert failed <= (learning_rate == "optimizer.learning_rate=1e+30"), number
+        rows = pl.read_csv(tmp_path / "s" / number / "losses.csv")
+        assert rows["iteration"][-1] == summary["iterations"]
+        if failed:
+            assert "diverged" in summary["error"]
+            assert f"(job {number}: " in done.err
+            assert "RunFailed" in (tmp_path / "s" / number / "train.log").read_text()
+        else:
+            assert summary["iterations"] == 50
+    assert sum(summary["status"] == "failed" for summary in of.values()) >= 1
+
+
+def test_fail_fast_ends_with_the_first_failure(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    grid = ["optimizer=sgd", "optimizer.learning_rate=1e30,1e-9,2e-9", "steps=100", *LINEAR]
+    done = mtl_train("-m", *grid, APART, "sweep.fail_fast=true", "hydra.sweep.dir=s")
+    assert done.status == 1
+    assert [summary["status"] for summary in summaries(tmp_path / "s").values()] == ["failed"]
+    assert "2 not trained" in done.out
+
+
+def test_a_job_that_is_there_twice_is_trained_once(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    done = mtl_train("-m", "tasks.y1.weight=0.5,null", "seed=3,3", "steps=20", "hydra.sweep.dir=s")
+    assert done.status == 0
+    assert "4 jobs, 1 program, 20 iterations; 3 duplicates trained once" in done.out
+    files = {number: (tmp_path / "s" / number / "losses.csv").read_bytes() for number in "0123"}
+    assert len(set(files.values())) == 1
+    assert summaries(tmp_path / "s")["2"]["overrides"][0] == "tasks.y1.weight=null"
+
+
+def test_a_dry_run_says_what_would_be_trained(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    done = mtl_train("-m", "seed=0,1", "model.shared_layers=[3],[4]", "steps=10", "sweep.dry_run=true")
+    assert done.status == 0
+    assert "4 jobs, 2 programs, 40 iterations" in done.out
+    assert done.out.count("program 1") == done.out.count("program 2") == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_grid_that_is_too_large_is_refused(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    done = mtl_train("-m", "seed=range(0,2000)", "tasks.y1.weight=0.1,0.2")
+    assert done.status == 2
+    assert "sweep.max_jobs: these are 4,000 jobs, more than 1,000" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_can_not_be_mapped_goes_one_after_the_other(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """MGDA's inner loop runs as long as each run needs."""
+    for way, launcher in (("basic", BASIC), ("mtl", "hydra/launcher=mtl")):
+        options = ["weighting=mgda", "steps=60", TOGETHER, launcher, f"hydra.sweep.dir={way}"]
+        assert mtl_train("-m", "seed=range(0,3)", *options).status == 0
+    for number in "012":
+        losses = [(tmp_path / way / number / "losses.csv").read_bytes() for way in ("basic", "mtl")]
+        assert losses[0] == losses[1]
+
+
+def test_the_faster_way_is_taken(mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where trying is worth it, the jobs are tried together; where that is slower, they go on alone."""
+    tried: list[int] = []
+    train = group._Stacked.train
+
+    def counted(self: Any, length: int) -> int:
+        tried.append(len(self.places))
+        return train(self, length)
+
+    monkeypatch.setattr(group._Stacked, "train", counted)
+    monkeypatch.setattr(group, "TRIAL_SECONDS", 0.0)
+    monkeypatch.setattr(group, "WORTH_COMPILING", 0.0)
+    assert mtl_train("-m", "seed=range(0,5)", "steps=3000", "hydra.sweep.dir=a").status == 0
+    assert tried
+    monkeypatch.setattr(group, "LONGEST_ITERATION", 0.0)
+    tried.clear()
+    assert mtl_train("-m", "seed=range(0,5)", "steps=3000", "hydra.sweep.dir=b").status == 0
+    assert not tried
+    assert all(summary["iterations"] == 3000 for name in "ab" for summary in summaries(tmp_path / name).values())

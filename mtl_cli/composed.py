@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from hydra.errors import MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.config import Config
@@ -18,11 +18,14 @@ def plain(composed: DictConfig) -> dict[str, Any]:
     Raises:
         InputError: A value can't be resolved.
     """
-    masked = composed.copy()
-    with open_dict(masked):
-        masked.pop("hydra", None)
     try:
-        values: dict[str, Any] = OmegaConf.to_container(masked, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+        parts = {str(key): composed[key] for key in composed if key != "hydra"}
+        values = {
+            key: OmegaConf.to_container(part, resolve=True, throw_on_missing=True)
+            if OmegaConf.is_config(part)
+            else part
+            for key, part in parts.items()
+        }
     except OmegaConfBaseException as error:
         raise InputError(hydra_message(error)) from error
     return values

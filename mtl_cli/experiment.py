@@ -129,9 +129,8 @@ def run(
     """
     begun = time.perf_counter()
     interrupt = interrupt or Interrupt()
-    with view.busy("loading TensorFlow"):
+    with view.busy("loading TensorFlow"), interrupt.importing():
         device = start(config.device)
-        interrupt.let_through()  # what a signal raises during an import may be lost in a callback of Python's
     record = Record(config, folder, overrides, device, begun)
     with record, ExitStack() as shown:
         shown.callback(view.stop)

@@ -29,6 +29,17 @@ class Interrupt:
             raise KeyboardInterrupt
 
     @contextmanager
+    def importing(self) -> Iterator[None]:
+        """Has a signal wait for the end of a block that imports: raised within, it would come out as something else.
+
+        Raises:
+            KeyboardInterrupt: There was one.
+        """
+        self._raises = False
+        yield
+        self.let_through()
+
+    @contextmanager
     def handling(self) -> Iterator[None]:
         """Takes the signals over for the block."""
         before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}

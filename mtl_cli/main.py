@@ -77,6 +77,7 @@ class Check(Callback):
                 print("\n".join([*planned.lines(), *planned.listing()]))
                 Check.sweep = None
                 sys.exit(0)
+            Check.command.jobs = jobs
             for job in first_of_data(jobs):  # what all of them have wrong is said before a folder is there
                 Check.command.datasets.load(job.config)
         Check.command.interrupt()
@@ -119,6 +120,7 @@ class Command:
         """How many of the jobs left files of a run."""
         self.interrupt = Interrupt()
         self.datasets = Datasets()
+        self.jobs: list[Job] = []
 
     def __call__(self, composed: DictConfig) -> float | None:
         """Trains one job into the folder that Hydra made, and returns its objective."""

@@ -56,12 +56,17 @@ class Program:
         self._tasks = len(dataset.tasks)
         self._seen = observing.width(self._tasks) if "observed" in one_draw else 0
         self._width = 1 + self._tasks + self._seen
-        self._memory = _Memory(one_draw, self.capacity)
+        self._memory = Memory(one_draw, self.capacity)
         self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
         self._compiled: Any = None
         """`_train` for the only shapes it gets, which spares it to look at them in each call."""
         self._together: dict[tuple[int, bool], Together] = {}
         self._infer = tf.function(network.inferred, autograph=False, reduce_retracing=True)
+
+    @property
+    def on_cpu(self) -> bool:
+        """Tells whether it computes on the processor."""
+        return self._device.startswith("CPU")
 
     def train(self, state: State, values: Mapping[str, Tensor], resident: Any, drawn: Arrays) -> Trained:
         """Runs the next n iterations, at most `capacity`.
@@ -155,11 +160,20 @@ class Together:
         self._runs = runs
         self._own_rows = own_rows
         self._device = device
-        self._memory = _Memory(one_draw, self.capacity, runs)
+        self._one_draw = one_draw
         self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
 
+    def memory(self) -> "Memory":
+        """Returns memory for what is drawn for a chunk; two calls at once need one each."""
+        return Memory(self._one_draw, self.capacity, self._runs)
+
     def train(
-        self, states: State, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[int, Arrays]
+        self,
+        states: State,
+        values: Mapping[str, Tensor],
+        resident: Any,
+        drawn: Mapping[int, Arrays],
+        memory: "Memory",
     ) -> tuple[State, NDArray[np.float32]]:
         """Runs the next n iterations of each run.
 
@@ -169,15 +183,16 @@ class Together:
             resident: The resident tensors, [R, ...] if the runs have their own.
             drawn: By the run's place, what the host drew for it, each array [n, ...]. A place without a run trains on
                 what was there before, for nothing.
+            memory: From `memory`.
 
         Returns:
             The states after them, and their losses [n, R, 1 + T].
         """
         for place, arrays in drawn.items():
-            self._memory.fill(arrays, place)
-        count = len(next(iter(drawn.values()))["learning_rate"])
+            memory.fill(arrays, place)
+        count = max((len(arrays["learning_rate"]) for arrays in drawn.values()), default=0)
         with tf.device(self._device):
-            states, rows = self._train(states, values, resident, self._memory.tensors(), tf.constant(count, tf.int32))
+            states, rows = self._train(states, values, resident, memory.tensors(), tf.constant(count, tf.int32))
         return states, rows.numpy()[:count]
 
     def _chunk(
@@ -217,7 +232,7 @@ def _repeated(
     return state, rows.stack()
 
 
-class _Memory:
+class Memory:
     """Host memory for what is drawn for a chunk. It stays: fresh pages cost more than what is written into them."""
 
     def __init__(self, one_draw: Arrays, capacity: int, *runs: int) -> None:

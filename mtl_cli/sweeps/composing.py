@@ -5,7 +5,9 @@ same keys, which can be set in a config that is there already. That the result i
 first done for a set of keys: if it isn't, Hydra composes them all.
 """
 
+import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra.core.config_loader import ConfigLoader
@@ -27,13 +29,13 @@ class Composer:
         self._parser = OverridesParser.create(loader)
         self._composed: dict[Shape, DictConfig] = {}
         self._checked: dict[Shape, bool] = {}
+        self._groups: dict[str, bool] = {}
+        """Which keys are config groups."""
 
     def __call__(self, job: Sequence[str]) -> DictConfig:
         """Returns the job's config, as `load_sweep_config` does; it may hold until the next call only."""
         overrides = self._parser.parse_overrides(list(job))
-        shape = tuple(
-            override.key_or_group if self._is_plain(override) else str(override.input_line) for override in overrides
-        )
+        shape = self._shape(overrides)
         known = self._composed.get(shape)
         if known is None or self._checked.get(shape) is False:
             self._composed[shape] = self._loader.load_sweep_config(self._sweep, list(job))
@@ -41,10 +43,19 @@ class Composer:
         self._set(known, overrides)
         if shape not in self._checked:
             by_hydra = self._loader.load_sweep_config(self._sweep, list(job))
-            self._checked[shape] = OmegaConf.to_yaml(known) == OmegaConf.to_yaml(by_hydra)
+            self._checked[shape] = _comparable(known) == _comparable(by_hydra)
             if not self._checked[shape]:
                 self._composed[shape] = by_hydra
         return self._composed[shape]
+
+    def shape(self, job: Sequence[str]) -> Shape:
+        """Returns what is equal for jobs that differ in numbers alone."""
+        return self._shape(self._parser.parse_overrides(list(job)))
+
+    def _shape(self, overrides: Sequence[Override]) -> Shape:
+        return tuple(
+            override.key_or_group if self._is_plain(override) else str(override.input_line) for override in overrides
+        )
 
     def spare(self, jobs: Iterable[Sequence[str]]) -> None:
         """Spares Hydra's sweeper to compose these jobs once more to see whether it can, which has been seen."""
@@ -61,9 +72,13 @@ class Composer:
     def _is_plain(self, override: Override) -> bool:
         """Tells whether the override sets a key that is there to a number, true, false or null."""
         changes = not (override.is_add() or override.is_force_add() or override.is_delete())
-        group = self._loader.get_group_options(override.key_or_group)
         plain = not isinstance(override.value(), dict | list | str)
-        return changes and plain and not group and override.package is None and not override.is_hydra_override()
+        if not (changes and plain) or override.package is not None or override.is_hydra_override():
+            return False
+        key = override.key_or_group
+        if key not in self._groups:
+            self._groups[key] = bool(self._loader.get_group_options(key))
+        return not self._groups[key]
 
     def _set(self, config: DictConfig, overrides: Sequence[Override]) -> None:
         OmegaConf.set_readonly(config.hydra, False)  # a job that has begun made it so
@@ -73,3 +88,12 @@ class Composer:
         config.hydra.overrides.task = [override.input_line for override in own]
         style = config.hydra.job.config.override_dirname
         config.hydra.job.override_dirname = get_overrides_dirname(own, style.exclude_keys, style.item_sep, style.kv_sep)
+
+
+def _comparable(config: DictConfig) -> str:
+    """Returns the config as text, without what a job that began with it has filled in."""
+    whole: Any = OmegaConf.to_container(config)
+    whole["hydra"]["runtime"].pop("output_dir")
+    for key in ("id", "num"):
+        whole["hydra"]["job"].pop(key)
+    return json.dumps(whole, default=str)

@@ -6,30 +6,38 @@ are so short that mapping may gain, the others join it, and the faster way goes 
 
 import logging
 import math
+import os
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtl_cli.backend import keras, quiet, tf
+from mtl_cli.data.base import Arrays
 from mtl_cli.loop import Pace
-from mtl_cli.program import Trained
+from mtl_cli.program import Together, Trained
 from mtl_cli.sweeps.datasets import data_key
 from mtl_cli.sweeps.lane import Lane
 from mtl_cli.sweeps.plan import Job
 
-MOST_TOGETHER: Final = 64
+MOST_TOGETHER: Final = 128
 """Runs in one program: more gained nothing where it was measured."""
 MAX_BYTES: Final = 2**30
 """The most memory that the states and rows of the runs in one program may take."""
 LONGEST_ITERATION: Final = 400e-6
 """Seconds alone from which on mapping gained nothing where it was measured: products then fill the processor."""
-WORTH_COMPILING: Final = 6.0
+WORTH_COMPILING: Final = 3.0
 """Seconds that the jobs must take one after the other before another program is worth compiling."""
+FEWEST_IN_SHARD: Final = 4
+"""Runs that a core gets at least."""
 TRIAL_SECONDS: Final = 0.3
 TRIAL_CHUNKS: Final = 3
+FULL_CHUNK: Final = 0.1
+"""Seconds from which on what a chunk costs beside its iterations doesn't count for much."""
 
 log = logging.getLogger("mtl_cli")
 
@@ -144,7 +152,7 @@ class Group:
 
         A run that ends gives its place to the next job.
         """
-        stacked, chunks = _Stacked(lanes, own_rows=self._own_rows), 0
+        stacked, chunks, tried = _Stacked(lanes, own_rows=self._own_rows), 0, False
         try:
             with quiet():
                 stacked.compile()
@@ -166,61 +174,109 @@ class Group:
                     following = self._next(1)
                     lanes += following
                     stacked.put(place, following[0] if following else None)
-            if self._given is None and chunks == TRIAL_CHUNKS and taken / count / len(active) > alone:
+            full = count == stacked.program.capacity or taken > FULL_CHUNK
+            if self._given is None and not tried and full and chunks >= TRIAL_CHUNKS:
+                tried = True
+                if taken / count / len(active) < alone:
+                    continue
                 log.info("these jobs go one after the other, which is faster here")
                 return
 
 
 class _Stacked:
-    """Runs in one program: a place for each, which stays empty after the last ones."""
+    """Runs in one program: a place for each, which stays empty after the last ones.
 
-    _states: Any
-    _values: Any
-    _resident: Any
+    XLA computes small products on one core, so on a CPU the places are parted into as many shards as there are cores,
+    each a call of the program's own at the same time.
+    """
 
     def __init__(self, lanes: Sequence[Lane], *, own_rows: bool) -> None:
         self.places: list[Lane | None] = [lane if lane.goes_on else None for lane in lanes]
-        self._own_rows = own_rows and bool(lanes[0].ready.loop.resident)
-        self.program = lanes[0].ready.loop.program.together(len(lanes), own_rows=self._own_rows)
-        self._filled = list(lanes)
-        """The run whose state is in each place, even if it has ended."""
-        self._stack()
+        program, own_rows = lanes[0].ready.loop.program, own_rows and bool(lanes[0].ready.loop.resident)
+        count = max(1, min(_cores(), len(lanes) // FEWEST_IN_SHARD)) if program.on_cpu else 1
+        size = -(-len(lanes) // count)
+        self.places += [None] * (count * size - len(lanes))
+        self.program = program.together(size, own_rows=own_rows)
+        filled = [*lanes, *[lanes[0]] * (len(self.places) - len(lanes))]
+        self._shards = [_Shard(self.program, filled[i * size : (i + 1) * size], own_rows) for i in range(count)]
+        self._size = size
 
     def put(self, place: int, lane: Lane | None) -> None:
         """Gives a place to the next run."""
         self.places[place] = lane
         if lane is not None:
-            self._filled[place] = lane
-            self._stack()
+            self._shards[place // self._size].put(place % self._size, lane)
 
     def compile(self) -> None:
         """Compiles the program, by training one iteration and forgetting it."""
-        self.program.train(
-            self._states, self._values, self._resident, {i: of.ready.one_draw for i, of in enumerate(self._filled)}
-        )
+        self._shards[0].compile()
 
     def train(self, length: int) -> int:
         """Trains the next chunk of every run, at most `length` iterations, and returns how many."""
         begun = time.perf_counter()
         lanes = {place: lane for place, lane in enumerate(self.places) if lane is not None}
         length = min(len(lane.upcoming(length)) for lane in lanes.values())
-        iterations = {place: lane.upcoming(length) for place, lane in lanes.items()}
-        drawn = {place: lane.ready.loop.draw(iterations[place]) for place, lane in lanes.items()}
-        self._states, losses = self.program.train(self._states, self._values, self._resident, drawn)
-        parts = [tf.unstack(tensor) for tensor in keras.tree.flatten(self._states)]
+        of_shards: list[dict[int, NDArray[np.int64]]] = [{} for _ in self._shards]
+        for place, lane in lanes.items():
+            of_shards[place // self._size][place % self._size] = lane.upcoming(length)
+        with ThreadPoolExecutor(len(self._shards)) as pool:
+            done = list(pool.map(_Shard.train, self._shards, of_shards))
         share = (time.perf_counter() - begun) / len(lanes)
         for place, lane in lanes.items():
-            state = keras.tree.pack_sequence_as(self._states, [of_runs[place] for of_runs in parts])
-            nothing_seen = np.zeros((length, 0), np.float32)
-            trained = Trained(state, np.ascontiguousarray(losses[:, place]), nothing_seen)
-            lane.take(iterations[place], drawn[place], trained, share)
+            shard, inner = divmod(place, self._size)
+            lane.take(of_shards[shard][inner], *done[shard][inner], share)
         return length
 
+
+class _Shard:
+    """Some of the runs, in one call of the program."""
+
+    _states: Any
+    _values: Any
+    _resident: Any
+
+    def __init__(self, program: Together, lanes: Sequence[Lane], own_rows: bool) -> None:
+        self._program = program
+        self._lanes = list(lanes)
+        """The run whose state is in each place, even if it has ended."""
+        self._own_rows = own_rows
+        self._memory = program.memory()
+        self._stack()
+
+    def put(self, place: int, lane: Lane) -> None:
+        """Gives a place to the next run; every other keeps its run's state."""
+        self._lanes[place] = lane
+        self._stack()
+
+    def compile(self) -> None:
+        """Trains one iteration and forgets it."""
+        one = {place: lane.ready.one_draw for place, lane in enumerate(self._lanes)}
+        self._program.train(self._states, self._values, self._resident, one, self._memory)
+
+    def train(self, iterations: Mapping[int, NDArray[np.int64]]) -> dict[int, tuple[Arrays, Trained]]:
+        """Trains the given iterations of each place, equally many; returns what was drawn, and what came of it."""
+        if not iterations:
+            return {}
+        drawn = {place: self._lanes[place].ready.loop.draw(of_place) for place, of_place in iterations.items()}
+        self._states, losses = self._program.train(self._states, self._values, self._resident, drawn, self._memory)
+        parts = [tf.unstack(tensor) for tensor in keras.tree.flatten(self._states)]
+        trained = {}
+        for place in drawn:
+            state = keras.tree.pack_sequence_as(self._states, [of_runs[place] for of_runs in parts])
+            rows = np.ascontiguousarray(losses[:, place])
+            trained[place] = drawn[place], Trained(state, rows, np.zeros((len(rows), 0), np.float32))
+        return trained
+
     def _stack(self) -> None:
-        loops = [lane.ready.loop for lane in self._filled]
-        self._states = _stacked([lane.progress.state for lane in self._filled])
+        loops = [lane.ready.loop for lane in self._lanes]
+        self._states = _stacked([lane.progress.state for lane in self._lanes])
         self._values = _stacked([loop.constants for loop in loops])
         self._resident = _stacked([loop.resident for loop in loops]) if self._own_rows else loops[0].resident
+
+
+def _cores() -> int:
+    """Returns how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _stacked(of_runs: Sequence[Any]) -> Any:

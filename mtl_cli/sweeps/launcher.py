@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 from mtl_cli.backend import start
 from mtl_cli.composed import plain
@@ -20,6 +20,7 @@ from mtl_cli.interrupt import Interrupt
 from mtl_cli.records import write_json
 from mtl_cli.sweeps.composing import Composer
 from mtl_cli.sweeps.datasets import Datasets
+from mtl_cli.sweeps.folders import Folders
 from mtl_cli.sweeps.group import Group
 from mtl_cli.sweeps.lane import Lane
 from mtl_cli.sweeps.plan import Job, plan
@@ -32,6 +33,8 @@ class Command(Protocol):
 
     interrupt: Interrupt
     datasets: Datasets
+    jobs: Sequence[Job]
+    """Those whose configs were checked before."""
     status: int
     runs: int
 
@@ -58,10 +61,10 @@ class Sweep:
     def __init__(self, context: HydraContext, command: Command, config: DictConfig) -> None:
         """Takes what Hydra gives, and the command."""
         setup_globals()
-        self._context = context
         self._command = command
         self._config = config
         self._composer = Composer(context.config_loader, config)
+        self._folders = Folders(context, config, self._composer)
         self._returns: dict[int, JobReturn] = {}
         self._twice: Mapping[int, Sequence[Job]] = {}
         self._device = ""
@@ -73,8 +76,9 @@ class Sweep:
         Raises:
             KeyboardInterrupt: A signal asked for an end; the jobs under way were ended in order.
         """
+        known = {job.overrides: job.config for job in self._command.jobs}
         jobs = [
-            Job(number, parse(plain(self._composer(overrides))), tuple(overrides))
+            Job(number, known.get(tuple(overrides)) or parse(plain(self._composer(overrides))), tuple(overrides))
             for number, overrides in enumerate(job_overrides, first)
         ]
         planned = plan(jobs)
@@ -82,10 +86,8 @@ class Sweep:
         folder = Path(str(self._config.hydra.sweep.dir))
         folder.mkdir(parents=True, exist_ok=True)
         with SweepView(planned, folder) as self._view:
-            with self._view.busy("loading TensorFlow"):
-                self._command.interrupt.let_through()
+            with self._command.interrupt.importing():
                 self._device = start(jobs[0].config.device)
-                self._command.interrupt.let_through()
             for i, group in enumerate(planned.groups):
                 if self._stop_asked():
                     break
@@ -93,7 +95,10 @@ class Sweep:
                 Group(group, self._begin, self._ended, trained, self._stop_asked).train()
         if self._command.interrupt.signal is not None:
             raise KeyboardInterrupt
-        return [self._returns.get(job.number, JobReturn(overrides=job.overrides)) for job in jobs]
+        return [
+            self._returns.get(job.number, JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED))
+            for job in jobs
+        ]
 
     def _stop_asked(self) -> bool:
         return self._command.interrupt() or self._failed_fast
@@ -107,16 +112,7 @@ class Sweep:
         return lane
 
     def _enter(self, job: Job) -> Path:
-        """Has Hydra make the job's folder with its configs, and returns it; the job itself is for later."""
-        composed = self._composer(job.overrides)
-        with open_dict(composed):
-            composed.hydra.job.id = composed.hydra.job.num = job.number
-        returned = run_job(lambda _: None, composed, "hydra.sweep.dir", "hydra.sweep.subdir", self._context)
-        assert returned.hydra_cfg is not None
-        folder = Path(returned.hydra_cfg.hydra.runtime.output_dir)
-        returned.cfg = returned.hydra_cfg = None  # a thousand of them would be gigabytes
-        self._returns[job.number] = returned
-        configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
+        folder, self._returns[job.number] = self._folders.make(job)
         return folder
 
     def _ended(self, lane: Lane) -> None:

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -66,10 +65,6 @@ class SweepView:
         unfinished = f", {left:,} not trained" if left else ""
         took = duration(time.perf_counter() - self._begun)
         self._console.print(f"{sum(self._done) - sum(self._failed):,} runs finished{failed}{unfinished} in {took}")
-
-    def busy(self, doing: str) -> AbstractContextManager[Any]:
-        """Shows, while the block runs, what the program is doing."""
-        return nullcontext()
 
     def trained(self, group: int, iterations: int) -> None:
         """Counts iterations of a group's runs."""

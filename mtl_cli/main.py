@@ -27,6 +27,7 @@ from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.interrupt import Interrupt
+from mtl_cli.sweeps.baselines import baselines
 from mtl_cli.sweeps.composing import Composer
 from mtl_cli.sweeps.datasets import Datasets
 from mtl_cli.sweeps.plan import Job, first_of_data, plan
@@ -107,6 +108,9 @@ def _checked(sweep: DictConfig) -> list[Job]:
             wrong.setdefault(str(error), " ".join(job))
     if wrong:
         raise InputError("\n".join(f"{message} ({job})" for message, job in wrong.items()))
+    if jobs[0].config.sweep.baselines:
+        for alone in baselines(jobs):
+            jobs.append(Job(len(jobs), parse(plain(composer(alone))), alone))
     composer.spare(of_jobs)
     return jobs
 

@@ -76,11 +76,10 @@ class Sweep:
         Raises:
             KeyboardInterrupt: A signal asked for an end; the jobs under way were ended in order.
         """
-        known = {job.overrides: job.config for job in self._command.jobs}
-        jobs = [
-            Job(number, known.get(tuple(overrides)) or parse(plain(self._composer(overrides))), tuple(overrides))
-            for number, overrides in enumerate(job_overrides, first)
-        ]
+        asked = [tuple(overrides) for overrides in job_overrides]
+        jobs = self._command.jobs
+        if [job.overrides for job in jobs[: len(asked)]] != asked:  # another sweeper than Hydra's own
+            jobs = [Job(number, parse(plain(self._composer(job))), job) for number, job in enumerate(asked, first)]
         planned = plan(jobs)
         self._twice = planned.twice
         folder = Path(str(self._config.hydra.sweep.dir))
@@ -97,7 +96,7 @@ class Sweep:
             raise KeyboardInterrupt
         return [
             self._returns.get(job.number, JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED))
-            for job in jobs
+            for job in jobs[: len(asked)]
         ]
 
     def _stop_asked(self) -> bool:

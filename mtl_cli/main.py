@@ -68,8 +68,9 @@ class Check(Callback):
             return
         with _refusing():
             Check.command.interrupt.let_through()
-            Check.made_in = _free(config.hydra.sweep.dir, "hydra.sweep.dir")
-            Check.sweep = _absolute(config.hydra.sweep.dir)
+            if not Check.command.resumes:
+                Check.made_in = _free(config.hydra.sweep.dir, "hydra.sweep.dir")
+                Check.sweep = _absolute(config.hydra.sweep.dir)
             if OmegaConf.is_interpolation(config.hydra.sweep, "subdir") is False:
                 raise InputError("hydra.sweep.subdir: every job needs a folder of its own, e.g. ${hydra.job.num}")
             jobs = _checked(config)
@@ -125,6 +126,8 @@ class Command:
         self.interrupt = Interrupt()
         self.datasets = Datasets()
         self.jobs: list[Job] = []
+        self.resumes = False
+        """Whether the jobs' folder has some that were trained before."""
 
     def __call__(self, composed: DictConfig) -> float | None:
         """Trains one job into the folder that Hydra made, and returns its objective."""
@@ -190,8 +193,10 @@ def main() -> None:
     try:
         verb = verb_of(arguments)
         if verb is not None:
-            verb(arguments[1:])
-            sys.exit(0)
+            further = verb(arguments[1:])
+            if further is None:
+                sys.exit(0)
+            command.resumes, sys.argv[1:] = True, further
         with command.interrupt.handling():
             run = hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")
             run(command.__call__)()

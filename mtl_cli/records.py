@@ -18,6 +18,10 @@ from numpy.typing import NDArray
 
 from mtl_cli.tasks import NO_LOSS
 
+RUN_FILES = (
+    "losses.csv", "metrics.csv", "diagnostics.csv", "summary.json", "model.keras", "columns.json", "train.log"
+)  # fmt: skip
+"""What a run leaves in its folder, beside Hydra's."""
 Metrics = dict[str, dict[str, float]]
 """Metrics by task and name."""
 
@@ -137,6 +141,15 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     beside = path.with_name(f"{path.name}.partial")
     beside.write_text(json.dumps(_finite(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
     beside.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Returns what a file like `summary.json` holds; None where there is none that can be read."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def _finite(value: Any) -> Any:

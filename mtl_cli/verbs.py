@@ -86,10 +86,26 @@ def inspect(words: Sequence[str]) -> None:
     console.print(f"  mtl-train --config-dir {given.out} experiment={stem}", soft_wrap=True, markup=False)
 
 
-VERBS: dict[str, Callable[[Sequence[str]], None]] = {"predict": predict, "inspect": inspect}
+def resume(words: Sequence[str]) -> list[str]:
+    """Returns the command line that goes on with a sweep."""
+    parser = _Parser(
+        prog="mtl-train resume",
+        description="Trains those runs of a sweep that haven't finished; with other or more values, the new ones too.",
+    )
+    parser.add_argument("sweep", metavar="SWEEP_DIR", type=Path, help="the folder of a sweep")
+    parser.add_argument("overrides", metavar="OVERRIDE", nargs="*", help="key=value, key=v1,v2: instead of the sweep's")
+    given = parser.parse_args(words)
+    from mtl_cli.sweeps.resuming import arguments
+
+    return arguments(given.sweep, given.overrides)
 
 
-def verb_of(arguments: Sequence[str]) -> Callable[[Sequence[str]], None] | None:
+Verb = Callable[[Sequence[str]], list[str] | None]
+"""Takes the words behind it, and returns what Hydra is to be called with; None where it has done all there is to do."""
+VERBS: dict[str, Verb] = {"predict": predict, "inspect": inspect, "resume": resume}
+
+
+def verb_of(arguments: Sequence[str]) -> Verb | None:
     """Returns what the first word asks for; None where it is an override or an option.
 
     Raises:

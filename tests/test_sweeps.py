@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from filelock import FileLock
 
 from mtl_cli.sweeps import group
 from tests.conftest import MtlTrain
@@ -187,3 +188,62 @@ def test_baselines_train_each_task_alone(
         assert sorted(line.rpartition("=")[2] for line in shares) == ["0.0", "1.0"]
         assert all(f".{share}=" in line for line in shares)
         assert not any(line.startswith(("tasks.", "weighting.on")) for line in of[number]["overrides"])
+
+
+def times(sweep: Path) -> dict[str, int]:
+    return {path.parent.name: path.stat().st_mtime_ns for path in sweep.glob("*/losses.csv")}
+
+
+def test_resuming_trains_what_is_missing_and_what_is_new(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    sweep = tmp_path / "s"
+    grid = ["tasks.y1.weight=0.2,0.6", "seed=0,1", "steps=40", "hydra.sweep.dir=s"]
+    assert mtl_train("-m", *grid).status == 0
+    whole = {number: (sweep / number / "losses.csv").read_bytes() for number in "0123"}
+    (sweep / "1" / "summary.json").unlink()  # as after a kill
+    (sweep / "2" / "losses.csv").write_text("torn")
+    (sweep / "2" / "summary.json").write_text("{")
+    before = times(sweep)
+    done = mtl_train("resume", "s")
+    assert done.status == 0, done.err
+    assert "2 of 4 jobs are done" in done.out
+    assert {number for number, time in times(sweep).items() if time != before[number]} == {"1", "2"}
+    assert {number: (sweep / number / "losses.csv").read_bytes() for number in "0123"} == whole
+    before = times(sweep)
+    assert "4 of 4 jobs are done" in mtl_train("resume", "s").out
+    more = mtl_train("resume", "s", "tasks.y1.weight=0.2,0.4,0.6")
+    assert more.status == 0, more.err
+    after = times(sweep)
+    assert {number: after[number] for number in before} == before
+    assert sorted(after) == ["0", "1", "2", "3", "4", "5"]
+    new = summaries(sweep)["4"]["overrides"]
+    assert new[:2] == ["tasks.y1.weight=0.4", "seed=0"]
+
+
+def test_resuming_trains_a_job_anew_whose_config_changed(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    folder = tmp_path / "my" / "experiment"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text("# @package _global_\nsteps: 20\n")
+    command = ["--config-dir", "my", "experiment=mine", "seed=0,1", "hydra.sweep.dir=s"]
+    assert mtl_train("-m", *command).status == 0
+    (folder / "mine.yaml").write_text("# @package _global_\nsteps: 30\n")
+    done = mtl_train("resume", "s")
+    assert done.status == 0, done.err
+    assert "job 1 was trained with another config, and is trained anew: experiment=mine seed=1" in done.out
+    assert [summary["iterations"] for summary in summaries(tmp_path / "s").values()] == [30, 30]
+
+
+def test_what_can_not_be_resumed(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    for words in (["nowhere"], ["."], []):
+        refused = mtl_train("resume", *words)
+        assert refused.status == 2
+        assert refused.err.startswith("mtl-train: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_another_process_uses_is_refused(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    assert mtl_train("-m", "seed=0,1", "steps=20", "hydra.sweep.dir=s").status == 0
+    with FileLock(tmp_path / "s" / ".lock"):
+        refused = mtl_train("resume", "s", "seed=range(0,4)")
+    assert refused.status == 2
+    assert "another process is training into this folder" in refused.err
+    assert len(times(tmp_path / "s")) == 2

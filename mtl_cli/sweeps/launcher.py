@@ -3,12 +3,14 @@
 import json
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from filelock import FileLock, Timeout
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -16,6 +18,7 @@ from omegaconf import DictConfig
 from mtl_cli.backend import start
 from mtl_cli.composed import plain
 from mtl_cli.config import Config, parse
+from mtl_cli.errors import InputError
 from mtl_cli.interrupt import Interrupt
 from mtl_cli.records import write_json
 from mtl_cli.sweeps.composing import Composer
@@ -23,7 +26,8 @@ from mtl_cli.sweeps.datasets import Datasets
 from mtl_cli.sweeps.folders import Folders
 from mtl_cli.sweeps.group import Group
 from mtl_cli.sweeps.lane import Lane
-from mtl_cli.sweeps.plan import Job, plan
+from mtl_cli.sweeps.plan import Job, Plan, plan
+from mtl_cli.sweeps.resuming import cleared, found_in, resumed
 from mtl_cli.sweeps.view import SweepView
 from mtl_cli.tasks import HIGHER_IS_BETTER
 
@@ -35,6 +39,8 @@ class Command(Protocol):
     datasets: Datasets
     jobs: Sequence[Job]
     """Those whose configs were checked before."""
+    resumes: bool
+    """Whether the jobs' folder has some that were trained before."""
     status: int
     runs: int
 
@@ -65,7 +71,7 @@ class Sweep:
         self._config = config
         self._composer = Composer(context.config_loader, config)
         self._folders = Folders(context, config, self._composer)
-        self._returns: dict[int, JobReturn] = {}
+        self._returns: dict[tuple[str, ...], JobReturn] = {}
         self._twice: Mapping[int, Sequence[Job]] = {}
         self._device = ""
         self._failed_fast = False
@@ -80,24 +86,36 @@ class Sweep:
         jobs = self._command.jobs
         if [job.overrides for job in jobs[: len(asked)]] != asked:  # another sweeper than Hydra's own
             jobs = [Job(number, parse(plain(self._composer(job))), job) for number, job in enumerate(asked, first)]
-        planned = plan(jobs)
-        self._twice = planned.twice
         folder = Path(str(self._config.hydra.sweep.dir))
         folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder):
+            if self._command.resumes:
+                jobs = self._left(jobs, folder)
+            self._train(plan(jobs), folder)
+        if self._command.interrupt.signal is not None:
+            raise KeyboardInterrupt
+        return [self._returns.get(job, JobReturn(overrides=job, status=JobStatus.COMPLETED)) for job in asked]
+
+    def _left(self, jobs: Sequence[Job], folder: Path) -> Sequence[Job]:
+        """Returns the jobs that aren't done yet, with the numbers of their folders, and says which those are."""
+        state = resumed(jobs, found_in(folder))
+        print(f"{len(state.done):,} of {len(jobs):,} jobs are done", flush=True)
+        for job in state.changed:
+            print(f"job {job.number} was trained with another config, and is trained anew: {' '.join(job.overrides)}")
+        self._command.runs += len(state.done)
+        return state.left
+
+    def _train(self, planned: Plan, folder: Path) -> None:
+        self._twice = planned.twice
         with SweepView(planned, folder) as self._view:
-            with self._command.interrupt.importing():
-                self._device = start(jobs[0].config.device)
+            if planned.groups:
+                with self._command.interrupt.importing():
+                    self._device = start(planned.jobs[0].config.device)
             for i, group in enumerate(planned.groups):
                 if self._stop_asked():
                     break
                 trained = partial(self._view.trained, i)
                 Group(group, self._begin, self._ended, trained, self._stop_asked).train()
-        if self._command.interrupt.signal is not None:
-            raise KeyboardInterrupt
-        return [
-            self._returns.get(job.number, JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED))
-            for job in jobs[: len(asked)]
-        ]
 
     def _stop_asked(self) -> bool:
         return self._command.interrupt() or self._failed_fast
@@ -111,7 +129,8 @@ class Sweep:
         return lane
 
     def _enter(self, job: Job) -> Path:
-        folder, self._returns[job.number] = self._folders.make(job)
+        folder, self._returns[job.overrides] = self._folders.make(job)
+        cleared(folder)
         return folder
 
     def _ended(self, lane: Lane) -> None:
@@ -125,8 +144,19 @@ class Sweep:
         for twin in [job, *self._twice.get(job.number, ())]:
             if twin is not job:
                 _copy(lane.folder, self._enter(twin), {"overrides": list(twin.overrides)})
-            self._returns[twin.number].return_value = value
+            self._returns[twin.overrides].return_value = value
             self._view.ended(twin, summary, value)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of the folder while the block runs."""
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        raise InputError(f"{folder}: another process is training into this folder; wait for its end") from None
 
 
 def _value(config: Config, summary: Mapping[str, Any]) -> float:

@@ -51,11 +51,11 @@ class Program:
         self._network = network
         self._feed = dataset.feed
         self._tree = tree
-        self._one_draw = one_draw
-        self._device = device
-        self._tasks = len(dataset.tasks)
-        self._seen = observing.width(self._tasks) if "observed" in one_draw else 0
-        self._width = 1 + self._tasks + self._seen
+        self.one_draw = one_draw
+        self.device = device
+        self.tasks = len(dataset.tasks)
+        self._seen = observing.width(self.tasks) if "observed" in one_draw else 0
+        self.width = 1 + self.tasks + self._seen
         self._memory = Memory(one_draw, self.capacity)
         self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
         self._compiled: Any = None
@@ -66,7 +66,7 @@ class Program:
     @property
     def on_cpu(self) -> bool:
         """Tells whether it computes on the processor."""
-        return self._device.startswith("CPU")
+        return self.device.startswith("CPU")
 
     def train(self, state: State, values: Mapping[str, Tensor], resident: Any, drawn: Arrays) -> Trained:
         """Runs the next n iterations, at most `capacity`.
@@ -82,25 +82,23 @@ class Program:
         """
         count = len(drawn["learning_rate"])
         self._memory.fill(drawn)
-        with tf.device(self._device):
+        with tf.device(self.device):
             arguments = (state, values, resident, self._memory.tensors(), tf.constant(count, tf.int32))
             self._compiled = self._compiled or self._train.get_concrete_function(*arguments)
             new, rows = self._compiled(*arguments)
-        losses, seen = np.split(rows.numpy()[:count], [1 + self._tasks], axis=1)
+        losses, seen = np.split(rows.numpy()[:count], [1 + self.tasks], axis=1)
         return Trained(new, losses, seen)
 
     def together(self, runs: int, *, own_rows: bool) -> "Together":
         """Returns the program mapped over so many runs, which have resident rows of their `own` or share them."""
         key = runs, own_rows
         if key not in self._together:
-            self._together[key] = Together(
-                self.step, self._width, self._one_draw, runs, own_rows=own_rows, device=self._device
-            )
+            self._together[key] = Together(self, runs, own_rows=own_rows)
         return self._together[key]
 
     def predict(self, state: State, features: Tensor) -> dict[str, Tensor]:
         """Returns every task's raw outputs in inference, [rows, U]."""
-        with tf.device(self._device):
+        with tf.device(self.device):
             return dict(self._infer(state.params, features))
 
     def step(
@@ -137,35 +135,23 @@ class Program:
         def step(state: State, batch: Mapping[str, Tensor]) -> tuple[State, Tensor]:
             return self.step(state, values, resident, batch, mapped=False)
 
-        return _repeated(step, state, drawn, count, [self._width])
+        return _repeated(step, state, drawn, count, [self.width])
 
 
 class Together:
     """A program mapped over R runs: in every iteration each makes one of its own."""
 
-    def __init__(
-        self,
-        step: Callable[..., tuple[State, Tensor]],
-        width: int,
-        one_draw: Arrays,
-        runs: int,
-        *,
-        own_rows: bool,
-        device: str,
-    ) -> None:
-        self.capacity = capacity_of(runs * _bytes(one_draw), MAX_BYTES_TOGETHER)
+    def __init__(self, program: Program, runs: int, *, own_rows: bool) -> None:
+        self.capacity = capacity_of(runs * _bytes(program.one_draw), MAX_BYTES_TOGETHER)
         self.traces = 0
-        self._step = step
-        self._width = width
+        self._program = program
         self._runs = runs
         self._own_rows = own_rows
-        self._device = device
-        self._one_draw = one_draw
         self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
 
     def memory(self) -> "Memory":
         """Returns memory for what is drawn for a chunk; two calls at once need one each."""
-        return Memory(self._one_draw, self.capacity, self._runs)
+        return Memory(self._program.one_draw, self.capacity, self._runs)
 
     def train(
         self,
@@ -174,7 +160,7 @@ class Together:
         resident: Any,
         drawn: Mapping[int, Arrays],
         memory: "Memory",
-    ) -> tuple[State, NDArray[np.float32]]:
+    ) -> Trained:
         """Runs the next n iterations of each run.
 
         Args:
@@ -186,14 +172,15 @@ class Together:
             memory: From `memory`.
 
         Returns:
-            The states after them, and their losses [n, R, 1 + T].
+            What came of them: states [R, ...], losses [n, R, 1 + T], what was seen [n, R, ...].
         """
         for place, arrays in drawn.items():
             memory.fill(arrays, place)
         count = max((len(arrays["learning_rate"]) for arrays in drawn.values()), default=0)
-        with tf.device(self._device):
+        with tf.device(self._program.device):
             states, rows = self._train(states, values, resident, memory.tensors(), tf.constant(count, tf.int32))
-        return states, rows.numpy()[:count]
+        losses, seen = np.split(rows.numpy()[:count], [1 + self._program.tasks], axis=2)
+        return Trained(states, losses, seen)
 
     def _chunk(
         self, states: State, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[str, Tensor], count: Tensor
@@ -203,14 +190,14 @@ class Together:
 
         def step_of_one(of_run: Mapping[str, Any]) -> tuple[State, Tensor]:
             rows = of_run.get("resident", resident)
-            return self._step(of_run["state"], of_run["values"], rows, of_run["batch"], mapped=True)
+            return self._program.step(of_run["state"], of_run["values"], rows, of_run["batch"], mapped=True)
 
         def step(states: State, batches: Mapping[str, Tensor]) -> tuple[State, Tensor]:
             of_runs = {"state": states, "values": values, "batch": batches, **own}
             mapped: tuple[State, Tensor] = tf.vectorized_map(step_of_one, of_runs, fallback_to_while_loop=False)
             return mapped
 
-        return _repeated(step, states, drawn, count, [self._runs, self._width])
+        return _repeated(step, states, drawn, count, [self._runs, self._program.width])
 
 
 def _repeated(

@@ -9,6 +9,7 @@ import pytest
 from filelock import FileLock
 
 from mtl_cli.sweeps import group
+from mtl_cli.sweeps.stacked import Stacked
 from tests.conftest import MtlTrain
 
 DIGITS = [
@@ -143,13 +144,13 @@ def test_what_can_not_be_mapped_goes_one_after_the_other(mtl_train: MtlTrain, tm
 def test_the_faster_way_is_taken(mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where trying is worth it, the jobs are tried together; where that is slower, they go on alone."""
     tried: list[int] = []
-    train = group._Stacked.train
+    train = Stacked.train
 
     def counted(self: Any, length: int) -> int:
         tried.append(len(self.places))
         return train(self, length)
 
-    monkeypatch.setattr(group._Stacked, "train", counted)
+    monkeypatch.setattr(Stacked, "train", counted)
     monkeypatch.setattr(group, "TRIAL_SECONDS", 0.0)
     monkeypatch.setattr(group, "WORTH_COMPILING", 0.0)
     assert mtl_train("-m", "seed=range(0,5)", "steps=3000", "hydra.sweep.dir=a").status == 0
@@ -247,3 +248,29 @@ def test_a_folder_that_another_process_uses_is_refused(mtl_train: MtlTrain, tmp_
     assert refused.status == 2
     assert "another process is training into this folder" in refused.err
     assert len(times(tmp_path / "s")) == 2
+
+
+@pytest.mark.parametrize("extra", ["mode=joint", "mode=alternating"])
+def test_runs_that_are_diagnosed(mtl_train: MtlTrain, tmp_path: Path, extra: str) -> None:
+    """Whether or not looking into an iteration can be mapped."""
+    for way, launcher in (("basic", BASIC), ("mtl", "hydra/launcher=mtl")):
+        options = [extra, "diagnostics.every=10", "steps=40", TOGETHER, launcher, f"hydra.sweep.dir=by_{way}"]
+        assert mtl_train("-m", "seed=range(0,3)", *options).status == 0
+    for number in "012":
+        tables = [pl.read_csv(tmp_path / f"by_{way}" / number / "diagnostics.csv") for way in ("basic", "mtl")]
+        assert tables[0].drop("value").equals(tables[1].drop("value"))
+        difference = (tables[0]["value"] - tables[1]["value"]).abs() / (tables[0]["value"].abs() + 1)
+        assert max(difference.to_list()) < 1e-5
+
+
+def test_jobs_whose_data_come_out_differently_train_as_well(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """Categories that a split's training rows don't have change the network's width, and thus the program."""
+    rows = pl.DataFrame({"x": range(60), "kind": [f"k{i % 25}" for i in range(60)], "y": [i % 7 for i in range(60)]})
+    rows.write_csv(tmp_path / "t.csv")
+    table = ["data=table", "data.path=t.csv", "+tasks.y.kind=regression", "batch_size=4", "steps=30"]
+    assert mtl_train("-m", *table, "seed=range(0,6)", TOGETHER, "hydra.sweep.dir=by_mtl").status == 0
+    assert mtl_train("-m", *table, "seed=range(0,6)", BASIC, "hydra.sweep.dir=by_basic").status == 0
+    ours, basic = summaries(tmp_path / "by_mtl"), summaries(tmp_path / "by_basic")
+    assert len(ours) == 6
+    for number, summary in ours.items():
+        assert summary["objective"] == pytest.approx(basic[number]["objective"], rel=1e-4)

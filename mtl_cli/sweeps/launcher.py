@@ -115,7 +115,7 @@ class Sweep:
                 if self._stop_asked():
                     break
                 trained = partial(self._view.trained, i)
-                Group(group, self._begin, self._ended, trained, self._stop_asked).train()
+                Group(group, self._begin, self._ended, trained, self._view.say, self._stop_asked).train()
 
     def _stop_asked(self) -> bool:
         return self._command.interrupt() or self._failed_fast

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
@@ -16,9 +16,14 @@ from mtl_cli.overview import shown
 from mtl_cli.sweeps.plan import Job, Plan
 from mtl_cli.tasks import HIGHER_IS_BETTER
 
+SECONDS_BETWEEN_LINES: Final = 10
+"""Where there is no terminal."""
+
 
 class _Left(ProgressColumn):
     def render(self, task: Any) -> Text:
+        if task.finished:
+            return Text("done", style="dim")
         if not task.completed or not task.elapsed:
             return Text("compiling" if task.started else "", style="dim")
         speed = task.completed / task.elapsed
@@ -40,7 +45,7 @@ class SweepView:
         self._failed = [0] * len(plan.groups)
         self._under_way = 0
         self._best: tuple[float, Job] | None = None
-        self._begun = time.perf_counter()
+        self._begun = self._said = time.perf_counter()
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=12), _Left(),
             console=self._console, refresh_per_second=REFRESHES_PER_SECOND, transient=True,
@@ -66,6 +71,10 @@ class SweepView:
         took = duration(time.perf_counter() - self._begun)
         self._console.print(f"{sum(self._done) - sum(self._failed):,} runs finished{failed}{unfinished} in {took}")
 
+    def say(self, text: str) -> None:
+        """Prints what a person may want to know."""
+        self._console.print(Text(text, style="dim"))
+
     def trained(self, group: int, iterations: int) -> None:
         """Counts iterations of a group's runs."""
         if not self._progress.tasks[group].started:
@@ -86,6 +95,12 @@ class SweepView:
         missing = job.config.steps - summary["iterations"]
         self._progress.advance(self._progress.tasks[group].id, missing)  # an early end leaves none to wait for
         self._progress.update(self._progress.tasks[group].id, description=self._text(group))
+        now = time.perf_counter()
+        if not self._console.is_terminal and now - self._said > SECONDS_BETWEEN_LINES:
+            self._said = now
+            self._console.print(
+                f"{sum(self._done):,} of {self._plan.trained:,} runs after {duration(now - self._begun)}"
+            )
 
     def _text(self, group: int) -> str:
         total = len(self._plan.groups[group])

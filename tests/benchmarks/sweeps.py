@@ -3,8 +3,10 @@
     pip install -e '.[bench]' -c constraints.txt && python tests/benchmarks/sweeps.py --pairs 3
 
 Prints a Markdown table. The sweep is `seed_joint`, 10 seeds x 10 weights, 10,000 iterations each, all files written;
-times are of whole commands. Then what a job costs that trains one iteration. With `--jax`: 64 runs mapped in one program
-beside `jax_scan.py --runs 64`, per run and iteration. With `--memory 1000`: the memory of a thousand runs at once.
+times are of whole commands. Then what a job costs that trains one iteration.
+
+    --jax            64 runs mapped in one program beside `jax_scan.py --runs 64`, per run and iteration
+    --memory 1000    the memory of a thousand runs at once
 """
 
 import argparse
@@ -39,7 +41,7 @@ def single(folder: Path) -> float:
         measure([*command, f"seed={seed}", f"hydra.run.dir=run_{time.time_ns()}"], folder)
         for seed in range(SINGLE_RUNS)
     ]
-    return statistics.mean(run.seconds for run in runs)
+    return float(statistics.mean(run.seconds for run in runs))
 
 
 def main() -> None:

@@ -107,7 +107,7 @@ def mean_ranks(means_ST: Numbers, higher_T: Sequence[bool]) -> Numbers:
     >>> mean_ranks(np.array([[0.9, 5.0], [0.8, 4.0], [0.9, 6.0], [0.7, np.nan]]), [True, False])
     array([1.75, 2.  , 2.25,  nan])
     """
-    complete = np.isfinite(means_ST).all(axis=1)
+    complete = _complete(means_ST)
     worse_ST = -_signs(higher_T) * means_ST[complete]
     better = (worse_ST[None, :, :] < worse_ST[:, None, :]).sum(axis=1)
     equal = (worse_ST[None, :, :] == worse_ST[:, None, :]).sum(axis=1)
@@ -124,7 +124,7 @@ def pareto_set(means_ST: Numbers, higher_T: Sequence[bool]) -> NDArray[np.bool_]
     >>> pareto_set(np.array([[0.9, 5.0], [0.8, 4.0], [0.8, 5.0], [0.9, 5.0]]), [True, False]).tolist()
     [True, True, False, True]
     """
-    member = np.isfinite(means_ST).all(axis=1)
+    member = _complete(means_ST)
     if member.any():
         from moocore import is_nondominated
 
@@ -141,7 +141,7 @@ def reference_point(means_ST: Numbers, higher_T: Sequence[bool]) -> Numbers:
     >>> reference_point(np.array([[0.9, 5.0], [0.7, 5.0]]), [True, False]).round(6).tolist()
     [0.68, 5.5]
     """
-    complete_ST = means_ST[np.isfinite(means_ST).all(axis=1)]
+    complete_ST = means_ST[_complete(means_ST)]
     if not len(complete_ST):
         return np.full(len(higher_T), np.nan)
     low, high = complete_ST.min(axis=0), complete_ST.max(axis=0)
@@ -159,12 +159,18 @@ def hypervolume(means_ST: Numbers, higher_T: Sequence[bool], reference_T: Number
     >>> round(hypervolume(np.array([[0.9, 5.0], [0.8, 4.0]]), [True, False], np.array([0.5, 6.0])), 6)
     0.7
     """
-    complete_ST = means_ST[np.isfinite(means_ST).all(axis=1)]
+    complete_ST = means_ST[_complete(means_ST)]
     if not len(complete_ST) or len(higher_T) > MOST_OBJECTIVES:
         return math.nan
     from moocore import hypervolume as volume
 
     return float(volume(complete_ST, ref=reference_T, maximise=list(higher_T)))
+
+
+def _complete(means_ST: Numbers) -> NDArray[np.bool_]:
+    """Returns which settings have every metric, [S]."""
+    complete: NDArray[np.bool_] = np.all(np.isfinite(means_ST), axis=1)
+    return complete
 
 
 def _signs(higher_T: Sequence[bool]) -> Numbers:

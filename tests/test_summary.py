@@ -25,11 +25,13 @@ METRIC = {"left": "accuracy", "right": "rmse"}
 Json = dict[str, Any]
 
 
-def config_of(seed: int, shares: Mapping[str, float], metric: Mapping[str, str], **changed: Any) -> Json:
+def config_of(
+    seed: int, shares: Mapping[str, float], metric: Mapping[str, str], objective_name: str = "val_loss", **changed: Any
+) -> Json:
     tasks = {task: {"metric": metric[task], "weight": share, "prob": 0.5} for task, share in shares.items()}
     config = {"name": "mtl", "seed": seed, "tasks": tasks, "data": {"name": "digits", "split_seed": None}}
     groups = {"mode": {"name": "joint"}, "weighting": {"name": "fixed"}, "optimizer": {"learning_rate": 0.001}}
-    return config | groups | {"objective": "val_loss"} | changed
+    return config | groups | {"objective": objective_name} | changed
 
 
 def job(
@@ -49,16 +51,15 @@ def job(
     (inner / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(list(overrides)))
     if values is not None:
         seed = int(next((word[5:] for word in overrides if word.startswith("seed=")), "0"))
-        config = config_of(
-            seed, shares, metric, **{k: v for k, v in changed.items() if k not in ("objective", "error")}
-        )
+        objective, error = changed.pop("objective", None), changed.pop("error", None)
+        config = config_of(seed, shares, metric, **changed)
         metrics = {
             split: {task: {"loss": value, metric[task]: value} for task, value in of.items()}
             for split, of in values.items()
         }
         content = {
-            "status": status, "error": changed.get("error"), "seconds": 1.5, "seed": seed, "shares": shares,
-            "objective": changed.get("objective"), "metrics": metrics, "overrides": list(overrides), "config": config,
+            "status": status, "error": error, "seconds": 1.5, "seed": seed, "shares": shares,
+            "objective": objective, "metrics": metrics, "overrides": list(overrides), "config": config,
             "config_hash": json.dumps([config, [word for word in overrides if "log." not in word]], sort_keys=True),
         }  # fmt: skip
         (inner / "summary.json").write_text(json.dumps(content))
@@ -362,11 +363,8 @@ def test_without_validation_the_training_loss_is_named_and_used(tmp_path: Path) 
 
 def test_more_is_better_by_the_objectives_name(tmp_path: Path) -> None:
     for i, value in enumerate((0.5, 0.9)):
-        words, objective = [f"a={i}"], "val/left/accuracy"
-        made = job(tmp_path, i, words, BOTH, {"val": {"left": value, "right": 1.0}}, objective=value)
-        content = json.loads((made / "summary.json").read_text())
-        content["config"]["objective"] = objective
-        (made / "summary.json").write_text(json.dumps(content))
+        values = {"val": {"left": value, "right": 1.0}}
+        job(tmp_path, i, [f"a={i}"], BOTH, values, objective=value, objective_name="val/left/accuracy")
     report = SweepFolder(tmp_path).write()
     assert [row["best"] for row in settings_of(report)] == ["~", "best"]
 
@@ -432,14 +430,17 @@ def test_the_command_names_what_the_first_one_did(tmp_path: Path) -> None:
     assert shlex.split(command) == expected
 
 
-def test_a_wide_sweep_fits_80_columns_and_a_screen(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_wide_sweep_fits_80_columns_and_a_screen(tmp_path: Path, sign: int) -> None:
+    """The settings that are shown are the best ones, whether less is better or more."""
     tasks = [f"a_task_with_a_long_name_{i}" for i in range(6)]
     metric = dict.fromkeys(tasks, "rmse")
     shares = dict.fromkeys(tasks, 1 / 6)
     for i in range(100):
         values = {"test": {task: i + k + 0.5 for k, task in enumerate(tasks)}}
         words = [f"optimizer.learning_rate={i}", f"model.shared_layers=[{i},{i}]"]
-        job(tmp_path, i, words, shares, values, metric=metric, objective=float(100 - i))
+        name = f"val/{tasks[0]}/{'rmse' if sign < 0 else 'accuracy'}"
+        job(tmp_path, i, words, shares, values, metric=metric, objective=sign * float(i), objective_name=name)
     report = SweepFolder(tmp_path).write()
     lines = text(report).splitlines()
     assert max(len(line) for line in lines if not line.startswith("  mtl-train")) <= 80
@@ -447,6 +448,8 @@ def test_a_wide_sweep_fits_80_columns_and_a_screen(tmp_path: Path) -> None:
     assert "and 80 more, in sweep.md" in lines
     assert "[99,99]" in text(report)
     assert "[3,3]" not in text(report)
+    headings = " ".join(line for line, below in itertools.pairwise(lines) if "───" in below)
+    assert all(f"{task} rmse" in headings for task in tasks)  # in one piece
     assert (tmp_path / "sweep.md").read_text().count("\n| ") > 100
     assert "Left out for their length" in text(report)
 
@@ -459,3 +462,30 @@ def test_jobs_may_be_deeper_and_other_folders_are_none(tmp_path: Path) -> None:
     assert is_sweep(tmp_path)
     assert not is_sweep(tmp_path / "notes")
     assert not is_sweep(tmp_path / "optimizer" / "schedule=cosine")
+
+
+def test_a_task_without_a_share_has_no_results(tmp_path: Path) -> None:
+    """Its head was never trained, so it says nothing of the setting, which is compared in nothing that needs it."""
+    metric = {"a": "auc", "b": "auc", "c": "auc"}
+    values = {"val": {"a": 0.7, "b": 0.8, "c": 0.9}}
+    for i, (first, second) in enumerate(itertools.product((0.0, 0.2), (1, 2))):
+        shares = {"a": 0.5, "b": 0.5, "c": first}
+        words = [f"tasks.c.weight={first}", f"k={second}"]
+        job(tmp_path, i, words, shares, values, metric=metric, objective=1.0 + first)
+    report = SweepFolder(tmp_path).write()
+    found = settings_of(report)
+    assert [row["c auc"] for row in found] == ["", "", "0.9", "0.9"]
+    assert [row["Pareto"] for row in found] == ["", "", "*", "*"]
+    assert [row["best"] for row in found] == ["", "", "best", "~"]
+    headings = [block.headings[0] for block in report.blocks if isinstance(block, Grid)]
+    assert "c.weight \\ k" not in headings, "one weight only trains all tasks"
+
+
+def test_settings_with_different_objectives_have_no_best(tmp_path: Path) -> None:
+    for i, name in enumerate(("val_loss", "val/left/accuracy")):
+        values = {"val": {"left": 0.5, "right": 1.0}}
+        job(tmp_path, i, [f"objective={name}"], BOTH, values, objective=1.0, objective_name=name)
+    report = SweepFolder(tmp_path).write()
+    assert "best" not in settings_of(report)[0]
+    assert "none of the settings is called the best" in " ".join(text(report).split())
+    assert (tmp_path / "sweep.csv").read_text().startswith("job,status,config.objective,seed,objective,")

@@ -151,18 +151,18 @@ class Answer:
         if not self._trains_all(job):
             return math.nan
         together = [job.metric(self.split, each.task, each.metric) for each in self.tasks]
-        alone = [self._alone.get((each.task, job.comparable, job.repeat), math.nan) for each in self.tasks]
+        alone = [self._alone.get((each.task, job.comparable), math.nan) for each in self.tasks]
         return gain(together, alone, [each.higher for each in self.tasks])
 
     @cached_property
-    def _alone(self) -> Mapping[tuple[str, str, Repeat], float]:
+    def _alone(self) -> Mapping[tuple[str, str], float]:
         """The main metric of every task alone, a mean where several baselines do the same."""
-        found: defaultdict[tuple[str, str, Repeat], list[float]] = defaultdict(list)
+        found: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
         metric = {each.task: each.metric for each in self.tasks}
         for job in self.baselines:
             if job.alone in metric:
                 value = job.metric(self.split, job.alone, metric[job.alone])
-                found[job.alone, job.comparable, job.repeat].append(value)
+                found[job.alone, job.comparable].append(value)
         return {key: mean_of(values).mean for key, values in found.items()}
 
     def _by_repeat(self, setting: Setting) -> Mapping[Repeat, float]:

@@ -105,9 +105,8 @@ class Result:
 
     @cached_property
     def comparable(self) -> str:
-        """Equal for a job and its single-task baselines of any seed, of which `repeat` tells the right ones."""
-        config = {key: value for key, value in self.config.items() if key not in _IRRELEVANT and key != "seed"}
-        config["data"] = {key: value for key, value in config.get("data", {}).items() if key != "split_seed"}
+        """Equal for a job and its single-task baselines of the same seed."""
+        config = {key: value for key, value in self.config.items() if key not in _IRRELEVANT}
         config["tasks"] = {
             task: {key: value for key, value in of.items() if key not in ("weight", "prob")}
             for task, of in config.get("tasks", {}).items()

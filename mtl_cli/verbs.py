@@ -1,4 +1,4 @@
-"""The words that may come first: `mtl-train report`, `mtl-train predict`, `mtl-train inspect`."""
+"""The words that may come first: `mtl-train resume`, `report`, `predict`, `inspect`."""
 
 import argparse
 from collections.abc import Callable, Sequence

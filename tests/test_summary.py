@@ -314,6 +314,21 @@ def commands_of(report: Report) -> list[str]:
     return [block.text for block in report.blocks if isinstance(block, Command)]
 
 
+def test_a_baseline_that_hasnt_ended_is_none_of_the_settings(tmp_path: Path) -> None:
+    """Its overrides tell: what is swept doesn't change when the baselines come to an end."""
+    for seed in (0, 1):
+        values = {"val": {"left": 0.5, "right": 2.0}}
+        job(tmp_path, seed, [f"seed={seed}"], BOTH, values if seed else None, objective=0.5)
+    job(tmp_path, 2, ["seed=0", "++tasks.left.weight=1.0", "++tasks.right.weight=0.0"], BOTH)
+    job(tmp_path, 3, ["seed=0", "tasks.left.weight=0.0", "tasks.right.weight=0.5"], BOTH)
+    report = SweepFolder(tmp_path).write()
+    with (tmp_path / "sweep.csv").open() as file:
+        assert [row["baseline"] for row in csv.DictReader(file)] == ["", "", "left", ""]
+    assert report.answer.keys == ["tasks.left.weight"]
+    (tmp_path / "3" / ".hydra" / "overrides.yaml").unlink()
+    assert SweepFolder(tmp_path).write().answer.keys == []
+
+
 def test_duplicates_count_once(tmp_path: Path) -> None:
     for i, name in enumerate(("x", "y")):
         job(tmp_path, i, [f"log.every={name}", "seed=0"], BOTH, {"val": {"left": 0.5, "right": 2.0}}, objective=0.5)

@@ -18,6 +18,8 @@ UNFINISHED: Final = "unfinished"
 """The status of a job without summary.json."""
 REPEATS: Final = ("seed", "data.split_seed")
 """The keys whose values are repetitions of the same setting."""
+_SHARE = re.compile(r"tasks\.([^.]+)\.(?:weight|prob)")
+_NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _SHARES = re.compile(r"tasks\.[^.]+\.(weight|prob)|(weighting|sampling)(\..*)?")
 """The keys in which a job may differ from its single-task baselines."""
 _IRRELEVANT: Final = ("name", "log", "device", "sweep", "weighting", "sampling")
@@ -60,14 +62,24 @@ class Result:
         return str(self.config.get("objective", "val_loss"))
 
     @cached_property
+    def shares(self) -> Mapping[str, float]:
+        """The tasks' shares; as far as they are overridden where the job hasn't ended."""
+        known: Mapping[str, float] | None = self.summary.get("shares")
+        if known is not None:
+            return known
+        overridden = ((_SHARE.fullmatch(key), value) for key, value in self.given.items())
+        return {match[1]: float(value) for match, value in overridden if match and _NUMBER.fullmatch(value)}
+
+    @cached_property
     def trained(self) -> Sequence[str]:
         """The tasks that have a share."""
-        return [task for task, share in (self.summary.get("shares") or {}).items() if share > 0]
+        return [task for task, share in self.shares.items() if share > 0]
 
     @property
     def alone(self) -> str | None:
         """The task that is trained alone: it has all of the share there is, 1."""
-        return self.trained[0] if [self.summary["shares"][task] for task in self.trained] == [1] else None
+        only = [self.shares[task] for task in self.trained] == [1]
+        return self.trained[0] if only and (self.summary or len(self.shares) > 1) else None
 
     @cached_property
     def given(self) -> Mapping[str, str]:

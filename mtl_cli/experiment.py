@@ -204,11 +204,13 @@ def _provenance(config: Config, overrides: list[str], device: str) -> dict[str, 
     """Returns what summary.json says of where the run came from."""
     return {
         "seed": config.seed,
+        "shares": {name: getattr(task, config.mode.share) for name, task in config.tasks.items()},
         "config_hash": config.hash(),
         "overrides": overrides,
         "versions": versions(),
         "git": git_state(),
         "device": device,
+        "config": config.model_dump(mode="json"),
     }
 
 

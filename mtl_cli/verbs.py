@@ -1,4 +1,4 @@
-"""The words that may come first: `mtl-train predict`, `mtl-train inspect`."""
+"""The words that may come first: `mtl-train resume`, `report`, `predict`, `inspect`."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -100,9 +100,23 @@ def resume(words: Sequence[str]) -> list[str]:
     return arguments(given.sweep, given.overrides)
 
 
+def report(words: Sequence[str]) -> None:
+    """Says what a run or a sweep came to."""
+    parser = _Parser(
+        prog="mtl-train report",
+        description="Prints what a run or a sweep came to, from its files as they are now. For a sweep, writes its "
+        "tables anew: DIR/sweep.csv, DIR/sweep.md.",
+    )
+    parser.add_argument("folder", metavar="DIR", type=Path, help="the folder of a run, or of a sweep")
+    given = parser.parse_args(words)
+    from mtl_cli.report import report as run
+
+    run(given.folder)
+
+
 Verb = Callable[[Sequence[str]], list[str] | None]
 """Takes the words behind it, and returns what Hydra is to be called with; None where it has done all there is to do."""
-VERBS: dict[str, Verb] = {"predict": predict, "inspect": inspect, "resume": resume}
+VERBS: dict[str, Verb] = {"report": report, "predict": predict, "inspect": inspect, "resume": resume}
 
 
 def verb_of(arguments: Sequence[str]) -> Verb | None:

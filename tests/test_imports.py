@@ -19,6 +19,7 @@ LAYERS = [
     ["composed", "overview", "inspect", "predict"],
     ["experiment"],
     ["sweeps"],
+    ["report"],
     ["verbs"],
     ["main"],
     ["__main__"],

@@ -17,7 +17,7 @@ import yaml
 from rich.console import Console
 
 from mtl_cli.sweeps import results
-from mtl_cli.sweeps.document import Command, Grid
+from mtl_cli.sweeps.document import Command, Grid, show
 from mtl_cli.sweeps.summary import Report, SweepFolder, is_sweep, print_report
 
 METRIC = {"left": "accuracy", "right": "rmse"}
@@ -504,3 +504,13 @@ def test_settings_with_different_objectives_have_no_best(tmp_path: Path) -> None
     assert "best" not in settings_of(report)[0]
     assert "none of the settings is called the best" in " ".join(text(report).split())
     assert (tmp_path / "sweep.csv").read_text().startswith("job,status,config.objective,seed,objective,")
+
+
+@pytest.mark.parametrize("width", range(30, 60))
+def test_no_heading_of_a_table_is_broken(width: int) -> None:
+    headings = ["name", *("x" * k for k in range(4, 20))]
+    console = Console(width=width, color_system=None)
+    with console.capture() as captured:
+        show([Grid(headings, [["y"] * len(headings)], 1)], console)
+    shown_headings = [word for line in captured.get().splitlines() if "x" in line for word in line.split()]
+    assert [word for word in shown_headings if word != "name"] == headings[1:]

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_GAP: Final = 2
+_GAP: Final = 3
 """Blanks between two columns of a table on the terminal."""
 
 

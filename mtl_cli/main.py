@@ -84,6 +84,13 @@ class Check(Callback):
                 Check.command.datasets.load(job.config)
         Check.command.interrupt()
 
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Says what the sweep came to, whoever trained its jobs."""
+        from mtl_cli.report import report
+
+        if Check.command.interrupt.signal is None and any(Path(config.hydra.sweep.dir).glob("*/summary.json")):
+            report(Path(config.hydra.sweep.dir))
+
 
 def _checked(sweep: DictConfig) -> list[Job]:
     """Returns the jobs that Hydra's own sweeper will make, whose configs are right."""

@@ -1,6 +1,9 @@
 """Sweeps: each job as if it had run alone, whatever becomes of the others."""
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +277,44 @@ def test_jobs_whose_data_come_out_differently_train_as_well(mtl_train: MtlTrain,
     assert len(ours) == 6
     for number, summary in ours.items():
         assert summary["objective"] == pytest.approx(basic[number]["objective"], rel=1e-4)
+
+
+def test_the_tables_are_there_from_the_first_job_on(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """Also of a sweep that ends with a failure; the answer is printed, and can be had again."""
+    grid = ["optimizer=sgd", "optimizer.learning_rate=1e-9,1e30", "seed=0,1", "steps=30", *LINEAR]
+    done = mtl_train("-m", *grid, "hydra.sweep.dir=s")
+    assert done.status == 1
+    table = pl.read_csv(tmp_path / "s" / "sweep.csv")
+    assert table["status"].to_list() == ["finished", "finished", "failed", "failed"]
+    assert table["optimizer.learning_rate"].to_list() == [1e-9, 1e-9, 1e30, 1e30]
+    for number, value in table.filter(pl.col("status") == "finished").select("job", "train_y1_loss").iter_rows():
+        assert value == summaries(tmp_path / "s")[str(number)]["metrics"]["train"]["y1"]["loss"]
+    assert "Best setting" in done.out
+    assert "## Best setting" in (tmp_path / "s" / "sweep.md").read_text()
+    assert (
+        done.out[done.out.index("Best setting") :]
+        == (again := mtl_train("report", "s").out)[again.index("Best setting") :]
+    )
+
+
+def test_a_sweep_that_is_killed_leaves_what_it_had_and_goes_on(tmp_path: Path) -> None:
+    grid = ["seed=range(0,4)", "steps=60000", "hydra.sweep.dir=s", APART]
+    process = subprocess.Popen([sys.executable, "-m", "mtl_cli", "-m", *grid], cwd=tmp_path, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 90
+    while len(summaries(tmp_path / "s")) < 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    before = {number: (tmp_path / "s" / number / "losses.csv").read_bytes() for number in summaries(tmp_path / "s")}
+    assert (tmp_path / "s" / "sweep.csv").exists()
+    resumed = subprocess.run(
+        [sys.executable, "-m", "mtl_cli", "resume", "s"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert f"{len(before)} of 4 jobs are done" in resumed.stdout
+    assert len(before) < 4
+    assert all(summary["iterations"] == 60000 for summary in summaries(tmp_path / "s").values())
+    assert len(summaries(tmp_path / "s")) == 4
+    for number, losses in before.items():
+        assert (tmp_path / "s" / number / "losses.csv").read_bytes() == losses
+    assert pl.read_csv(tmp_path / "s" / "sweep.csv")["status"].to_list() == ["finished"] * 4

@@ -3,11 +3,13 @@
 import json
 import math
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -28,8 +30,11 @@ from mtl_cli.sweeps.group import Group
 from mtl_cli.sweeps.lane import Lane
 from mtl_cli.sweeps.plan import Job, Plan, plan
 from mtl_cli.sweeps.resuming import cleared, found_in, resumed
+from mtl_cli.sweeps.summary import SweepFolder
 from mtl_cli.sweeps.view import SweepView
 from mtl_cli.tasks import HIGHER_IS_BETTER
+
+SECONDS_BETWEEN_TABLES: Final = 2.0
 
 
 class Command(Protocol):
@@ -107,7 +112,7 @@ class Sweep:
 
     def _train(self, planned: Plan, folder: Path) -> None:
         self._twice = planned.twice
-        with SweepView(planned, folder) as self._view:
+        with SweepView(planned, folder) as self._view, Tables(folder) as self._tables:
             if planned.groups:
                 with self._command.interrupt.importing():
                     self._device = start(planned.jobs[0].config.device)
@@ -146,6 +151,36 @@ class Sweep:
                 _copy(lane.folder, self._enter(twin), {"overrides": list(twin.overrides)})
             self._returns[twin.overrides].return_value = value
             self._view.ended(twin, summary, value)
+        self._tables.refresh()
+
+
+class Tables:
+    """`sweep.csv` and `sweep.md`, written anew as jobs end, if that isn't all the time."""
+
+    def __init__(self, folder: Path) -> None:
+        """Takes the folder of the sweep."""
+        self._sweep = SweepFolder(folder)
+        self._next = 0.0
+
+    def __enter__(self) -> Self:
+        """Returns the tables."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Writes what there is at the end."""
+        self._write()
+
+    def refresh(self) -> None:
+        """Writes them, unless that was a moment ago; writing takes a tenth of the time at most."""
+        begun = time.perf_counter()
+        if begun >= self._next:
+            self._write()
+            now = time.perf_counter()
+            self._next = now + max(SECONDS_BETWEEN_TABLES, 9 * (now - begun))
+
+    def _write(self) -> None:
+        with suppress(InputError):  # the command says so when it prints them; the runs go on
+            self._sweep.write()
 
 
 @contextmanager

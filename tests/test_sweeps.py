@@ -315,3 +315,12 @@ def test_a_sweep_that_is_killed_leaves_what_it_had_and_goes_on(tmp_path: Path) -
     for number, losses in before.items():
         assert (tmp_path / "s" / number / "losses.csv").read_bytes() == losses
     assert pl.read_csv(tmp_path / "s" / "sweep.csv")["status"].to_list() == ["finished"] * 4
+
+
+def test_jobs_with_a_working_folder_of_their_own_are_hydras(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """A path in their config is then meant from there."""
+    pl.DataFrame({"x": [0.0, 1.0] * 20, "y": [1.0, 2.0] * 20}).write_csv(tmp_path / "t.csv")
+    command = ["data=table", "data.path=../../t.csv", "+tasks.y.kind=regression", "batch_size=4", "steps=5", "seed=0,1"]
+    done = mtl_train("-m", *command, "hydra.job.chdir=true", "hydra.sweep.dir=s", "~hydra.callbacks.check")
+    assert done.status == 0, done.err
+    assert len(summaries(tmp_path / "s")) == 2

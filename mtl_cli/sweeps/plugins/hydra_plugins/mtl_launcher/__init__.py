@@ -16,7 +16,18 @@ class SweepLauncher(Launcher):
         self._given = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Trains the jobs and returns what became of each."""
+        """Trains the jobs and returns what became of each.
+
+        Jobs that want a working folder or environment of their own can't share a process' at the same time: they are
+        left to Hydra's own launcher.
+        """
+        context, task_function, config = self._given
+        if config.hydra.job.chdir or config.hydra.job.env_set:
+            from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+
+            basic = BasicLauncher()
+            basic.setup(hydra_context=context, task_function=task_function, config=config)
+            return basic.launch(job_overrides, initial_job_idx)
         from mtl_cli.sweeps.launcher import launch  # Hydra imports this file in each call of the command
 
-        return launch(*self._given, job_overrides, initial_job_idx)
+        return launch(context, task_function, config, job_overrides, initial_job_idx)

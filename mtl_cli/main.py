@@ -14,10 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import hydra
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
@@ -27,17 +24,13 @@ from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.interrupt import Interrupt
-from mtl_cli.sweeps.baselines import baselines
-from mtl_cli.sweeps.composing import Composer
 from mtl_cli.sweeps.datasets import Datasets
+from mtl_cli.sweeps.grid import is_grid, jobs_of
 from mtl_cli.sweeps.plan import Job, first_of_data, plan
 from mtl_cli.verbs import verb_of
 
 FAILED, WRONG_INPUT = 1, 2
 """Exit statuses; 0 is done, and 128 + the signal's number is stopped by one."""
-
-SHOWN_MISTAKES = 5
-"""How many different mistakes of a sweep are looked for."""
 
 log = logging.getLogger("mtl_cli")
 
@@ -64,7 +57,7 @@ class Check(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks every job of a sweep, where Hydra's own sweeper makes the jobs."""
-        if not config.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
+        if not is_grid(config):
             return
         with _refusing():
             Check.command.interrupt.let_through()
@@ -73,7 +66,7 @@ class Check(Callback):
                 Check.sweep = _absolute(config.hydra.sweep.dir)
             if OmegaConf.is_interpolation(config.hydra.sweep, "subdir") is False:
                 raise InputError("hydra.sweep.subdir: every job needs a folder of its own, e.g. ${hydra.job.num}")
-            jobs = _checked(config)
+            jobs = jobs_of(config)
             if jobs[0].config.sweep.dry_run:
                 planned = plan(jobs)
                 print("\n".join([*planned.lines(), *planned.listing()]))
@@ -90,37 +83,6 @@ class Check(Callback):
 
         if Check.command.interrupt.signal is None and any(Path(config.hydra.sweep.dir).glob("*/summary.json")):
             report(Path(config.hydra.sweep.dir))
-
-
-def _checked(sweep: DictConfig) -> list[Job]:
-    """Returns the jobs that Hydra's own sweeper will make, whose configs are right."""
-    loader = GlobalHydra.instance().config_loader()
-    grid = [f"{key}={value}" for key, value in (sweep.hydra.sweeper.params or {}).items()]
-    overrides = OverridesParser.create(loader).parse_overrides([*grid, *sweep.hydra.overrides.task])
-    (of_jobs,) = BasicSweeper.split_arguments(overrides, None)
-    if not of_jobs:
-        raise InputError("the sweep has no jobs: a list of values is empty")
-    composer, jobs = Composer(loader, sweep), []
-    wrong: dict[str, str] = {}
-    most = parse(plain(composer(of_jobs[0]))).sweep.max_jobs if len(of_jobs) > 1 else 1
-    if len(of_jobs) > most:
-        raise InputError(
-            f"sweep.max_jobs: these are {len(of_jobs):,} jobs, more than {most:,}; raise it if that is meant"
-        )
-    for number, job in enumerate(of_jobs):
-        if len(wrong) == SHOWN_MISTAKES:
-            break
-        try:
-            jobs.append(Job(number, parse(plain(composer(job))), tuple(job)))
-        except InputError as error:
-            wrong.setdefault(str(error), " ".join(job))
-    if wrong:
-        raise InputError("\n".join(f"{message} ({job})" for message, job in wrong.items()))
-    if jobs[0].config.sweep.baselines:
-        for alone in baselines(jobs):
-            jobs.append(Job(len(jobs), parse(plain(composer(alone))), alone))
-    composer.spare(of_jobs)
-    return jobs
 
 
 class Command:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
@@ -155,7 +156,6 @@ def main() -> None:
     if "--version" in arguments:
         print(f"mtl-cli {version('mtl-cli')}")
         sys.exit(0)
-    sys.path.append(str(Path(__file__).parent / "sweeps" / "plugins"))  # where Hydra finds the launcher
     os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions come to us, and we say what was wrong
     command = Command()
     Check.begin(command)
@@ -166,6 +166,7 @@ def main() -> None:
             if further is None:
                 sys.exit(0)
             command.resumes, sys.argv[1:] = True, further
+        _register_launcher()
         with command.interrupt.handling():
             run = hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")
             run(command.__call__)()
@@ -188,6 +189,16 @@ def main() -> None:
             (Check.sweep / "multirun.yaml").unlink(missing_ok=True)
             _remove_empty(Check.sweep, Check.made_in or Check.sweep)
     sys.exit(128 + command.interrupt.signal if command.interrupt.signal is not None else command.status)
+
+
+def _register_launcher() -> None:
+    """Lets Hydra know the project's launcher, whose module must have a name that Hydra gives plugins."""
+    folder = str(Path(__file__).parent / "sweeps" / "plugins")
+    if folder not in sys.path:
+        sys.path.append(folder)
+    from hydra_plugins.mtl_launcher import SweepLauncher  # type: ignore[import-not-found]
+
+    Plugins.instance().register(SweepLauncher)
 
 
 def _conf() -> Path:

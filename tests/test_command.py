@@ -19,6 +19,7 @@ from tests.conftest import MtlTrain
 SUMMARY_KEYS = {
     "status", "error", "iterations", "seconds", "train_seconds", "iterations_per_second", "best_iteration", "epochs",
     "picks", "objective", "metrics", "seed", "config_hash", "overrides", "versions", "git", "device",
+    "config", "shares",
 }  # fmt: skip
 
 

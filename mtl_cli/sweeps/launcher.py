@@ -161,18 +161,20 @@ class Tables:
         """Takes the folder of the sweep."""
         self._sweep = SweepFolder(folder)
         self._next = 0.0
+        self._began = False
 
     def __enter__(self) -> Self:
         """Returns the tables."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        """Writes what there is at the end."""
-        self._write()
+        """Writes what there is at the end, if there is a job."""
+        if self._began:
+            self._write()
 
     def refresh(self) -> None:
         """Writes them, unless that was a moment ago; writing takes a tenth of the time at most."""
-        begun = time.perf_counter()
+        self._began, begun = True, time.perf_counter()
         if begun >= self._next:
             self._write()
             now = time.perf_counter()
@@ -189,7 +191,10 @@ def _locked(folder: Path) -> Iterator[None]:
     lock = FileLock(folder / ".lock", timeout=0)
     try:
         with lock:
-            yield
+            try:
+                yield
+            finally:
+                Path(lock.lock_file).unlink(missing_ok=True)
     except Timeout:
         raise InputError(f"{folder}: another process is training into this folder; wait for its end") from None
 

@@ -23,10 +23,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import parse
-from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.errors import CompositionError, InputError, RunFailed
 from mtl_cli.interrupt import Interrupt
 from mtl_cli.sweeps.datasets import Datasets
-from mtl_cli.sweeps.grid import is_grid, jobs_of
+from mtl_cli.sweeps.grid import is_grid, jobs_of, refuse, refuse_other_folders
 from mtl_cli.sweeps.plan import Job, first_of_data, plan
 from mtl_cli.verbs import verb_of
 
@@ -67,15 +67,22 @@ class Check(Callback):
                 Check.sweep = _absolute(config.hydra.sweep.dir)
             if OmegaConf.is_interpolation(config.hydra.sweep, "subdir") is False:
                 raise InputError("hydra.sweep.subdir: every job needs a folder of its own, e.g. ${hydra.job.num}")
-            jobs = jobs_of(config)
+            if Check.command.resumes:
+                refuse_other_folders(config)
+            jobs = jobs_of(config, taken=Check.command.resumes)
             if jobs[0].config.sweep.dry_run:
                 planned = plan(jobs)
                 print("\n".join([*planned.lines(), *planned.listing()]))
                 Check.sweep = None
                 sys.exit(0)
             Check.command.jobs = jobs
-            for job in first_of_data(jobs):  # what all of them have wrong is said before a folder is there
-                Check.command.datasets.load(job.config)
+            wrong: dict[str, str] = {}  # what all of them have wrong is said before a folder is there
+            for job in first_of_data(jobs):
+                try:
+                    Check.command.datasets.load(job.config)
+                except InputError as error:
+                    wrong.setdefault(str(error), " ".join(job.overrides))
+            refuse(wrong)
         Check.command.interrupt()
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
@@ -185,7 +192,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(128 + (command.interrupt.signal or signal.SIGINT))
     finally:
-        if Check.sweep is not None and not command.runs:
+        if Check.sweep is not None and not command.runs and not any(Check.sweep.rglob(".hydra")):
             (Check.sweep / "multirun.yaml").unlink(missing_ok=True)
             _remove_empty(Check.sweep, Check.made_in or Check.sweep)
     sys.exit(128 + command.interrupt.signal if command.interrupt.signal is not None else command.status)
@@ -210,9 +217,12 @@ def _conf() -> Path:
 def _free(folder: str, key: str) -> Path:
     """Returns the deepest folder on the way to a new `folder` that is there already."""
     path = _absolute(folder)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.is_dir() and any(path.iterdir()):
         raise InputError(f"{key}: {folder} exists and isn't empty; runs are never overwritten, choose another folder")
-    return path if path.exists() else next(parent for parent in path.parents if parent.exists())
+    above = path if path.exists() else next(parent for parent in path.parents if parent.exists())
+    if not above.is_dir():
+        raise InputError(f"{key}: {folder} can't be a folder: {above} is a file")
+    return above
 
 
 def _absolute(folder: str) -> Path:
@@ -227,7 +237,7 @@ def _refusing() -> Iterator[None]:
         yield
     except InputError as error:
         _complain(str(error))
-        sys.exit(WRONG_INPUT)
+        sys.exit(FAILED if isinstance(error, CompositionError) else WRONG_INPUT)
     except (HydraException, OmegaConfBaseException) as error:
         _complain(hydra_message(error))
         sys.exit(FAILED)

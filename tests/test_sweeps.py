@@ -164,6 +164,7 @@ def test_the_faster_way_is_taken(mtl_train: MtlTrain, tmp_path: Path, monkeypatc
     monkeypatch.setattr(Stacked, "train", counted)
     monkeypatch.setattr(group, "TRIAL_SECONDS", 0.0)
     monkeypatch.setattr(group, "WORTH_COMPILING", 0.0)
+    monkeypatch.setattr(group, "LONGEST_ITERATION", 1.0)
     assert mtl_train("-m", "seed=range(0,5)", "steps=3000", "hydra.sweep.dir=a").status == 0
     assert tried
     monkeypatch.setattr(group, "LONGEST_ITERATION", 0.0)
@@ -332,3 +333,35 @@ def test_jobs_with_a_working_folder_of_their_own_are_hydras(mtl_train: MtlTrain,
     done = mtl_train("-m", *command, "hydra.job.chdir=true", "hydra.sweep.dir=s", "~hydra.callbacks.check")
     assert done.status == 0, done.err
     assert len(summaries(tmp_path / "s")) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["hydra.sweep.subdir=s${seed}", "seed=0,1", "steps=5,6"], "jobs 0 and 1 would share the folder s/s0"),
+        (["seed=0,1", "sweep.fail_fast=true,false"], "sweep: its keys hold for all jobs"),
+        (["seed=range(0,400)", "sweep.baselines=true"], "sweep.max_jobs: these are 1,200 jobs with the baselines"),
+        (["optimizer.learning_rate=-1,0,1e-3,nan"], "optimizer.learning_rate: should be greater than 0, got 0"),
+    ],
+)
+def test_what_a_sweep_can_not_be(mtl_train: MtlTrain, tmp_path: Path, words: list[str], message: str) -> None:
+    refused = mtl_train("-m", *words, "hydra.sweep.dir=s")
+    assert refused.status == 2
+    assert message in refused.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_jobs_are_in_one_folder_whatever_their_names(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    done = mtl_train("-m", "experiment=seed_joint,seed_alternating", "steps=5")
+    assert done.status == 0, done.err
+    (sweep,) = (tmp_path / "outputs").glob("*/sweep_*")
+    assert sorted(summaries(sweep)) == ["0", "1"]
+    assert "Best setting" in done.out
+
+
+def test_resuming_other_values_also_trains_what_was_left(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    assert mtl_train("-m", "seed=range(0,3)", "steps=20", "hydra.sweep.dir=s").status == 0
+    (tmp_path / "s" / "2" / "summary.json").write_text("torn")
+    done = mtl_train("resume", "s", "seed=7")
+    assert done.status == 0, done.err
+    assert {of["seed"] for of in summaries(tmp_path / "s").values()} == {0, 1, 2, 7}

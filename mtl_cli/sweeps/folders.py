@@ -34,19 +34,22 @@ class Folders:
     def make(self, job: Job) -> tuple[Path, JobReturn]:
         """Makes the job's folder with its configs; the job itself is for later."""
         config = self._composer(job.overrides)
+        folder = str(self._sweep.hydra.sweep.dir)
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = job.number
+            if str(config.hydra.sweep.dir) != folder:  # it depends on something swept, `name` for example
+                config.hydra.sweep.dir = folder
         if self._as_hydra:
             return self._written(config, self._composer.shape(job.overrides))
         returned = run_job(lambda _: None, config, "hydra.sweep.dir", "hydra.sweep.subdir", self._context)
         configure_log(self._sweep.hydra.hydra_logging, self._sweep.hydra.verbose)
         assert returned.hydra_cfg is not None
-        folder = Path(returned.hydra_cfg.hydra.runtime.output_dir)
+        made = Path(returned.hydra_cfg.hydra.runtime.output_dir)
         returned.cfg = returned.hydra_cfg = None  # a thousand of them would be gigabytes
         if self._as_hydra is None:
-            found = {path.name: path.read_text() for path in (folder / str(config.hydra.output_subdir)).glob("*.yaml")}
+            found = {path.name: path.read_text() for path in (made / str(config.hydra.output_subdir)).glob("*.yaml")}
             self._as_hydra = found == _texts(config, get_omega_conf_dumper())
-        return folder, returned
+        return made, returned
 
     def _written(self, config: DictConfig, shape: Shape) -> tuple[Path, JobReturn]:
         place = [str(OmegaConf.select(config, f"hydra.sweep.{part}")) for part in ("dir", "subdir")]

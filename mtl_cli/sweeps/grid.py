@@ -1,19 +1,22 @@
 """The jobs of a grid, all of them checked before any is trained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from math import prod
+from pathlib import Path
 from typing import Any, Final
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
-from mtl_cli.composed import plain
+from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import Sweep, parse
-from mtl_cli.errors import InputError
+from mtl_cli.errors import CompositionError, InputError
 from mtl_cli.sweeps.baselines import baselines
 from mtl_cli.sweeps.composing import Composer
 from mtl_cli.sweeps.plan import Job
@@ -27,8 +30,12 @@ def is_grid(sweep: DictConfig) -> bool:
     return bool(sweep.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}"))
 
 
-def jobs_of(sweep: DictConfig) -> list[Job]:
+def jobs_of(sweep: DictConfig, *, taken: bool) -> list[Job]:
     """Returns the jobs that Hydra's own sweeper will make, then the single-task baselines, if they are asked for.
+
+    Args:
+        sweep: The sweep's own config.
+        taken: Whether jobs' folders may be there.
 
     Raises:
         InputError: There are none, or too many, or some have configs that are wrong; up to 5 mistakes are listed.
@@ -42,20 +49,56 @@ def jobs_of(sweep: DictConfig) -> list[Job]:
         raise InputError("the sweep has no jobs: a list of values is empty")
     composer, jobs = Composer(loader, sweep), []
     wrong: dict[str, str] = {}
+    uncomposed: dict[str, str] = {}
+    folders: dict[str, str] = {}
     for number, job in enumerate(of_jobs):
-        if len(wrong) == SHOWN_MISTAKES:
+        if len(wrong) + len(uncomposed) == SHOWN_MISTAKES:
             break
         try:
-            jobs.append(Job(number, parse(plain(composer(job))), tuple(job)))
+            composed = composer(job)
+            jobs.append(Job(number, parse(plain(composed)), tuple(job)))
+            _refuse_folder(composed, number, folders, taken=taken)
         except InputError as error:
             wrong.setdefault(str(error), " ".join(job))
-    if wrong:
-        raise InputError("\n".join(f"{message} ({job})" for message, job in wrong.items()))
+        except (HydraException, OmegaConfBaseException) as error:
+            uncomposed.setdefault(hydra_message(error), " ".join(job))
+    refuse(wrong | uncomposed, InputError if wrong else CompositionError)
+    if any(job.config.sweep != jobs[0].config.sweep for job in jobs):
+        raise InputError("sweep: its keys hold for all jobs, and can't be swept")
     if jobs[0].config.sweep.baselines:
         for alone in baselines(jobs):
             jobs.append(Job(len(jobs), parse(plain(composer(alone))), alone))
+        _refuse_more(len(jobs), jobs[0].config.sweep.max_jobs, " with the baselines")
     composer.spare(of_jobs)
     return jobs
+
+
+def refuse(wrong: Mapping[str, str], kind: type[InputError] = InputError) -> None:
+    """Refuses jobs that have something wrong: by message, the overrides of the first one."""
+    if wrong:
+        raise kind("\n".join(f"{message} ({job})" for message, job in wrong.items()))
+
+
+def refuse_other_folders(sweep: DictConfig) -> None:
+    """Refuses to resume a sweep whose jobs aren't in folders of their numbers, or with another launcher."""
+    subdir = OmegaConf.to_container(sweep.hydra.sweep, resolve=False)["subdir"]  # type: ignore[index, call-overload]
+    if subdir != "${hydra.job.num}":
+        raise InputError(f"hydra.sweep.subdir: sweeps are resumed where it is ${{hydra.job.num}}, got {subdir!r}")
+    if not sweep.hydra.launcher._target_.endswith(".SweepLauncher"):
+        raise InputError("hydra/launcher: sweeps are resumed with hydra/launcher=mtl")
+
+
+def _refuse_folder(composed: DictConfig, number: int, folders: dict[str, str], *, taken: bool) -> None:
+    """Refuses a folder that another job has, or that has a run."""
+    with open_dict(composed):
+        composed.hydra.job.num = number
+    place = [str(OmegaConf.select(composed, f"hydra.sweep.{part}")) for part in ("dir", "subdir")]
+    folder = str(Path(*place))
+    if folder in folders:
+        raise InputError(f"hydra.sweep.subdir: jobs {folders[folder]} and {number} would share the folder {folder}")
+    folders[folder] = str(number)
+    if not taken and (Path(folder) / ".hydra").exists():
+        raise InputError(f"hydra.sweep.subdir: {folder} has a run already; runs are never overwritten")
 
 
 def _refuse_too_many(overrides: Sequence[Override], given: Any) -> None:
@@ -66,9 +109,10 @@ def _refuse_too_many(overrides: Sequence[Override], given: Any) -> None:
         for override in overrides
         if override.is_sweep_override() and override.is_discrete_sweep()
     }
-    count = prod(values.values())
+    _refuse_more(prod(values.values()), most, "", at_least=max(values.values(), default=0) > most)
+
+
+def _refuse_more(count: int, most: int, what: str, *, at_least: bool = False) -> None:
     if count > max(most, 1):
-        at_least = "at least " if max(values.values()) > most else ""
-        raise InputError(
-            f"sweep.max_jobs: these are {at_least}{count:,} jobs, more than {most:,}; raise it if that is meant"
-        )
+        text = f"these are {'at least ' * at_least}{count:,} jobs{what}, more than {most:,}"
+        raise InputError(f"sweep.max_jobs: {text}; raise it if that is meant")

@@ -103,7 +103,11 @@ class Sweep:
 
     def _left(self, jobs: Sequence[Job], folder: Path) -> Sequence[Job]:
         """Returns the jobs that aren't done yet, with the numbers of their folders, and says which those are."""
-        state = resumed(jobs, found_in(folder))
+        found = found_in(folder)
+        wanted = {job.overrides for job in jobs}
+        more = [of.overrides for of in found if not of.finished and of.overrides and of.overrides not in wanted]
+        jobs = [*jobs, *(Job(-1, parse(plain(self._composer(overrides))), overrides) for overrides in more)]
+        state = resumed(jobs, found)
         print(f"{len(state.done):,} of {len(jobs):,} jobs are done", flush=True)
         for job in state.changed:
             print(f"job {job.number} was trained with another config, and is trained anew: {' '.join(job.overrides)}")
@@ -135,7 +139,8 @@ class Sweep:
 
     def _enter(self, job: Job) -> Path:
         folder, self._returns[job.overrides] = self._folders.make(job)
-        cleared(folder)
+        if self._command.resumes:
+            cleared(folder)
         return folder
 
     def _ended(self, lane: Lane) -> None:

@@ -37,8 +37,8 @@ class Plan:
         """Returns the plan in words."""
         again = len(self.jobs) - self.trained
         iterations = sum(job.config.steps for group in self.groups for job in group)
-        text = f"{_counted(len(self.jobs), 'job')}, {_counted(len(self.groups), 'program')}, {iterations:,} iterations"
-        return [text + (f"; {_counted(again, 'duplicate')} trained once" if again else "")]
+        text = f"{counted(len(self.jobs), 'job')}, {counted(len(self.groups), 'program')}, {iterations:,} iterations"
+        return [text + (f"; {counted(again, 'duplicate')} trained once" if again else "")]
 
     def listing(self) -> list[str]:
         """Returns a line for each job."""
@@ -83,5 +83,6 @@ def program_key(config: Config) -> str:
     return "\n".join([signature({"tasks": config.tasks, **{part.name: part for part in chosen}}), json.dumps(shapes)])
 
 
-def _counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """Returns a number of things in words."""
     return f"{count:,} {noun}{'s' * (count != 1)}"

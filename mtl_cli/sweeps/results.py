@@ -182,9 +182,9 @@ def _read(name: str, file: Path) -> Result:
             summary = json.loads(text)
             return Result(name, summary.get("overrides") or [], summary)
         return Result(name, [str(override) for override in from_yaml(text) or []])
-    except yaml.YAMLError:
-        return Result(name, [])  # another process is about to write it
-    except (OSError, ValueError, AttributeError) as error:
+    except (yaml.YAMLError, ValueError, AttributeError):
+        return Result(name, [])  # torn, or another process is about to write it: as if it hadn't ended
+    except OSError as error:
         raise InputError(f"{file}: it can't be read as the file of a job: {' '.join(str(error).split())}") from error
 
 

@@ -43,7 +43,10 @@ def found_in(sweep: Path) -> list[Found]:
     for path in sweep.glob("*/.hydra/overrides.yaml"):
         folder = path.parent.parent
         if folder.name.isdecimal():
-            overrides = tuple(map(str, yaml.safe_load(path.read_text()) or ()))
+            try:
+                overrides = tuple(map(str, yaml.safe_load(path.read_text()) or ()))
+            except (yaml.YAMLError, TypeError):
+                overrides = ()  # damaged: whatever it was is trained anew in another folder
             found.append(Found(int(folder.name), overrides, read_json(folder / "summary.json")))
     return sorted(found, key=lambda of: of.number)
 
@@ -54,7 +57,7 @@ def resumed(jobs: Sequence[Job], found: Sequence[Found]) -> Resumed:
     A job is done if a finished one has its config's hash, whatever the number: so a grid that was extended trains its
     new points only.
     """
-    by_hash = {of.summary["config_hash"]: of for of in found if of.finished and of.summary is not None}
+    by_hash = {of.summary.get("config_hash"): of for of in found if of.finished and of.summary is not None}
     by_overrides = {of.overrides: of for of in found}
     following = max((of.number for of in found), default=-1) + 1
     done: list[Job] = []

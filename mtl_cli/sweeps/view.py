@@ -1,6 +1,7 @@
 """What a person sees of a sweep: the plan, a line for each program as it goes, how it ended. Imports no TensorFlow."""
 
 import math
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.text import Text
 
 from mtl_cli.console import REFRESHES_PER_SECOND, duration, number
 from mtl_cli.overview import shown
-from mtl_cli.sweeps.plan import Job, Plan
+from mtl_cli.sweeps.plan import Job, Plan, counted
 from mtl_cli.tasks import HIGHER_IS_BETTER
 
 SECONDS_BETWEEN_LINES: Final = 10
@@ -43,7 +44,7 @@ class SweepView:
         self._group = {job.number: i for i, group in enumerate(plan.groups) for job in group}
         self._done = [0] * len(plan.groups)
         self._failed = [0] * len(plan.groups)
-        self._under_way = 0
+        self._stopped = 0
         self._best: tuple[float, Job] | None = None
         self._begun = self._said = time.perf_counter()
         self._progress = Progress(
@@ -66,10 +67,16 @@ class SweepView:
         """Ends the live part and says how it went."""
         self._progress.stop()
         failed = f", {sum(self._failed):,} failed" if sum(self._failed) else ""
+        failed += f", {self._stopped:,} stopped" if self._stopped else ""
         left = self._plan.trained - sum(self._done)
         unfinished = f", {left:,} not trained" if left else ""
         took = duration(time.perf_counter() - self._begun)
-        self._console.print(f"{sum(self._done) - sum(self._failed):,} runs finished{failed}{unfinished} in {took}")
+        finished = counted(sum(self._done) - sum(self._failed) - self._stopped, "run")
+        self._console.print(f"{finished} finished{failed}{unfinished} in {took}")
+        if left or self._stopped:
+            self._console.print(
+                Text(f"go on with: mtl-train resume {shlex.quote(shown(self._folder))}"), soft_wrap=True
+            )
 
     def say(self, text: str) -> None:
         """Prints what a person may want to know."""
@@ -88,6 +95,7 @@ class SweepView:
             return
         self._done[group] += 1
         self._failed[group] += summary["status"] == "failed"
+        self._stopped += summary["status"] == "stopped"
         higher = job.config.objective.rpartition("/")[2] in HIGHER_IS_BETTER
         better = self._best is None or (value > self._best[0] if higher else value < self._best[0])
         if math.isfinite(value) and better:

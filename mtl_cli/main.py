@@ -66,14 +66,14 @@ class Check(Callback):
                 Check.sweep = _absolute(config.hydra.sweep.dir)
             if OmegaConf.is_interpolation(config.hydra.sweep, "subdir") is False:
                 raise InputError("hydra.sweep.subdir: every job needs a folder of its own, e.g. ${hydra.job.num}")
-            jobs = jobs_of(config)
+            jobs, alone = jobs_of(config)
             if jobs[0].config.sweep.dry_run:
-                planned = plan(jobs)
+                planned = plan([*jobs, *alone])
                 print("\n".join([*planned.lines(), *planned.listing()]))
                 Check.sweep = None
                 sys.exit(0)
-            Check.command.jobs = jobs
-            for job in first_of_data(jobs):  # what all of them have wrong is said before a folder is there
+            Check.command.jobs, Check.command.baselines = jobs, alone
+            for job in first_of_data([*jobs, *alone]):  # what all of them have wrong is said before a folder is there
                 Check.command.datasets.load(job.config)
         Check.command.interrupt()
 
@@ -92,9 +92,11 @@ class Command:
         self.status = 0
         self.runs = 0
         """How many of the jobs left files of a run."""
+        self.failed_fast = False
         self.interrupt = Interrupt()
         self.datasets = Datasets()
         self.jobs: list[Job] = []
+        self.baselines: list[Job] = []
         self.resumes = False
         """Whether the jobs' folder has some that were trained before."""
 

@@ -27,8 +27,8 @@ def is_grid(sweep: DictConfig) -> bool:
     return bool(sweep.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}"))
 
 
-def jobs_of(sweep: DictConfig) -> list[Job]:
-    """Returns the jobs that Hydra's own sweeper will make, then the single-task baselines, if they are asked for.
+def jobs_of(sweep: DictConfig) -> tuple[list[Job], list[Job]]:
+    """Returns the jobs that Hydra's own sweeper will make, and the single-task baselines, if they are asked for.
 
     Raises:
         InputError: There are none, or too many, or some have configs that are wrong; up to 5 mistakes are listed.
@@ -51,11 +51,10 @@ def jobs_of(sweep: DictConfig) -> list[Job]:
             wrong.setdefault(str(error), " ".join(job))
     if wrong:
         raise InputError("\n".join(f"{message} ({job})" for message, job in wrong.items()))
-    if jobs[0].config.sweep.baselines:
-        for alone in baselines(jobs):
-            jobs.append(Job(len(jobs), parse(plain(composer(alone))), alone))
+    further = baselines(jobs) if jobs[0].config.sweep.baselines else ()
+    alone = [Job(number, parse(plain(composer(job))), job) for number, job in enumerate(further, len(jobs))]
     composer.spare(of_jobs)
-    return jobs
+    return jobs, alone
 
 
 def _refuse_too_many(overrides: Sequence[Override], given: Any) -> None:

@@ -3,14 +3,13 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
-from filelock import FileLock, Timeout
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -28,7 +27,7 @@ from mtl_cli.sweeps.folders import Folders
 from mtl_cli.sweeps.group import Group
 from mtl_cli.sweeps.lane import Lane
 from mtl_cli.sweeps.plan import Job, Plan, plan
-from mtl_cli.sweeps.resuming import cleared, found_in, resumed
+from mtl_cli.sweeps.resuming import cleared, found_in, locked, resumed
 from mtl_cli.sweeps.summary import SweepFolder
 from mtl_cli.sweeps.view import SweepView
 
@@ -95,7 +94,7 @@ class Sweep:
         configs = {job.overrides: job.config for job in jobs}
         folder = Path(str(self._config.hydra.sweep.dir))
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
+        with locked(folder):
             if self._command.resumes:
                 jobs = self._left(jobs, folder)
             self._train(plan(jobs), folder)
@@ -195,17 +194,6 @@ class Tables:
     def _write(self) -> None:
         with suppress(InputError):  # the command says so when it prints them; the runs go on
             self._sweep.write()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes out of the folder while the block runs."""
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        with lock:
-            yield
-    except Timeout:
-        raise InputError(f"{folder}: another process is training into this folder; wait for its end") from None
 
 
 def _returned(overrides: Sequence[str], value: float) -> JobReturn:

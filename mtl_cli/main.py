@@ -32,7 +32,6 @@ from mtl_cli.sweeps.elsewhere import failures, is_elsewhere, refuse_elsewhere
 from mtl_cli.sweeps.grid import is_grid, jobs_of
 from mtl_cli.sweeps.plan import Job, first_of_data, plan
 from mtl_cli.sweeps.results import job_folders
-from mtl_cli.sweeps.resuming import cleared, locked, trained
 from mtl_cli.verbs import verb_of
 
 FAILED, WRONG_INPUT = 1, 2
@@ -73,6 +72,8 @@ class Check(Callback):
                 Check._jobs(config)
             refuse_elsewhere(config, folder, command.jobs if command.resumes else ())
             if is_elsewhere(config):
+                from mtl_cli.sweeps.resuming import locked
+
                 folder.mkdir(parents=True, exist_ok=True)
                 command.held.enter_context(locked(folder))
                 command.elsewhere = folder
@@ -128,6 +129,7 @@ class Command:
         """Trains one job into the folder that Hydra made, and returns its objective."""
         from mtl_cli import experiment  # not needed to refuse a config
         from mtl_cli.console import view
+        from mtl_cli.sweeps.resuming import cleared, trained
 
         settings = HydraConfig.get()
         folder, overrides = Path(settings.runtime.output_dir), list(settings.overrides.task)
@@ -244,7 +246,7 @@ def main() -> None:
     finally:
         command.say_elsewhere()
         if Check.sweep is not None and not command.runs:
-            for name in ("multirun.yaml", ".lock"):
+            for name in ("multirun.yaml", ".lock", "sweep.csv", "sweep.md"):
                 (Check.sweep / name).unlink(missing_ok=True)
             _remove_empty(Check.sweep, Check.made_in or Check.sweep)
     sys.exit(128 + command.interrupt.signal if command.interrupt.signal is not None else command.status)

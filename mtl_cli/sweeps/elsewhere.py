@@ -11,10 +11,8 @@ from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from omegaconf import DictConfig
 
 from mtl_cli.errors import InputError, RunFailed
-from mtl_cli.records import read_json
 from mtl_cli.sweeps.plan import Job
 from mtl_cli.sweeps.results import job_folders, natural
-from mtl_cli.sweeps.resuming import found_in
 
 OWN: Final = "SweepLauncher"
 """The class that `hydra/launcher=mtl` names."""
@@ -38,6 +36,8 @@ def refuse_elsewhere(sweep: DictConfig, folder: Path, jobs: Sequence[Job]) -> No
     """
     if _launcher(sweep) == OWN:
         return
+    from mtl_cli.sweeps.resuming import found_in  # imports polars, which isn't needed to refuse a config
+
     for key in ("baselines", "fail_fast"):
         if sweep.sweep[key]:
             raise InputError(f"sweep.{key}: only hydra/launcher=mtl does that")
@@ -51,6 +51,8 @@ def refuse_elsewhere(sweep: DictConfig, folder: Path, jobs: Sequence[Job]) -> No
 
 def failures(sweep: Path) -> Iterator[tuple[RunFailed, str]]:
     """Yields what went wrong in the jobs that failed, and which those are."""
+    from mtl_cli.records import read_json
+
     for folder in sorted(job_folders(sweep), key=lambda folder: natural(folder.name)):
         summary = read_json(folder / "summary.json")
         if summary is not None and summary.get("status") == "failed":

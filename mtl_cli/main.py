@@ -1,14 +1,15 @@
 """The command `mtl-train`: verbs, Hydra, signals, exit status."""
 
-import contextlib
 import logging
 import os
 import re
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -25,9 +27,12 @@ from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import parse
 from mtl_cli.errors import CompositionError, InputError, RunFailed
 from mtl_cli.interrupt import Interrupt
+from mtl_cli.sweeps.compared import compared, worst
 from mtl_cli.sweeps.datasets import Datasets
+from mtl_cli.sweeps.elsewhere import failures, is_elsewhere, refuse_elsewhere
 from mtl_cli.sweeps.grid import is_grid, jobs_of, refuse, refuse_other_folders
 from mtl_cli.sweeps.plan import Job, first_of_data, plan
+from mtl_cli.sweeps.results import job_folders
 from mtl_cli.verbs import verb_of
 
 FAILED, WRONG_INPUT = 1, 2
@@ -58,37 +63,51 @@ class Check(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks every job of a sweep, where Hydra's own sweeper makes the jobs."""
-        if not is_grid(config):
-            return
+        command, folder = Check.command, _absolute(config.hydra.sweep.dir)
         with _refusing():
-            Check.command.interrupt.let_through()
-            if not Check.command.resumes:
+            command.interrupt.let_through()
+            if not command.resumes:
                 Check.made_in = _free(config.hydra.sweep.dir, "hydra.sweep.dir")
-                Check.sweep = _absolute(config.hydra.sweep.dir)
-            if OmegaConf.is_interpolation(config.hydra.sweep, "subdir") is False:
-                raise InputError("hydra.sweep.subdir: every job needs a folder of its own, e.g. ${hydra.job.num}")
-            if Check.command.resumes:
-                refuse_other_folders(config)
-            jobs = jobs_of(config, taken=Check.command.resumes)
-            if jobs[0].config.sweep.dry_run:
-                planned = plan(jobs)
-                print("\n".join([*planned.lines(), *planned.listing()]))
-                Check.sweep = None
-                sys.exit(0)
-            Check.command.jobs = jobs
-            wrong: dict[str, str] = {}  # what all of them have wrong is said before a folder is there
-            for job in first_of_data(jobs):
-                try:
-                    Check.command.datasets.load(job.config)
-                except InputError as error:
-                    wrong.setdefault(str(error), " ".join(job.overrides))
-            refuse(wrong)
-        Check.command.interrupt()
+                Check.sweep = folder
+            if is_grid(config):
+                Check._jobs(config)
+            refuse_elsewhere(config, folder, command.jobs if command.resumes else ())
+            if is_elsewhere(config):
+                from mtl_cli.sweeps.resuming import locked
+
+                folder.mkdir(parents=True, exist_ok=True)
+                command.held.enter_context(locked(folder))
+                command.elsewhere = folder
+        if command.elsewhere is None:  # else a signal is to end the wait for the others
+            command.interrupt()
+
+    @staticmethod
+    def _jobs(config: DictConfig) -> None:
+        """Checks the jobs that Hydra's own sweeper will make, and the first data of each kind."""
+        if OmegaConf.is_interpolation(config.hydra.sweep, "subdir") is False:
+            raise InputError("hydra.sweep.subdir: every job needs a folder of its own, e.g. ${hydra.job.num}")
+        if Check.command.resumes:
+            refuse_other_folders(config)
+        jobs, alone = jobs_of(config, taken=Check.command.resumes)
+        if jobs[0].config.sweep.dry_run:
+            planned = plan([*jobs, *alone])
+            print("\n".join([*planned.lines(), *planned.listing()]))
+            Check.sweep = None
+            sys.exit(0)
+        Check.command.jobs, Check.command.baselines = jobs, alone
+        wrong: dict[str, str] = {}  # what all of them have wrong is said before a folder is there
+        for job in first_of_data([*jobs, *alone]):
+            try:
+                Check.command.datasets.load(job.config)
+            except InputError as error:
+                wrong.setdefault(str(error), " ".join(job.overrides))
+        refuse(wrong)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Says what the sweep came to, whoever trained its jobs."""
         from mtl_cli.report import report
 
+        Check.command.say_elsewhere()
         if Check.command.interrupt.signal is None and any(Path(config.hydra.sweep.dir).glob("*/summary.json")):
             report(Path(config.hydra.sweep.dir))
 
@@ -100,34 +119,55 @@ class Command:
         self.status = 0
         self.runs = 0
         """How many of the jobs left files of a run."""
+        self.failed_fast = False
         self.interrupt = Interrupt()
         self.datasets = Datasets()
         self.jobs: list[Job] = []
+        self.baselines: list[Job] = []
         self.resumes = False
         """Whether the jobs' folder has some that were trained before."""
+        self.elsewhere: Path | None = None
+        """The folder of a sweep whose jobs other processes train, until it is said what became of them."""
+        self.held = ExitStack()
+        """The folder that other calls of the command keep out of."""
+        self.is_worker = False
+        """Whether others train jobs of the same sweep meanwhile."""
 
     def __call__(self, composed: DictConfig) -> float | None:
         """Trains one job into the folder that Hydra made, and returns its objective."""
         from mtl_cli import experiment  # not needed to refuse a config
         from mtl_cli.console import view
+        from mtl_cli.sweeps.resuming import cleared, trained
 
         settings = HydraConfig.get()
         folder, overrides = Path(settings.runtime.output_dir), list(settings.overrides.task)
+        config, begun = parse(plain(composed)), time.perf_counter()
+        if self.resumes:
+            known = trained(folder, config)
+            if known is not None:
+                self.runs += 1
+                return compared(config, known)
+            cleared(folder, log_too=False)  # Hydra has it open
+        elif _has_run(folder):
+            raise InputError(f"{folder} has a run already; runs are never overwritten")
         try:
             self.interrupt.let_through()
-            if _has_run(folder):
-                raise InputError(f"{folder} has a run already; runs are never overwritten")
-            config = parse(plain(composed))
             log.info("training into %s with %s", folder, " ".join(overrides) or "the defaults")
-            display = view(config.log.console, list(config.tasks), config.log.every)
+            one_of_many = self.is_worker and config.log.console == "auto"  # which would overwrite each other's lines
+            display = view("quiet" if one_of_many else config.log.console, list(config.tasks), config.log.every)
             with display.busy("reading the data"):
-                dataset = experiment.load(config)
+                dataset = self.datasets.load(config)
             for line in filter(None, [dataset.columns, *dataset.notes]):
                 log.info(line)
             summary = experiment.run(config, dataset, folder, overrides, display, self.interrupt)
         except InputError as error:
-            _discard(folder, settings.output_subdir)
-            self._fail(WRONG_INPUT, error)
+            if settings.mode == RunMode.MULTIRUN:  # the sweep's table has this job as well
+                with suppress(RunFailed), experiment.Record(config, folder, overrides, config.device, begun):
+                    raise RunFailed(str(error)) from error
+                self._fail(FAILED, error)
+            else:
+                _discard(folder, settings.output_subdir)
+                self._fail(WRONG_INPUT, error)
         except KeyboardInterrupt:
             _discard(folder, settings.output_subdir)
             raise
@@ -139,11 +179,23 @@ class Command:
             self._fail(FAILED, error, left)
         else:
             log.info("%s after %d iterations", summary["status"], summary["iterations"])
-            objective: float | None = summary["objective"]
-            return objective
+            return compared(config, summary)
         finally:
             self.runs += _has_run(folder)
-        return None
+        return worst(config)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Goes to another process as what that process makes of it: its own, with what it has loaded and compiled."""
+        return _of_worker, (self.resumes,)
+
+    def say_elsewhere(self) -> None:
+        """Says what became of the jobs that other processes trained, by their folders."""
+        sweep, self.elsewhere = self.elsewhere, None
+        if sweep is None:
+            return
+        self.runs += sum(1 for _ in job_folders(sweep))
+        for error, where in failures(sweep):
+            self._fail(FAILED, error, where)
 
     def failed(self, error: Exception, where: str) -> None:
         """Says that a run failed, and makes that the command's status."""
@@ -154,6 +206,14 @@ class Command:
         _complain(_brief(error) + where)
         if HydraConfig.initialized() and HydraConfig.get().verbose:
             traceback.print_exception(error)
+
+
+@cache
+def _of_worker(resumes: bool) -> Command:
+    """Returns the command of a process to which a launcher hands jobs, the same one for each."""
+    command = Command()
+    command.resumes, command.is_worker = resumes, True
+    return command
 
 
 def main() -> None:
@@ -174,7 +234,7 @@ def main() -> None:
                 sys.exit(0)
             command.resumes, sys.argv[1:] = True, further
         _register_launcher()
-        with command.interrupt.handling():
+        with command.held, command.interrupt.handling():
             run = hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")
             run(command.__call__)()
     except InputError as error:
@@ -192,8 +252,10 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(128 + (command.interrupt.signal or signal.SIGINT))
     finally:
+        command.say_elsewhere()
         if Check.sweep is not None and not command.runs and not any(Check.sweep.rglob(".hydra")):
-            (Check.sweep / "multirun.yaml").unlink(missing_ok=True)
+            for name in ("multirun.yaml", ".lock", "sweep.csv", "sweep.md"):
+                (Check.sweep / name).unlink(missing_ok=True)
             _remove_empty(Check.sweep, Check.made_in or Check.sweep)
     sys.exit(128 + command.interrupt.signal if command.interrupt.signal is not None else command.status)
 
@@ -284,7 +346,7 @@ def _discard(folder: Path, configs: str | None) -> None:
 
 def _remove_empty(folder: Path, end: Path) -> None:
     """Removes the folder and those above it, as long as they are empty, up to one that stays."""
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         while folder != end and end in folder.parents:
             folder.rmdir()
             folder = folder.parent

@@ -30,8 +30,8 @@ def is_grid(sweep: DictConfig) -> bool:
     return bool(sweep.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}"))
 
 
-def jobs_of(sweep: DictConfig, *, taken: bool) -> list[Job]:
-    """Returns the jobs that Hydra's own sweeper will make, then the single-task baselines, if they are asked for.
+def jobs_of(sweep: DictConfig, *, taken: bool) -> tuple[list[Job], list[Job]]:
+    """Returns the jobs that Hydra's own sweeper will make, and the single-task baselines, if they are asked for.
 
     Args:
         sweep: The sweep's own config.
@@ -65,12 +65,11 @@ def jobs_of(sweep: DictConfig, *, taken: bool) -> list[Job]:
     refuse(wrong | uncomposed, InputError if wrong else CompositionError)
     if any(job.config.sweep != jobs[0].config.sweep for job in jobs):
         raise InputError("sweep: its keys hold for all jobs, and can't be swept")
-    if jobs[0].config.sweep.baselines:
-        for alone in baselines(jobs):
-            jobs.append(Job(len(jobs), parse(plain(composer(alone))), alone))
-        _refuse_more(len(jobs), jobs[0].config.sweep.max_jobs, " with the baselines")
+    further = baselines(jobs) if jobs[0].config.sweep.baselines else ()
+    alone = [Job(number, parse(plain(composer(job))), job) for number, job in enumerate(further, len(jobs))]
+    _refuse_more(len(jobs) + len(alone), jobs[0].config.sweep.max_jobs, " with the baselines")
     composer.spare(of_jobs)
-    return jobs
+    return jobs, alone
 
 
 def refuse(wrong: Mapping[str, str], kind: type[InputError] = InputError) -> None:
@@ -80,12 +79,10 @@ def refuse(wrong: Mapping[str, str], kind: type[InputError] = InputError) -> Non
 
 
 def refuse_other_folders(sweep: DictConfig) -> None:
-    """Refuses to resume a sweep whose jobs aren't in folders of their numbers, or with another launcher."""
+    """Refuses to resume a sweep whose jobs aren't in folders of their numbers."""
     subdir = OmegaConf.to_container(sweep.hydra.sweep, resolve=False)["subdir"]  # type: ignore[index, call-overload]
     if subdir != "${hydra.job.num}":
         raise InputError(f"hydra.sweep.subdir: sweeps are resumed where it is ${{hydra.job.num}}, got {subdir!r}")
-    if not sweep.hydra.launcher._target_.endswith(".SweepLauncher"):
-        raise InputError("hydra/launcher: sweeps are resumed with hydra/launcher=mtl")
 
 
 def _refuse_folder(composed: DictConfig, number: int, folders: dict[str, str], *, taken: bool) -> None:

@@ -1,38 +1,35 @@
 """Trains the jobs that Hydra's sweeper hands over, as `hydra/launcher=mtl`."""
 
 import json
-import math
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
-import numpy as np
-from filelock import FileLock, Timeout
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from mtl_cli.backend import start
 from mtl_cli.composed import plain
-from mtl_cli.config import Config, parse
-from mtl_cli.errors import InputError
+from mtl_cli.config import parse
+from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.interrupt import Interrupt
 from mtl_cli.records import write_json
+from mtl_cli.sweeps.compared import compared, worst
 from mtl_cli.sweeps.composing import Composer
 from mtl_cli.sweeps.datasets import Datasets
 from mtl_cli.sweeps.folders import Folders
 from mtl_cli.sweeps.group import Group
 from mtl_cli.sweeps.lane import Lane
 from mtl_cli.sweeps.plan import Job, Plan, plan
-from mtl_cli.sweeps.resuming import cleared, found_in, resumed
+from mtl_cli.sweeps.resuming import cleared, found_in, locked, resumed
 from mtl_cli.sweeps.summary import SweepFolder
 from mtl_cli.sweeps.view import SweepView
-from mtl_cli.tasks import HIGHER_IS_BETTER
 
 SECONDS_BETWEEN_TABLES: Final = 2.0
 
@@ -44,10 +41,14 @@ class Command(Protocol):
     datasets: Datasets
     jobs: Sequence[Job]
     """Those whose configs were checked before."""
+    baselines: Sequence[Job]
+    """More of them, which are trained with the last ones."""
     resumes: bool
     """Whether the jobs' folder has some that were trained before."""
     status: int
     runs: int
+    failed_fast: bool
+    """Whether a job failed that was to end the sweep."""
 
     def failed(self, error: Exception, where: str) -> None:
         """Says that a job failed."""
@@ -79,7 +80,6 @@ class Sweep:
         self._returns: dict[tuple[str, ...], JobReturn] = {}
         self._twice: Mapping[int, Sequence[Job]] = {}
         self._device = ""
-        self._failed_fast = False
 
     def train(self, job_overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """Trains the jobs and returns what became of each.
@@ -87,19 +87,29 @@ class Sweep:
         Raises:
             KeyboardInterrupt: A signal asked for an end; the jobs under way were ended in order.
         """
+        if self._command.failed_fast:
+            raise RunFailed("sweep.fail_fast: there are no further batches after a job that failed")
         asked = [tuple(overrides) for overrides in job_overrides]
-        jobs = self._command.jobs
-        if [job.overrides for job in jobs[: len(asked)]] != asked:  # another sweeper than Hydra's own
-            jobs = [Job(number, parse(plain(self._composer(job))), job) for number, job in enumerate(asked, first)]
+        jobs = self._checked(asked, first)
+        configs = {job.overrides: job.config for job in jobs}
         folder = Path(str(self._config.hydra.sweep.dir))
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
+        with locked(folder):
             if self._command.resumes:
                 jobs = self._left(jobs, folder)
             self._train(plan(jobs), folder)
         if self._command.interrupt.signal is not None:
             raise KeyboardInterrupt
-        return [self._returns.get(job, JobReturn(overrides=job, status=JobStatus.COMPLETED)) for job in asked]
+        return [self._returns.get(job) or _returned(job, worst(configs[job])) for job in asked]
+
+    def _checked(self, asked: Sequence[tuple[str, ...]], first: int) -> Sequence[Job]:
+        """Returns the asked jobs, and behind the last ones those that no sweeper asks for."""
+        known = self._command.jobs
+        of_batch = known[first : first + len(asked)]
+        if [job.overrides for job in of_batch] != asked:  # another sweeper than Hydra's own
+            return [Job(number, parse(plain(self._composer(job))), job) for number, job in enumerate(asked, first)]
+        is_last = first + len(asked) == len(known)
+        return [*of_batch, *self._command.baselines] if is_last else of_batch
 
     def _left(self, jobs: Sequence[Job], folder: Path) -> Sequence[Job]:
         """Returns the jobs that aren't done yet, with the numbers of their folders, and says which those are."""
@@ -112,6 +122,9 @@ class Sweep:
         for job in state.changed:
             print(f"job {job.number} was trained with another config, and is trained anew: {' '.join(job.overrides)}")
         self._command.runs += len(state.done)
+        for job in state.done:
+            value = compared(job.config, json.loads((folder / str(job.number) / "summary.json").read_text()))
+            self._returns[job.overrides] = _returned(job.overrides, value)
         return state.left
 
     def _train(self, planned: Plan, folder: Path) -> None:
@@ -127,7 +140,7 @@ class Sweep:
                 Group(group, self._begin, self._ended, trained, self._view.say, self._stop_asked).train()
 
     def _stop_asked(self) -> bool:
-        return self._command.interrupt() or self._failed_fast
+        return self._command.interrupt() or self._command.failed_fast
 
     def _begin(self, job: Job) -> Lane | None:
         """Begins a job in the folder that Hydra makes for it."""
@@ -149,8 +162,8 @@ class Sweep:
         self._command.runs += 1
         if lane.error is not None:
             self._command.failed(lane.error, f" (job {job.number}: {' '.join(job.overrides)})")
-            self._failed_fast |= job.config.sweep.fail_fast
-        value = _value(job.config, summary)
+            self._command.failed_fast |= job.config.sweep.fail_fast
+        value = compared(job.config, summary)
         for twin in [job, *self._twice.get(job.number, ())]:
             if twin is not job:
                 _copy(lane.folder, self._enter(twin), {"overrides": list(twin.overrides)})
@@ -190,31 +203,8 @@ class Tables:
             self._sweep.write()
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes out of the folder while the block runs."""
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        with lock:
-            try:
-                yield
-            finally:
-                Path(lock.lock_file).unlink(missing_ok=True)
-    except Timeout:
-        raise InputError(f"{folder}: another process is training into this folder; wait for its end") from None
-
-
-def _value(config: Config, summary: Mapping[str, Any]) -> float:
-    """Returns what a sweeper compares: the objective, or the mean training loss where there is none.
-
-    A run without either is the worst there can be, which sweepers take and NaN they don't.
-    """
-    value = summary["objective"]
-    if value is None and "train" in summary["metrics"]:
-        value = float(np.mean([of["loss"] for of in summary["metrics"]["train"].values()]))
-    if value is None or not math.isfinite(value) or summary["error"] is not None:
-        return -math.inf if config.objective.rpartition("/")[2] in HIGHER_IS_BETTER else math.inf
-    return float(value)
+def _returned(overrides: Sequence[str], value: float) -> JobReturn:
+    return JobReturn(overrides, status=JobStatus.COMPLETED, _return_value=value)
 
 
 def _copy(source: Path, target: Path, different: Mapping[str, Any]) -> None:

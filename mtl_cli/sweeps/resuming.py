@@ -1,12 +1,15 @@
 """Going on with a sweep: what its folder has of the jobs that are wanted, and what is to be trained."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
+from mtl_cli.config import Config
 from mtl_cli.errors import InputError
 from mtl_cli.records import RUN_FILES, read_json
 from mtl_cli.sweeps.plan import Job
@@ -77,10 +80,33 @@ def resumed(jobs: Sequence[Job], found: Sequence[Found]) -> Resumed:
     return Resumed(done, left, changed)
 
 
-def cleared(folder: Path) -> None:
+def trained(folder: Path, config: Config) -> dict[str, Any] | None:
+    """Returns the summary of a run that was trained to its end with this config."""
+    summary = read_json(folder / "summary.json")
+    if summary is None or summary.get("status") != "finished" or summary.get("config_hash") != config.hash():
+        return None
+    return summary
+
+
+def cleared(folder: Path, *, log_too: bool = True) -> None:
     """Removes what a run left in its folder, so that it can be trained anew."""
     for name in RUN_FILES:
-        (folder / name).unlink(missing_ok=True)
+        if log_too or name != "train.log":
+            (folder / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of the folder while the block runs."""
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        with lock:
+            try:
+                yield
+            finally:
+                Path(lock.lock_file).unlink(missing_ok=True)
+    except Timeout:
+        raise InputError(f"{folder}: another process is training into this folder; wait for its end") from None
 
 
 def arguments(sweep: Path, extra: Sequence[str]) -> list[str]:

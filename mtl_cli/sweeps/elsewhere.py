@@ -1,0 +1,63 @@
+"""Sweeps whose jobs other processes train: `hydra/launcher=joblib`, `submitit_local`, `submitit_slurm`, `ray`.
+
+The process that began the sweep only sees what comes of its jobs in their folders.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from omegaconf import DictConfig
+
+from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.sweeps.plan import Job
+from mtl_cli.sweeps.results import job_folders, natural
+
+OWN: Final = "SweepLauncher"
+"""The class that `hydra/launcher=mtl` names."""
+
+
+def is_elsewhere(sweep: DictConfig) -> bool:
+    """Tells whether other processes train the jobs."""
+    return _launcher(sweep) not in (OWN, BasicLauncher.__name__)
+
+
+def refuse_elsewhere(sweep: DictConfig, folder: Path, jobs: Sequence[Job]) -> None:
+    """Refuses what only the project's own launcher can do.
+
+    Args:
+        sweep: The sweep's config.
+        folder: Its folder.
+        jobs: Those that are to go on in it; their numbers must be those of their folders.
+
+    Raises:
+        InputError: Another launcher is asked to do it.
+    """
+    if _launcher(sweep) == OWN:
+        return
+    from mtl_cli.sweeps.resuming import found_in  # imports polars, which isn't needed to refuse a config
+
+    for key in ("baselines", "fail_fast"):
+        if sweep.sweep[key]:
+            raise InputError(f"sweep.{key}: only hydra/launcher=mtl does that")
+    for found in found_in(folder) if jobs else ():
+        if found.number < len(jobs) and jobs[found.number].overrides != found.overrides:
+            raise InputError(
+                f"hydra.launcher: {folder} has another job in {found.number}; only hydra/launcher=mtl can go on with a "
+                "sweep whose jobs have other numbers than before"
+            )
+
+
+def failures(sweep: Path) -> Iterator[tuple[RunFailed, str]]:
+    """Yields what went wrong in the jobs that failed, and which those are."""
+    from mtl_cli.records import read_json
+
+    for folder in sorted(job_folders(sweep), key=lambda folder: natural(folder.name)):
+        summary = read_json(folder / "summary.json")
+        if summary is not None and summary.get("status") == "failed":
+            yield RunFailed(summary["error"]), f" (job {folder.relative_to(sweep)}: {' '.join(summary['overrides'])})"
+
+
+def _launcher(sweep: DictConfig) -> str:
+    return str(sweep.hydra.launcher._target_).rpartition(".")[2]

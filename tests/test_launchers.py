@@ -1,0 +1,220 @@
+"""Sweepers that ask for batches, and launchers that train jobs elsewhere than in this process."""
+
+import csv
+import math
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from mtl_cli import sweeps
+from mtl_cli.main import Command
+from tests.conftest import MtlTrain
+from tests.test_sweeps import BASIC, LINEAR, summaries
+
+RATES = ["optimizer=sgd", "optimizer.learning_rate=1e-9,1e30,2e-9,1e31", "steps=60", *LINEAR]
+"""The second and the fourth job diverge."""
+ELSEWHERE = {
+    "joblib": "hydra_joblib_launcher",
+    "submitit_local": "hydra_submitit_launcher",
+    "ray": "hydra_ray_launcher",
+}
+
+TRACES = """
+import os
+from pathlib import Path
+from hydra.experimental.callback import Callback
+from mtl_cli import program
+
+class Traces(Callback):
+    def on_job_end(self, config, job_return, **kwargs):
+        traces = [compiled.traces for compiled in program._programs.values()]
+        (Path(config.hydra.runtime.output_dir) / "traces").write_text(f"{os.getpid()} {traces}")
+"""
+"""A callback that leaves in a job's folder which process trained it, and the traces of that process' programs."""
+
+
+class InTwos(Sweeper):
+    """Asks for jobs two at a time, as sweepers do that learn from what came of the last ones."""
+
+    __module__ = "hydra_plugins.in_twos"  # Hydra takes plugins from there only
+    values: ClassVar[list[Any]] = []
+
+    def __init__(self, **parameters: Any) -> None:
+        pass
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.our_launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
+
+    def sweep(self, arguments: list[str]) -> None:
+        rates = [["optimizer.learning_rate=1e-9", "optimizer.learning_rate=1e30"], ["optimizer.learning_rate=2e-9"]]
+        first = 0
+        for batch in rates:
+            asked: Sequence[Sequence[str]] = [[*arguments, rate] for rate in batch]
+            InTwos.values += [job.return_value for job in self.our_launcher.launch(asked, initial_job_idx=first)]
+            first += len(batch)
+
+
+def training_starts(sweep: Path) -> dict[str, int]:
+    """How often each job of a sweep was trained, by its log."""
+    return {file.parent.name: file.read_text().count("training into") for file in sweep.glob("*/train.log")}
+
+
+@pytest.fixture
+def in_twos(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The override that chooses it."""
+    monkeypatch.syspath_prepend(Path(sweeps.__file__).parent / "plugins")  # Hydra looks for plugins once
+    monkeypatch.setitem(sys.modules, InTwos.__module__, sys.modules[__name__])
+    Plugins.instance().register(InTwos)
+    InTwos.values.clear()
+    return f"hydra.sweeper._target_={InTwos.__module__}.{InTwos.__name__}"
+
+
+@pytest.mark.parametrize("launcher", ["hydra/launcher=mtl", BASIC])
+def test_a_sweeper_gets_floats_for_its_batches(
+    mtl_train: MtlTrain, tmp_path: Path, in_twos: str, launcher: str
+) -> None:
+    """Infinity for a run that diverged: NaN, or nothing, ends a search."""
+    done = mtl_train("-m", in_twos, launcher, "optimizer=sgd", "steps=60", *LINEAR, "hydra.sweep.dir=s")
+    assert (done.status, "diverged" in done.err) == (1, True), done.err
+    of = summaries(tmp_path / "s")
+    losses = {number: summary["metrics"].get("train", {}).values() for number, summary in of.items()}
+    means = [sum(task["loss"] for task in losses[number]) / 2 for number in "02"]
+    assert InTwos.values == pytest.approx([means[0], math.inf, means[1]])
+    assert all(type(value) is float for value in InTwos.values)
+    rates = [summary["overrides"][-1] for _, summary in sorted(of.items())]
+    assert rates == [f"optimizer.learning_rate={rate}" for rate in ("1e-9", "1e30", "2e-9")]
+    with (tmp_path / "s" / "sweep.csv").open() as file:
+        assert [row["status"] for row in csv.DictReader(file)] == ["finished", "failed", "finished"]
+
+
+def test_a_search_does_not_write_into_a_folder_with_runs(mtl_train: MtlTrain, tmp_path: Path, in_twos: str) -> None:
+    (tmp_path / "s" / "0").mkdir(parents=True)
+    refused = mtl_train("-m", in_twos, "hydra.sweep.dir=s")
+    assert refused.status == 2
+    assert "hydra.sweep.dir: s exists" in refused.err
+
+
+def test_each_batch_trains_its_own_jobs(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """The baselines, which no sweeper asks for, go with the last ones."""
+    grid = ["seed=0,1,2", "tasks.y1.weight=0.3", "steps=20", "hydra.sweeper.max_batch_size=2"]
+    done = mtl_train("-m", *grid, "sweep.baselines=true", "hydra.sweep.dir=s")
+    assert done.status == 0, done.err
+    assert "2 runs finished" in done.out
+    assert "7 runs finished" in done.out
+    assert [of["seed"] for _, of in sorted(summaries(tmp_path / "s").items())] == [0, 1, 2, 0, 0, 1, 1, 2, 2]
+    assert set(training_starts(tmp_path / "s").values()) == {1}
+
+
+def test_no_batch_follows_a_failure_that_is_to_end_the_sweep(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    grid = ["optimizer=sgd", "optimizer.learning_rate=1e30,1e-9,2e-9,3e-9", "steps=100", *LINEAR]
+    done = mtl_train("-m", *grid, "sweep.fail_fast=true", "hydra.sweeper.max_batch_size=2", "hydra.sweep.dir=s")
+    assert done.status == 1
+    assert "sweep.fail_fast" in done.err
+    assert list(summaries(tmp_path / "s")) == ["0"]
+
+
+def test_what_a_worker_gets_is_small_and_its_own() -> None:
+    """Whatever the command has loaded; and the same for each of its jobs, so that data and programs stay."""
+    command = Command()
+    command.resumes = True
+    command.datasets = np.zeros(1000)  # type: ignore[assignment]
+    task = pickle.dumps(command.__call__)
+    assert len(task) < 200
+    there, again = pickle.loads(task), pickle.loads(task)
+    assert there.__self__ is again.__self__ is not command
+    assert there.__self__.resumes
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_jobs_that_other_processes_train(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Each has its own files, fails alone and is reported; a process compiles its program once."""
+    pytest.importorskip(f"hydra_plugins.{ELSEWHERE[name]}")
+    (tmp_path / "traces_of.py").write_text(TRACES)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    traces = "+hydra.callbacks.traces._target_=traces_of.Traces"
+    done = mtl_train("-m", *RATES, f"hydra/launcher={name}", "hydra.sweep.dir=s", traces)
+    assert done.status == 1
+    of = summaries(tmp_path / "s")
+    assert [of[number]["status"] for number in "0123"] == ["finished", "failed", "finished", "failed"]
+    assert [of[number]["overrides"][1] for number in "0123"] == [
+        f"optimizer.learning_rate={rate}" for rate in ("1e-09", "1e+30", "2e-09", "1e+31")
+    ]
+    for number in "13":
+        assert f"mtl-train: {of[number]['error']} (job {number}: " in done.err
+    assert "4 jobs: 2 finished, 2 failed" in done.out
+    with (tmp_path / "s" / "sweep.csv").open() as file:
+        assert [row["status"] for row in csv.DictReader(file)] == ["finished", "failed", "finished", "failed"]
+    for number in "02":
+        assert {path.name for path in (tmp_path / "s" / number).iterdir()} > {"model.keras", "losses.csv", "train.log"}
+    processes: Counter[str] = Counter()
+    for left in (tmp_path / "s").glob("*/traces"):
+        process, _, counts = left.read_text().partition(" ")
+        processes[process] += 1
+        assert counts == "[1]"
+    assert str(os.getpid()) not in processes
+    assert sum(processes.values()) == 4
+    if name != "submitit_local":  # which has a process for each job
+        assert max(processes.values()) > 1
+
+
+def test_resuming_elsewhere(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    grid = ["seed=0,1", "steps=30", "hydra.sweep.dir=s", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    assert mtl_train("-m", *grid).status == 0
+    losses = {number: (tmp_path / "s" / number / "losses.csv").read_bytes() for number in "01"}
+    (tmp_path / "s" / "1" / "summary.json").unlink()  # as after a kill
+    (tmp_path / "s" / "1" / "losses.csv").write_text("torn")
+    more = mtl_train("resume", "s", "seed=0,1,2")
+    assert more.status == 0, more.err
+    assert {number: (tmp_path / "s" / number / "losses.csv").read_bytes() for number in "01"} == losses
+    assert training_starts(tmp_path / "s") == {"0": 1, "1": 2, "2": 1}
+    assert [of["seed"] for _, of in sorted(summaries(tmp_path / "s").items())] == [0, 1, 2]
+    other = mtl_train("resume", "s", "seed=1,0")
+    assert other.status == 2
+    assert "hydra.launcher: " in other.err
+    with FileLock(tmp_path / "s" / ".lock"):
+        used = mtl_train("resume", "s")
+    assert used.status == 2
+    assert "another process is training into this folder" in used.err
+
+
+@pytest.mark.parametrize("option", ["baselines", "fail_fast"])
+def test_what_only_our_own_launcher_does(mtl_train: MtlTrain, tmp_path: Path, option: str) -> None:
+    refused = mtl_train("-m", "seed=0,1", "steps=20", BASIC, f"sweep.{option}=true")
+    assert refused.status == 2
+    assert f"sweep.{option}: only hydra/launcher=mtl does that" in refused.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_wait_for_other_processes(tmp_path: Path, number: signal.Signals) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    grid = ["seed=0,1,2", "steps=5000000", "hydra/launcher=joblib", "hydra.sweep.dir=s"]
+    command = [sys.executable, "-m", "mtl_cli", "-m", *grid]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("s/*/losses.csv")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(number)
+        assert process.wait(60) == 128 + number
+    assert (tmp_path / "s" / "multirun.yaml").exists()  # to resume with

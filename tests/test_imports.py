@@ -20,7 +20,7 @@ LAYERS = [
     ["experiment"],
     ["sweeps"],
     ["report"],
-    ["verbs"],
+    ["verbs", "command"],
     ["main"],
     ["__main__"],
 ]

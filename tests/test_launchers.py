@@ -22,7 +22,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from mtl_cli import sweeps
-from mtl_cli.main import Command
+from mtl_cli.command import Command
 from tests.conftest import MtlTrain
 from tests.test_sweeps import BASIC, LINEAR, summaries
 

@@ -1,0 +1,187 @@
+"""What trains the jobs that Hydra hands over, here or in another process, and what became of them."""
+
+import logging
+import os
+import re
+import sys
+import time
+import traceback
+from contextlib import ExitStack, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from mtl_cli.composed import plain
+from mtl_cli.config import parse
+from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.interrupt import Interrupt
+from mtl_cli.sweeps.compared import compared, worst
+from mtl_cli.sweeps.datasets import Datasets
+from mtl_cli.sweeps.elsewhere import failures
+from mtl_cli.sweeps.plan import Job
+from mtl_cli.sweeps.results import job_folders
+
+FAILED, WRONG_INPUT = 1, 2
+"""Exit statuses; 0 is done, and 128 + the signal's number is stopped by one."""
+
+log = logging.getLogger("mtl_cli")
+
+
+class Command:
+    """What Hydra calls for each job, and what became of them."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.runs = 0
+        """How many of the jobs left files of a run."""
+        self.failed_fast = False
+        self.made_in: Path | None = None
+        """The deepest folder on the way to the output that was there before."""
+        self.interrupt = Interrupt()
+        self.datasets = Datasets()
+        self.jobs: list[Job] = []
+        self.baselines: list[Job] = []
+        self.resumes = False
+        """Whether the jobs' folder has some that were trained before."""
+        self.elsewhere: Path | None = None
+        """The folder of a sweep whose jobs other processes train, until it is said what became of them."""
+        self.held = ExitStack()
+        """The folder that other calls of the command keep out of."""
+        self.is_worker = False
+        """Whether others train jobs of the same sweep meanwhile."""
+
+    def __call__(self, composed: DictConfig) -> float | None:
+        """Trains one job into the folder that Hydra made, and returns its objective."""
+        from mtl_cli import experiment  # not needed to refuse a config
+        from mtl_cli.console import view
+        from mtl_cli.sweeps.resuming import cleared, trained
+
+        settings = HydraConfig.get()
+        folder, overrides = Path(settings.runtime.output_dir), list(settings.overrides.task)
+        config, begun = parse(plain(composed)), time.perf_counter()
+        if self.resumes:
+            known = trained(folder, config)
+            if known is not None:
+                self.runs += 1
+                return compared(config, known)
+            cleared(folder, log_too=False)  # Hydra has it open
+        elif _has_run(folder):
+            raise InputError(f"{folder} has a run already; runs are never overwritten")
+        try:
+            self.interrupt.let_through()
+            log.info("training into %s with %s", folder, " ".join(overrides) or "the defaults")
+            one_of_many = self.is_worker and config.log.console == "auto"  # which would overwrite each other's lines
+            display = view("quiet" if one_of_many else config.log.console, list(config.tasks), config.log.every)
+            with display.busy("reading the data"):
+                dataset = self.datasets.load(config)
+            for line in filter(None, [dataset.columns, *dataset.notes]):
+                log.info(line)
+            summary = experiment.run(config, dataset, folder, overrides, display, self.interrupt)
+        except InputError as error:
+            if settings.mode == RunMode.MULTIRUN:  # the sweep's table has this job as well
+                with suppress(RunFailed), experiment.Record(config, folder, overrides, config.device, begun):
+                    raise RunFailed(str(error)) from error
+                self._fail(FAILED, error)
+            else:
+                _discard(folder, settings.output_subdir, self.made_in)
+                self._fail(WRONG_INPUT, error)
+        except KeyboardInterrupt:
+            _discard(folder, settings.output_subdir, self.made_in)
+            raise
+        except Exception as error:
+            log.exception("the run failed")
+            left = f"; what there was to write is in {folder}" if _has_run(folder) else ""
+            if not settings.verbose:
+                _discard(folder, settings.output_subdir, self.made_in)
+            self._fail(FAILED, error, left)
+        else:
+            log.info("%s after %d iterations", summary["status"], summary["iterations"])
+            return compared(config, summary)
+        finally:
+            self.runs += _has_run(folder)
+        return worst(config)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Goes to another process as what that process makes of it: its own, with what it has loaded and compiled."""
+        return _of_worker, (self.resumes,)
+
+    def say_elsewhere(self) -> None:
+        """Says what became of the jobs that other processes trained, by their folders."""
+        sweep, self.elsewhere = self.elsewhere, None
+        if sweep is None:
+            return
+        self.runs += sum(1 for _ in job_folders(sweep))
+        for error, where in failures(sweep):
+            self._fail(FAILED, error, where)
+
+    def failed(self, error: Exception, where: str) -> None:
+        """Says that a run failed, and makes that the command's status."""
+        self._fail(FAILED, error, where)
+
+    def _fail(self, status: int, error: Exception, where: str = "") -> None:
+        self.status = max(self.status, status)
+        complain(brief(error) + where)
+        if HydraConfig.initialized() and HydraConfig.get().verbose:
+            traceback.print_exception(error)
+
+
+@cache
+def _of_worker(resumes: bool) -> Command:
+    """Returns the command of a process to which a launcher hands jobs, the same one for each."""
+    command = Command()
+    command.resumes, command.is_worker = resumes, True
+    return command
+
+
+def absolute(folder: str) -> Path:
+    """Returns the path without `..`, as Hydra makes it."""
+    return Path(os.path.abspath(folder))  # noqa: PTH100 (`Path.absolute` keeps `..`, `resolve` follows links)
+
+
+def brief(error: Exception) -> str:
+    """Returns an error in one or a few lines, with its type where the message isn't the project's own."""
+    if isinstance(error, InputError | RunFailed):
+        return str(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        shape = re.search(r"shape ?([\[(][\d, ]+[\])])", str(error))
+        what = f"an array of {shape[1]} numbers" if shape else "the run"
+        return f"out of memory: {what} doesn't fit; smaller layers, a smaller batch_size or fewer rows need less"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def complain(message: str) -> None:
+    """Prints what is wrong."""
+    for line in message.splitlines():
+        print(f"mtl-train: {line}", file=sys.stderr)
+
+
+def _has_run(folder: Path) -> bool:
+    return any((folder / name).exists() for name in ("losses.csv", "summary.json"))
+
+
+def _discard(folder: Path, configs: str | None, made_in: Path | None) -> None:
+    """Removes what Hydra made for a run: its log, its folder of configs, and the run's folder if that empties it."""
+    if _has_run(folder):
+        return
+    for handler in logging.getLogger().handlers:
+        handler.close()
+        if isinstance(handler, logging.FileHandler) and folder in (file := Path(handler.baseFilename)).parents:
+            file.unlink(missing_ok=True)
+    inner = absolute(str(folder / (configs or ".")))
+    if folder in inner.parents:
+        for name in ("config.yaml", "hydra.yaml", "overrides.yaml"):
+            (inner / name).unlink(missing_ok=True)
+        remove_empty(inner, folder)
+    remove_empty(folder, made_in or folder.parent)
+
+
+def remove_empty(folder: Path, end: Path) -> None:
+    """Removes the folder and those above it, as long as they are empty, up to one that stays."""
+    with suppress(OSError):
+        while folder != end and end in folder.parents:
+            folder.rmdir()
+            folder = folder.parent

@@ -1,6 +1,7 @@
 """Sweepers that ask for batches, and launchers that train jobs elsewhere than in this process."""
 
 import csv
+import importlib
 import math
 import os
 import pickle
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -67,6 +68,15 @@ class InTwos(Sweeper):
             asked: Sequence[Sequence[str]] = [[*arguments, rate] for rate in batch]
             InTwos.values += [job.return_value for job in self.our_launcher.launch(asked, initial_job_idx=first)]
             first += len(batch)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_workers() -> Iterator[None]:
+    """Ends joblib's processes after each test: they stay for the next call, in the folder they began in."""
+    yield
+    if "joblib" in sys.modules:
+        get_reusable_executor = importlib.import_module("joblib.externals.loky").get_reusable_executor
+        get_reusable_executor().shutdown(wait=True)
 
 
 def training_starts(sweep: Path) -> dict[str, int]:

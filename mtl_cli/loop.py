@@ -285,13 +285,14 @@ class Recent:
 class Pace:
     """How many iterations the next chunk gets: as many as fit between two refreshes of the terminal."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, refreshes_per_second: float = REFRESHES_PER_SECOND) -> None:
         self._capacity = capacity
+        self._refreshes_per_second = refreshes_per_second
         self.length = min(FIRST_CHUNK, capacity)
 
     def measure(self, count: int, seconds: float) -> None:
         """Notes how long a chunk took."""
-        fitting = int(count / max(seconds, 1e-9) / REFRESHES_PER_SECOND)
+        fitting = int(count / max(seconds, 1e-9) / self._refreshes_per_second)
         self.length = max(1, min(fitting, GROWTH * self.length, self._capacity))
 
 

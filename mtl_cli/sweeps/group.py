@@ -27,7 +27,9 @@ WORTH_COMPILING: Final = 3.0
 """Seconds that the jobs must take one after the other before another program is worth compiling."""
 TRIAL_SECONDS: Final = 0.3
 TRIAL_CHUNKS: Final = 3
-FULL_CHUNK: Final = 0.1
+CHUNKS_PER_SECOND: Final = 1
+"""Of runs that train together: each chunk costs half a millisecond a run beside its iterations."""
+FULL_CHUNK: Final = 0.5
 """Seconds from which on what a chunk costs beside its iterations doesn't count for much."""
 
 
@@ -151,7 +153,7 @@ class Group:
         except Exception as error:  # an operation that can't be mapped
             self._say(f"these jobs go one after the other: {' '.join(str(error).split())[:120]}")
             return list(lanes)
-        pace, others = Pace(stacked.program.capacity), []
+        pace, others = Pace(stacked.program.capacity, CHUNKS_PER_SECOND), []
         while active := [lane for lane in stacked.places if lane is not None]:
             begun = time.perf_counter()
             try:

@@ -22,7 +22,8 @@ MOST_TOGETHER: Final = 128
 MAX_BYTES: Final = 2**30
 """The most memory that the states and rows of the runs in one program may take."""
 LONGEST_ITERATION: Final = 400e-6
-"""Seconds alone from which on mapping isn't tried: 16 runs of 80 us gained a factor of 2, 4 runs of 2 ms lost a third."""
+"""Seconds alone from which on mapping isn't tried: 16 runs of 80 us gained a factor of 2, 4 runs of 2 ms lost a
+third."""
 WORTH_COMPILING: Final = 3.0
 """Seconds that the jobs must take one after the other before another program is worth compiling."""
 TRIAL_SECONDS: Final = 0.3

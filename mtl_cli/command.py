@@ -18,7 +18,9 @@ from omegaconf import DictConfig
 from mtl_cli.composed import plain
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.files import locked
 from mtl_cli.interrupt import Interrupt
+from mtl_cli.resuming import lengthened
 from mtl_cli.sweeps.compared import compared, worst
 from mtl_cli.sweeps.datasets import Datasets
 from mtl_cli.sweeps.elsewhere import failures
@@ -47,6 +49,8 @@ class Command:
         self.baselines: list[Job] = []
         self.resumes = False
         """Whether the jobs' folder has some that were trained before."""
+        self.repeats: Path | None = None
+        """The folder of a run whose recorded config this is."""
         self.elsewhere: Path | None = None
         """The folder of a sweep whose jobs other processes train, until it is said what became of them."""
         self.held = ExitStack()
@@ -58,7 +62,7 @@ class Command:
         """Trains one job into the folder that Hydra made, and returns its objective."""
         from mtl_cli import experiment  # not needed to refuse a config
         from mtl_cli.console import view
-        from mtl_cli.sweeps.resuming import cleared, trained
+        from mtl_cli.sweeps.resuming import trained
 
         settings = HydraConfig.get()
         folder, overrides = Path(settings.runtime.output_dir), list(settings.overrides.task)
@@ -68,9 +72,12 @@ class Command:
             if known is not None:
                 self.runs += 1
                 return compared(config, known)
-            cleared(folder, log_too=False)  # Hydra has it open
+            if settings.mode == RunMode.RUN:
+                overrides = lengthened(folder, composed, overrides)
         elif _has_run(folder):
             raise InputError(f"{folder} has a run already; runs are never overwritten")
+        elif settings.mode == RunMode.RUN:
+            self.held.enter_context(locked(folder))
         try:
             self.interrupt.let_through()
             log.info("training into %s with %s", folder, " ".join(overrides) or "the defaults")
@@ -80,23 +87,23 @@ class Command:
                 dataset = self.datasets.load(config)
             for line in filter(None, [dataset.columns, *dataset.notes]):
                 log.info(line)
-            summary = experiment.run(config, dataset, folder, overrides, display, self.interrupt)
+            summary = experiment.run(config, dataset, folder, overrides, display, self.interrupt, self.repeats)
         except InputError as error:
             if settings.mode == RunMode.MULTIRUN:  # the sweep's table has this job as well
                 with suppress(RunFailed), experiment.Record(config, folder, overrides, config.device, begun):
                     raise RunFailed(str(error)) from error
                 self._fail(FAILED, error)
             else:
-                _discard(folder, settings.output_subdir, self.made_in)
+                self._discard(folder, settings.output_subdir)
                 self._fail(WRONG_INPUT, error)
         except KeyboardInterrupt:
-            _discard(folder, settings.output_subdir, self.made_in)
+            self._discard(folder, settings.output_subdir)
             raise
         except Exception as error:
             log.exception("the run failed")
             left = f"; what there was to write is in {folder}" if _has_run(folder) else ""
             if not settings.verbose:
-                _discard(folder, settings.output_subdir, self.made_in)
+                self._discard(folder, settings.output_subdir)
             self._fail(FAILED, error, left)
         else:
             log.info("%s after %d iterations", summary["status"], summary["iterations"])
@@ -121,6 +128,11 @@ class Command:
     def failed(self, error: Exception, where: str) -> None:
         """Says that a run failed, and makes that the command's status."""
         self._fail(FAILED, error, where)
+
+    def _discard(self, folder: Path, configs: str | None) -> None:
+        """Removes what Hydra made for a run that left nothing."""
+        if not self.resumes:
+            _discard(folder, configs, self.made_in)
 
     def _fail(self, status: int, error: Exception, where: str = "") -> None:
         self.status = max(self.status, status)
@@ -176,6 +188,7 @@ def _discard(folder: Path, configs: str | None, made_in: Path | None) -> None:
         for name in ("config.yaml", "hydra.yaml", "overrides.yaml"):
             (inner / name).unlink(missing_ok=True)
         remove_empty(inner, folder)
+    (folder / ".lock").unlink(missing_ok=True)
     remove_empty(folder, made_in or folder.parent)
 
 

@@ -49,6 +49,10 @@ else:
     AnyOptimizer, AnyTaskKind = any_of(OPTIMIZERS), AnyTask
 
 TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+RESTORABLE_STEPS = 10_000
+"""`checkpoint.every_steps` of runs that go back to a checkpoint where they diverge."""
+INDIFFERENT = ("name", "sweep", "log", "device", "checkpoint")
+"""The keys that decide no result."""
 RESERVED = {"joint"}
 """Task names that would clash with columns of losses.csv."""
 
@@ -69,6 +73,14 @@ class Diagnostics(Settings):
     """What is looked into."""
 
     every: Count | None = None
+
+
+class Checkpoint(Settings):
+    """When a run's whole state is saved, and how many of these files are kept."""
+
+    every: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = 60.0
+    every_steps: Count | None = None
+    keep: Count = 2
 
 
 class Sweep(Settings):
@@ -106,6 +118,8 @@ class Config(Settings):
     objective: str = "val_loss"
     early_stopping: EarlyStopping = EarlyStopping()
     diagnostics: Diagnostics = Diagnostics()
+    checkpoint: Checkpoint = Checkpoint()
+    on_divergence: Literal["fail", "restore"] = "fail"
     sweep: Sweep = Sweep()
     log: Log = Log()
     device: Literal["auto", "cpu", "gpu"] = "auto"
@@ -189,10 +203,21 @@ class Config(Settings):
             )
         return self
 
+    def checkpoints(self) -> Checkpoint:
+        """Returns when they are due: by iterations alone where a run may go back to one, so that it can be repeated."""
+        if self.on_divergence == "fail":
+            return self.checkpoint
+        return self.checkpoint.model_copy(
+            update={"every": None, "every_steps": self.checkpoint.every_steps or RESTORABLE_STEPS}
+        )
+
     def hash(self) -> str:
-        """Returns a hash of all that decides the results: everything but `name`, `sweep`, `log` and `device`."""
-        decisive = self.model_dump(mode="json", exclude={"name", "sweep", "log", "device"})
-        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+        """Returns a hash of all that decides the results."""
+        return hashlib.sha256(json.dumps(self.decisive(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def decisive(self) -> dict[str, Any]:
+        """Returns all that decides the results, as JSON can hold it."""
+        return self.model_dump(mode="json", exclude=set(INDIFFERENT))
 
 
 def _shares(given: Mapping[str, float | None], key: str, *, must_sum: bool) -> dict[str, float]:

@@ -70,6 +70,9 @@ class View:
     def evaluated(self, split: str, metrics: Metrics) -> None:
         """Shows the newest evaluation."""
 
+    def say(self, text: str) -> None:
+        """Shows what a person should know while it trains."""
+
     def stop(self) -> None:
         """Gives the terminal back."""
 
@@ -86,7 +89,7 @@ class Quiet(View):
     def start(self, plan: Plan) -> None:
         """Prints the line, and what should be known of the data on standard error."""
         for note in plan.notes:
-            print(f"note: {note}", file=sys.stderr)
+            self.say(note)
         names = [row[0] for row in plan.tasks]
         shown = ", ".join(names[:SHOWN_TASKS]) + (f" and {len(names) - SHOWN_TASKS} more" * (len(names) > SHOWN_TASKS))
         print(
@@ -94,6 +97,10 @@ class Quiet(View):
             file=self._file,
             flush=True,
         )
+
+    def say(self, text: str) -> None:
+        """Prints it on standard error."""
+        print(f"note: {text}", file=sys.stderr, flush=True)
 
     def end(self, ending: Ending) -> None:
         """Prints the line."""
@@ -170,7 +177,7 @@ class Display(View):
             facts.add_row(Text(name, style="dim"), fact)
         self._console.print(table, facts)
         for note in plan.notes:
-            self._console.print(Text(f"note: {note}", style="yellow"))
+            self.say(note)
         self._bar = self._progress.add_task("", total=plan.steps)
         if self._console.is_terminal:
             self._live.start()
@@ -191,6 +198,10 @@ class Display(View):
     def evaluated(self, split: str, metrics: Metrics) -> None:
         """Shows the newest evaluation."""
         self._evaluation = _losses(split, {task: values["loss"] for task, values in metrics.items()})
+
+    def say(self, text: str) -> None:
+        """Prints it above the live part."""
+        self._console.print(Text(f"note: {text}", style="yellow"))
 
     def stop(self) -> None:
         """Ends the live part."""

@@ -1,7 +1,8 @@
 """One run from config to files. This is the map of the program: data, model, step, program, loop, report."""
 
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -12,19 +13,25 @@ from typing import Any, Self
 import numpy as np
 
 from mtl_cli.backend import keras, quiet, start, tf
+from mtl_cli.checkpoint import Checkpoints
 from mtl_cli.config import Config
 from mtl_cli.console import View
+from mtl_cli.continuing import differences, put_back
 from mtl_cli.data.base import OBSERVING, Arrays, Dataset, generator
 from mtl_cli.errors import InputError
+from mtl_cli.files import read_json, write_json
 from mtl_cli.interrupt import Interrupt
-from mtl_cli.loop import Loop, Progress, Selection, draw, evaluate
+from mtl_cli.loop import Loop, Selection, draw, evaluate
 from mtl_cli.models.base import Network
 from mtl_cli.modes.base import Draws, State
 from mtl_cli.overview import ending, plan
 from mtl_cli.program import constants, make_parts, program_for, settings_tree
-from mtl_cli.records import DiagnosticsCsv, Files, LossesCsv, Metrics, MetricsCsv, git_state, versions, write_json
+from mtl_cli.progress import Progress
+from mtl_cli.records import RUN_FILES, DiagnosticsCsv, Files, LossesCsv, Metrics, MetricsCsv, git_state, versions
 from mtl_cli.sampling.base import Pool
 from mtl_cli.tables.raw import allowing_any_column
+
+log = logging.getLogger("mtl_cli")
 
 
 @dataclass(frozen=True)
@@ -40,14 +47,32 @@ class Run:
     """What the first iteration draws, for its shapes and to compile with."""
 
     @contextmanager
-    def open(self, folder: Path, progress: Progress) -> Iterator[Files]:
-        """Begins the run's files, and its progress."""
-        progress.state = progress.best = self.state
+    def open(self, folder: Path, record: "Record", say: Callable[[str], None]) -> Iterator[Files]:
+        """Begins the run's files and its progress, or goes on where a checkpoint in its folder was.
+
+        Args:
+            folder: The run's.
+            record: What is known of the run.
+            say: Told what a person should know while it trains.
+        """
+        progress, when, about = record.progress, self.config.checkpoints(), record.about(self.dataset)
+        progress.state, progress.best = self.state, self.state.params
+        saves = Checkpoints(folder, about, every=when.every, every_steps=when.every_steps, keep=when.keep)
+        marks = put_back(folder, progress, self.loop.draws, self.config.steps, about, say)
+        saves.go_on_from(progress.iterations)
+        for name in set(RUN_FILES) - {*marks, "train.log", *(["model.keras", "columns.json"] if marks else [])}:
+            (folder / name).unlink(missing_ok=True)
         with ExitStack() as opened:
-            losses = opened.enter_context(LossesCsv(folder, list(self.dataset.tasks), self.config.log.every))
-            observes = self.config.diagnostics.every is not None
-            diagnostics = opened.enter_context(DiagnosticsCsv(folder)) if observes else None
-            yield Files(losses, MetricsCsv(folder), diagnostics)
+            names, every = list(self.dataset.tasks), self.config.log.every
+            losses = opened.enter_context(LossesCsv(folder, names, every, marks.get("losses.csv")))
+            metrics = opened.enter_context(MetricsCsv(folder, marks.get("metrics.csv")))
+            diagnostics = None
+            if self.config.diagnostics.every is not None:
+                diagnostics = opened.enter_context(DiagnosticsCsv(folder, marks.get("diagnostics.csv")))
+            files = Files(losses, metrics, diagnostics, saves, say)
+            if self.loop.restores and not marks:
+                self.loop.save(progress, files)
+            yield files
 
     def finish(self, folder: Path, progress: Progress, metrics_csv: MetricsCsv) -> dict[str, Metrics]:
         """Evaluates what selection chose, saves it, and returns the metrics by split."""
@@ -67,7 +92,7 @@ class Run:
             when = f"on the test split after iteration {chosen}"
             metrics["test"] = evaluate(program, dataset, progress.best, dataset.splits["test"], when)
             metrics_csv.write(chosen, "test", metrics["test"])
-        self.network.assign(progress.best.params)
+        self.network.assign(progress.best)
         beside = folder / "model.partial.keras"
         with allowing_any_column():
             predictor(self.network, dataset).save(beside)
@@ -109,6 +134,7 @@ def run(
     overrides: list[str],
     view: View,
     interrupt: Interrupt | None = None,
+    repeats: Path | None = None,
 ) -> dict[str, Any]:
     """Trains one run and writes its files into `folder`.
 
@@ -119,6 +145,7 @@ def run(
         overrides: The command line's overrides, for the summary.
         view: How to show it.
         interrupt: Asked after every chunk whether to end early; before the first, a signal ends the run at once.
+        repeats: The folder of the run that this one repeats.
 
     Returns:
         The summary, as in summary.json.
@@ -132,6 +159,11 @@ def run(
     with view.busy("loading TensorFlow"), interrupt.importing():
         device = start(config.device)
     record = Record(config, folder, overrides, device, begun)
+
+    def say(text: str) -> None:
+        log.warning(text)
+        view.say(text)
+
     with record, ExitStack() as shown:
         shown.callback(view.stop)
         with view.busy("building the network"):
@@ -140,9 +172,12 @@ def run(
         view.start(plan(config, dataset, ready.network, ready.loop.draws, device, folder))
         with quiet():
             ready.loop.program.train(ready.state, ready.loop.constants, ready.loop.resident, ready.one_draw)
-        with ready.open(folder, record.progress) as files:
+        if repeats not in (None, folder):
+            for line in differences(read_json(repeats / "summary.json") or {}, record.about(dataset)):
+                say(f"{line}: the numbers may differ from those of {repeats}")
+        with ready.open(folder, record, say) as files:
             ready.loop.train(record.progress, files, view, interrupt)
-        record.finish(ready.finish(folder, record.progress, files.metrics))
+            record.finish(ready.finish(folder, record.progress, files.metrics))
     view.end(ending(config, record.summary, folder))
     return record.summary
 
@@ -160,6 +195,7 @@ class Record:
         self._device = device
         self._begun = begun
         self._metrics: dict[str, Metrics] = {}
+        self._about: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
         """Returns the record."""
@@ -177,8 +213,18 @@ class Record:
             status, message = "failed", str(error) or type(error).__name__
         self.summary = {"status": status, "error": message}
         self.summary |= _summary(self.progress, time.perf_counter() - self._begun, self._metrics)
-        self.summary |= _provenance(self._config, self._overrides, self._device)
+        if self.progress.restored:
+            self.summary["restored"] = self.progress.restored
+        self.summary |= _provenance(self._config, self._overrides) | (self._about or self._source({}))
         write_json(self._folder / "summary.json", self.summary)
+
+    def about(self, dataset: Dataset) -> dict[str, Any]:
+        """Returns what a checkpoint says of the run: its config, and what else its results depend on."""
+        self._about = self._source(dataset.files)
+        return {"config": self._config.decisive(), **self._about}
+
+    def _source(self, files: dict[str, str]) -> dict[str, Any]:
+        return {"versions": versions(), "device": self._device, "data": files}
 
     def finish(self, metrics: dict[str, Metrics]) -> None:
         """Takes the metrics by split."""
@@ -200,16 +246,14 @@ def _summary(progress: Progress, seconds: float, metrics: dict[str, Metrics]) ->
     }
 
 
-def _provenance(config: Config, overrides: list[str], device: str) -> dict[str, Any]:
+def _provenance(config: Config, overrides: list[str]) -> dict[str, Any]:
     """Returns what summary.json says of where the run came from."""
     return {
         "seed": config.seed,
         "shares": {name: getattr(task, config.mode.share) for name, task in config.tasks.items()},
         "config_hash": config.hash(),
         "overrides": overrides,
-        "versions": versions(),
         "git": git_state(),
-        "device": device,
         "config": config.model_dump(mode="json"),
     }
 
@@ -255,6 +299,8 @@ def prepare(config: Config, dataset: Dataset, device: str) -> Run:
         resident=keras.tree.map_structure(tf.constant, dataset.resident),
         steps=config.steps,
         selection=selection,
+        saves_every=config.checkpoints().every_steps,
+        restores=config.on_divergence == "restore",
     )
     return Run(config, dataset, network, loop, state, one_draw)
 

@@ -5,9 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 
 class Interrupt:
-    """Ctrl-C and SIGTERM: who can end in order asks whether to, by a call; the second signal is the end at once."""
+    """Ctrl-C, SIGTERM, SIGHUP: who can end in order asks whether to, by a call; the second signal is the end at once.
+
+    A signal that the process was begun to ignore, as `nohup` does with SIGHUP, stays ignored.
+    """
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -42,7 +47,8 @@ class Interrupt:
     @contextmanager
     def handling(self) -> Iterator[None]:
         """Takes the signals over for the block."""
-        before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+        before = {number: signal.signal(number, self._handle) for number in heard}
         try:
             yield
         finally:

@@ -5,9 +5,9 @@ How iterations are cut into chunks changes no number, only how often files, term
 
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,20 +17,26 @@ from mtl_cli.backend import Tensor, keras, tf
 from mtl_cli.console import REFRESHES_PER_SECOND, View
 from mtl_cli.data.base import Arrays, Dataset, Labels, Split
 from mtl_cli.errors import RunFailed
+from mtl_cli.files import Mark
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Draws, Mode, State
 from mtl_cli.observing import of_tasks, quantities
 from mtl_cli.optimizers import Optimizer
 from mtl_cli.program import Program, Trained
+from mtl_cli.progress import Progress
 from mtl_cli.records import DiagnosticsCsv, Files, Metrics
-from mtl_cli.tasks import HIGHER_IS_BETTER, NO_LOSS, Task
+from mtl_cli.tasks import HIGHER_IS_BETTER, Task
 
 FIRST_CHUNK = 10
 GROWTH = 16
 """How many times longer a chunk may be than the one before."""
-TRAIN_WINDOW = 1000
-"""A task's training loss, as reported, is the mean of its values in this many last iterations."""
 EVALUATION_ROWS = 8192
+MOST_RESTORED = 10
+"""How often a run that diverges may go back to a checkpoint; the learning rate is a thousandth then."""
+
+
+class Diverged(RunFailed):
+    """A loss, a parameter or an optimizer's state became NaN or infinite."""
 
 
 @dataclass(frozen=True)
@@ -57,34 +63,6 @@ class Selection:
         return value > than if self.objective.rpartition("/")[2] in HIGHER_IS_BETTER else value < than
 
 
-@dataclass
-class Progress:
-    """How far a run has come; the loop keeps it up to date, so that it holds also when the loop fails."""
-
-    state: State = field(default_factory=lambda: State(Params([], {}), {}, {}))
-    best: State = field(default_factory=lambda: State(Params([], {}), {}, {}))
-    """What selection chose; the latest where nothing is compared."""
-    iterations: int = 0
-    seconds: float = 0.0
-    best_iteration: int | None = None
-    objective: float | None = None
-    val: Metrics = field(default_factory=dict)
-    """The validation metrics of the best iteration."""
-    recent: "Recent" = field(default_factory=lambda: Recent())
-    epochs: dict[str, float] = field(default_factory=dict)
-    """How often each task's training rows were seen, on average."""
-    picks: dict[str, int] = field(default_factory=dict)
-    """How many iterations picked each task; nothing where every iteration trains all."""
-    waited: int = 0
-    """Evaluations since the best one."""
-    stopped: bool = False
-    """Somebody asked for an end before the last iteration."""
-
-    def count(self, tasks: Iterable[str], picks: NDArray[np.int32]) -> None:
-        """Adds a chunk's picks."""
-        self.picks = {task: self.picks.get(task, 0) + int((picks == i).sum()) for i, task in enumerate(tasks)}
-
-
 @dataclass(frozen=True)
 class Loop:
     """The host's side of one run's training, with all it needs."""
@@ -99,39 +77,45 @@ class Loop:
     """The dataset's, as tensors."""
     steps: int
     selection: Selection
+    saves_every: int | None
+    """Iterations between checkpoints, beside those that the clock asks for."""
+    restores: bool
+    """Whether a run that diverges goes back to its last checkpoint."""
 
     def goes_on(self, progress: Progress) -> bool:
         """Tells whether there are iterations left, and patience."""
         return progress.iterations < self.steps and not (progress.stopped or progress.waited == self.selection.patience)
 
     def upcoming(self, progress: Progress, length: int) -> NDArray[np.int64]:
-        """Returns the iterations of the next chunk, which ends with the next evaluation at the latest."""
+        """Returns the iterations of the next chunk, which ends with the next evaluation or checkpoint at the latest."""
         first, until = progress.iterations + 1, self.steps
-        if "val" in self.dataset.splits:
-            until = min(until, -(-first // self.selection.every) * self.selection.every)
+        for every in (self.selection.every if "val" in self.dataset.splits else None, self.saves_every):
+            if every is not None:
+                until = min(until, -(-first // every) * every)
         return np.arange(first, min(until, first + length - 1) + 1)
 
-    def draw(self, iterations: NDArray[np.int64]) -> Arrays:
-        """Draws on the host what the iterations need."""
-        return draw(self.mode, self.optimizer, self.draws, iterations, self.steps)
+    def draw(self, iterations: NDArray[np.int64], rate: float = 1.0) -> Arrays:
+        """Draws on the host what the iterations need, with learning rates times `rate`."""
+        drawn = draw(self.mode, self.optimizer, self.draws, iterations, self.steps)
+        return drawn | {"learning_rate": drawn["learning_rate"] * np.float32(rate)}
 
     def train(self, progress: Progress, files: Files, view: View, stop_asked: Callable[[], bool]) -> None:
         """Trains to the last iteration, to the end of the patience, or until asked to stop.
 
         Raises:
-            RunFailed: A loss or a parameter became NaN or infinite. Everything up to it is written.
+            RunFailed: It diverged, or a file can't be written. Everything up to there is on disk.
         """
         pace, begun, before = Pace(self.program.capacity), time.perf_counter(), progress.seconds
         while self.goes_on(progress):
             chunk_begun = time.perf_counter()
             iterations = self.upcoming(progress, pace.length)
-            drawn = self.draw(iterations)
+            drawn = self.draw(iterations, progress.rate)
             trained = self.program.train(progress.state, self.constants, self.resident, drawn)
             self.take(progress, files, view, iterations, drawn, trained)
             progress.seconds = before + time.perf_counter() - begun
             pace.measure(len(iterations), time.perf_counter() - chunk_begun)
             progress.stopped = stop_asked() and progress.iterations < self.steps
-        self.end(progress)
+        self.end(progress, files)
         progress.seconds = before + time.perf_counter() - begun
 
     def take(
@@ -143,41 +127,107 @@ class Loop:
         drawn: Arrays,
         trained: Trained,
     ) -> None:
-        """Writes, shows and counts what came of a chunk, and evaluates where it is time to.
+        """Writes, shows and counts what came of a chunk, evaluates and saves where it is time to.
+
+        Where the run diverged it goes back to its last checkpoint, if that is asked for.
 
         Raises:
-            RunFailed: A loss or a parameter became NaN or infinite. Everything up to it is written.
+            RunFailed: It diverged, or a file can't be written. Everything up to there is on disk.
         """
-        losses, picks = trained.losses, drawn.get("pick")
-        good = _finite_rows(losses)
+        try:
+            self._take(progress, files, view, iterations, drawn, trained)
+        except Diverged as error:
+            self._go_back(progress, files, error)
+        else:
+            if files.checkpoints.due(progress.iterations):
+                self.save(progress, files)
+
+    def end(self, progress: Progress, files: Files) -> None:
+        """Chooses the last state where nothing was compared, and saves where the run could go on from."""
+        if progress.best_iteration is None:
+            progress.best = progress.state.params
+        self.save(progress, files)
+
+    def save(self, progress: Progress, files: Files) -> None:
+        """Writes a checkpoint, and makes sure that what it counts on is on the disk before it.
+
+        Raises:
+            RunFailed: A file can't be written.
+        """
+        for file in files.growing().values():
+            file.sync()
+        files.checkpoints.write(progress.snapshot(self.draws, files))
+
+    def _take(
+        self,
+        progress: Progress,
+        files: Files,
+        view: View,
+        iterations: NDArray[np.int64],
+        drawn: Arrays,
+        trained: Trained,
+    ) -> None:
+        losses, picks, state = trained.losses, drawn.get("pick"), trained.state
+        good, fault = _finite_rows(losses), None
+        if good < len(iterations):
+            fault = _diverged(list(self.dataset.tasks), int(iterations[good]), losses[good])
+        elif not trained.finite:
+            good, state = self._first_not_finite(progress.state, drawn)
+            trained_task = "" if picks is None else f", which trained task {list(self.dataset.tasks)[picks[good]]}"
+            fault = _state_diverged(f"{iterations[good]}{trained_task}", state)
         done = iterations[: good + 1], losses[: good + 1], None if picks is None else picks[: good + 1]
-        files.losses.write(*done, last=good < len(iterations))
+        files.losses.write(*done, last=fault is not None)
         view.losses(*done)
         progress.recent.add(*done[1:])
         if files.diagnostics is not None:
             self._diagnose(files.diagnostics, progress, done[0], trained.seen[drawn["observed"]], done[2])
         if done[2] is not None:
             progress.count(self.dataset.tasks, done[2])
-        progress.state, progress.iterations = trained.state, int(done[0][-1])
+        progress.state, progress.iterations = state, int(done[0][-1])
         progress.epochs = self.draws.stream.epochs()
-        if good < len(iterations):
-            raise RunFailed(_diverged(list(self.dataset.tasks), progress.iterations, losses[good]))
+        if fault is not None:
+            raise Diverged(fault)
         if "val" in self.dataset.splits and self._evaluates(progress.iterations):
-            _refuse_diverged(progress)
-            metrics = self._evaluate(progress.state, self.dataset.splits["val"], progress.iterations)
+            metrics = self._evaluate(progress.state.params, self.dataset.splits["val"], progress.iterations)
             files.metrics.write(progress.iterations, "val", metrics)
             view.evaluated("val", metrics)
             progress.waited = 0 if self._select(progress, metrics) else progress.waited + 1
 
-    def end(self, progress: Progress) -> None:
-        """Chooses the last state where nothing was compared.
+    def _first_not_finite(self, state: State, drawn: Arrays) -> tuple[int, State]:
+        """Returns after which iteration of a chunk the state isn't finite any more, from 0, and that state.
+
+        Args:
+            state: The state before the chunk.
+            drawn: What was drawn for it.
+        """
+
+        def after(count: int) -> Trained:
+            first = {key: array[:count] for key, array in drawn.items()}
+            return self.program.train(state, self.constants, self.resident, first)
+
+        counts = range(1, len(drawn["learning_rate"]) + 1)
+        found = bisect_left(counts, True, key=lambda count: not after(count).finite)
+        return found, after(found + 1).state
+
+    def _go_back(self, progress: Progress, files: Files, error: Diverged) -> None:
+        """Goes on from the last checkpoint with half the learning rate.
 
         Raises:
-            RunFailed: A parameter became NaN or infinite.
+            Diverged: Nobody asked for that, or it was done often enough.
         """
-        _refuse_diverged(progress)
-        if progress.best_iteration is None:
-            progress.best = progress.state
+        if not self.restores or len(progress.restored) >= MOST_RESTORED:
+            raise error
+        snapshot = files.checkpoints.last()
+        if snapshot is None:
+            raise error
+        at, rate, restored = progress.iterations, progress.rate / 2, progress.restored
+        progress.put_back(snapshot, self.draws)
+        for name, file in files.growing().items():
+            file.cut(Mark(*snapshot.rest["files"][name]))
+        progress.rate = rate
+        note = {"iteration": at, "back_to": snapshot.iterations, "learning_rate_factor": rate, "error": str(error)}
+        progress.restored = [*restored, note]
+        files.say(f"{error}; going on from iteration {snapshot.iterations} with the learning rate times {rate:g}")
 
     def _diagnose(
         self,
@@ -198,11 +248,10 @@ class Loop:
                 picked = [progress.picks.get(task, 0) + count for task, count in zip(tasks, counts, strict=True)]
                 file.write(iteration, of_tasks("probability", tasks, chances.tolist()))
                 file.write(iteration, of_tasks("picks", tasks, picked))
-        file.flush()
 
-    def _evaluate(self, state: State, val: Split, iteration: int) -> Metrics:
+    def _evaluate(self, params: Params, val: Split, iteration: int) -> Metrics:
         when = f"on the validation split after iteration {iteration}"
-        return evaluate(self.program, self.dataset, state, val, when)
+        return evaluate(self.program, self.dataset, params, val, when)
 
     def _evaluates(self, iteration: int) -> bool:
         return iteration % self.selection.every == 0 or iteration == self.steps
@@ -214,7 +263,7 @@ class Loop:
         better = self.selection.better(value, progress.objective)
         if better:
             progress.objective, progress.val = value, metrics
-            progress.best_iteration, progress.best = progress.iterations, progress.state
+            progress.best_iteration, progress.best = progress.iterations, progress.state.params
         return better
 
 
@@ -224,14 +273,14 @@ def draw(mode: Mode, optimizer: Optimizer, draws: Draws, iterations: NDArray[np.
     return rates | mode.draw(draws, iterations) | draws.noise(len(iterations)) | draws.observed(iterations)
 
 
-def evaluate(program: Program, dataset: Dataset, state: State, split: Split, when: str) -> Metrics:
+def evaluate(program: Program, dataset: Dataset, params: Params, split: Split, when: str) -> Metrics:
     """Returns each task's loss and metrics on the rows of a split.
 
     Raises:
         RunFailed: A loss is NaN or infinite; the message says `when`.
     """
     blocks = [
-        program.predict(state, tf.constant(split.block(start, EVALUATION_ROWS)))
+        program.predict(params, tf.constant(split.block(start, EVALUATION_ROWS)))
         for start in range(0, len(split), EVALUATION_ROWS)
     ]
     metrics = {}
@@ -241,7 +290,7 @@ def evaluate(program: Program, dataset: Dataset, state: State, split: Split, whe
             raw = tf.gather(raw, labels.rows)
         loss = _mean_loss(task, labels, raw)
         if not math.isfinite(loss):
-            raise RunFailed(f"diverged: task {name}'s loss is {loss} {when}; {_ADVICE}")
+            raise Diverged(f"diverged: task {name}'s loss is {loss} {when}; {_ADVICE}")
         answers, predictions = labels.values, keras.activations.get(task.activation)(raw).numpy()
         if name in dataset.scales:
             answers, predictions = map(dataset.scales[name].original, (answers, predictions))
@@ -251,35 +300,6 @@ def evaluate(program: Program, dataset: Dataset, state: State, split: Split, whe
 
 def _mean_loss(task: Task, labels: Labels, raw: Tensor) -> float:
     return float(task.batch_loss(task.row_losses(labels.values, raw), labels.weights))
-
-
-class Recent:
-    """The latest losses of each task, for its training loss."""
-
-    def __init__(self) -> None:
-        self._chunks: deque[tuple[NDArray[np.float32], NDArray[np.int32] | None]] = deque()
-        self._rows = 0
-
-    def add(self, losses: NDArray[np.float32], picks: NDArray[np.int32] | None) -> None:
-        """Adds a chunk, and forgets the ones that have left the window."""
-        self._chunks.append((losses, picks))
-        self._rows += len(losses)
-        while self._rows - len(self._chunks[0][0]) >= TRAIN_WINDOW:
-            self._rows -= len(self._chunks.popleft()[0])
-
-    def metrics(self, tasks: Iterable[str]) -> Metrics:
-        """Returns each task's mean loss over the window; NaN where it never was computed."""
-        if not self._chunks:
-            return {task: {"loss": math.nan} for task in tasks}
-        losses = np.concatenate([rows for rows, _ in self._chunks])[-TRAIN_WINDOW:, 1:].astype(np.float64)
-        picks = [picks for _, picks in self._chunks if picks is not None]
-        picked = np.concatenate(picks)[-TRAIN_WINDOW:] if picks else None
-        means = {}
-        for i, task in enumerate(tasks):
-            values = losses[:, i] if picked is None else losses[picked == i, i]
-            values = values[values != NO_LOSS]
-            means[task] = {"loss": float(values.mean()) if len(values) else math.nan}
-        return means
 
 
 class Pace:
@@ -305,15 +325,17 @@ def _finite_rows(losses: NDArray[np.float32]) -> int:
 _ADVICE = "try a smaller optimizer.learning_rate, or optimizer.clip_norm=1"
 
 
-def _refuse_diverged(progress: Progress) -> None:
-    """Raises RunFailed where a parameter isn't finite; the losses show it one iteration later only."""
-    params = progress.state.params
-    for owner, group in {"the shared layers": params.shared, **params.own}.items():
-        if not all(np.isfinite(parameter.numpy()).all() for parameter in group):
-            who = owner if group is params.shared else f"task {owner}'s layers"
-            raise RunFailed(
-                f"diverged: a parameter of {who} became NaN or infinite by iteration {progress.iterations}; {_ADVICE}"
-            )
+def _state_diverged(iteration: str, state: State) -> str:
+    """Returns the message for a state that isn't finite while its iteration's losses are."""
+
+    def finite(tensors: Any) -> bool:
+        return all(np.isfinite(tensor.numpy()).all() for tensor in keras.tree.flatten(tensors))
+
+    params = state.params
+    owners = {"the shared layers": params.shared} | {f"task {task}'s layers": own for task, own in params.own.items()}
+    bad = [owner for owner, tensors in owners.items() if not finite(tensors)]
+    what = f"a parameter of {bad[0]}" if bad else "the optimizer's state"
+    return f"diverged: {what} became NaN or infinite in iteration {iteration}; {_ADVICE}"
 
 
 def _diverged(tasks: Sequence[str], iteration: int, losses: NDArray[np.float32]) -> str:

@@ -21,6 +21,8 @@ from mtl_cli.command import FAILED, WRONG_INPUT, Command, absolute, brief, compl
 from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import parse
 from mtl_cli.errors import CompositionError, InputError
+from mtl_cli.files import locked
+from mtl_cli.resuming import held, with_settings
 from mtl_cli.sweeps.elsewhere import is_elsewhere, refuse_elsewhere
 from mtl_cli.sweeps.grid import is_grid, jobs_of, refuse, refuse_other_folders
 from mtl_cli.sweeps.plan import first_of_data, plan
@@ -41,9 +43,13 @@ class Check(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks a single run."""
+        command = Check.command
         with _refusing():
-            parse(plain(config))
-            Check.command.made_in = _free(config.hydra.run.dir, "hydra.run.dir")
+            parsed = parse(plain(config))
+            if command.resumes:
+                command.held.enter_context(held(absolute(config.hydra.run.dir), parsed))
+            else:
+                command.made_in = _free(config.hydra.run.dir, "hydra.run.dir")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks every job of a sweep, where Hydra's own sweeper makes the jobs."""
@@ -57,8 +63,6 @@ class Check(Callback):
                 Check._jobs(config)
             refuse_elsewhere(config, folder, command.jobs if command.resumes else ())
             if is_elsewhere(config):
-                from mtl_cli.sweeps.resuming import locked
-
                 folder.mkdir(parents=True, exist_ok=True)
                 command.held.enter_context(locked(folder))
                 command.elsewhere = folder
@@ -113,6 +117,7 @@ def main() -> None:
             if further is None:
                 sys.exit(0)
             command.resumes, sys.argv[1:] = True, further
+        sys.argv[1:], command.repeats = with_settings(sys.argv[1:], _conf())
         _register_launcher()
         with command.held, command.interrupt.handling():
             run = hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")

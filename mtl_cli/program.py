@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mtl_cli import observing
 from mtl_cli.backend import Tensor, keras, tf
 from mtl_cli.data.base import Arrays, Dataset, capacity_of
-from mtl_cli.models.base import Model, Network
+from mtl_cli.models.base import Model, Network, Params
 from mtl_cli.modes.base import Mode, Parts, State
 from mtl_cli.optimizers import Optimizer
 from mtl_cli.settings import bind, numbers, signature
@@ -38,6 +38,8 @@ class Trained(NamedTuple):
     """[n, 1 + T]"""
     seen: NDArray[np.float32]
     """What diagnosed iterations let be seen, as `observing` has it; [n, 0] where none is."""
+    finite: NDArray[np.bool_]
+    """Whether all parameters and optimizer states are; a scalar."""
 
 
 class Program:
@@ -85,9 +87,9 @@ class Program:
         with tf.device(self.device):
             arguments = (state, values, resident, self._memory.tensors(), tf.constant(count, tf.int32))
             self._compiled = self._compiled or self._train.get_concrete_function(*arguments)
-            new, rows = self._compiled(*arguments)
+            new, rows, finite = self._compiled(*arguments)
         losses, seen = np.split(rows.numpy()[:count], [1 + self.tasks], axis=1)
-        return Trained(new, losses, seen)
+        return Trained(new, losses, seen, finite.numpy())
 
     def together(self, runs: int, *, own_rows: bool) -> "Together":
         """Returns the program mapped over so many runs, which have resident rows of their `own` or share them."""
@@ -96,10 +98,10 @@ class Program:
             self._together[key] = Together(self, runs, own_rows=own_rows)
         return self._together[key]
 
-    def predict(self, state: State, features: Tensor) -> dict[str, Tensor]:
+    def predict(self, params: Params, features: Tensor) -> dict[str, Tensor]:
         """Returns every task's raw outputs in inference, [rows, U]."""
         with tf.device(self.device):
-            return dict(self._infer(state.params, features))
+            return dict(self._infer(params, features))
 
     def step(
         self, state: State, values: Mapping[str, Tensor], resident: Any, batch: Mapping[str, Tensor], *, mapped: bool
@@ -129,13 +131,14 @@ class Program:
 
     def _chunk(
         self, state: State, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[str, Tensor], count: Tensor
-    ) -> tuple[State, Tensor]:
+    ) -> tuple[State, Tensor, Tensor]:
         self.traces += 1
 
         def step(state: State, batch: Mapping[str, Tensor]) -> tuple[State, Tensor]:
             return self.step(state, values, resident, batch, mapped=False)
 
-        return _repeated(step, state, drawn, count, [self.width])
+        state, rows = _repeated(step, state, drawn, count, [self.width])
+        return state, rows, _finite(state, 0)
 
 
 class Together:
@@ -172,19 +175,20 @@ class Together:
             memory: From `memory`.
 
         Returns:
-            What came of them: states [R, ...], losses [n, R, 1 + T], what was seen [n, R, ...].
+            What came of them: states [R, ...], losses [n, R, 1 + T], what was seen [n, R, ...], which are finite [R].
         """
         for place, arrays in drawn.items():
             memory.fill(arrays, place)
         count = max((len(arrays["learning_rate"]) for arrays in drawn.values()), default=0)
         with tf.device(self._program.device):
-            states, rows = self._train(states, values, resident, memory.tensors(), tf.constant(count, tf.int32))
+            drawn_tensors, length = memory.tensors(), tf.constant(count, tf.int32)
+            states, rows, finite = self._train(states, values, resident, drawn_tensors, length)
         losses, seen = np.split(rows.numpy()[:count], [1 + self._program.tasks], axis=2)
-        return Trained(states, losses, seen)
+        return Trained(states, losses, seen, finite.numpy())
 
     def _chunk(
         self, states: State, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[str, Tensor], count: Tensor
-    ) -> tuple[State, Tensor]:
+    ) -> tuple[State, Tensor, Tensor]:
         self.traces += 1
         own = {"resident": resident} if self._own_rows else {}
 
@@ -197,7 +201,8 @@ class Together:
             mapped: tuple[State, Tensor] = tf.vectorized_map(step_of_one, of_runs, fallback_to_while_loop=False)
             return mapped
 
-        return _repeated(step, states, drawn, count, [self._runs, self._program.width])
+        states, rows = _repeated(step, states, drawn, count, [self._runs, self._program.width])
+        return states, rows, _finite(states, 1)
 
 
 def _repeated(
@@ -217,6 +222,13 @@ def _repeated(
     rows = tf.TensorArray(tf.float32, capacity, element_shape=shape)
     _, state, rows = tf.while_loop(lambda k, *_: k < count, body, (tf.constant(0), state, rows))
     return state, rows.stack()
+
+
+def _finite(state: State, first: int) -> Tensor:
+    """Tells whether all parameters and optimizer states are finite, over the axes from `first` on."""
+    tensors = keras.tree.flatten([state.params, state.optimizers])
+    each = [tf.reduce_all(tf.math.is_finite(t), axis=list(range(first, len(t.shape)))) for t in tensors]
+    return tf.reduce_all(tf.stack(each), axis=0)
 
 
 class Memory:

@@ -1,21 +1,20 @@
 """The files of a run, as they are written: losses.csv, metrics.csv, summary.json. Imports no TensorFlow."""
 
-import json
-import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mtl_cli.checkpoint import Checkpoints
+from mtl_cli.files import Growing, Mark
 from mtl_cli.tasks import NO_LOSS
 
 RUN_FILES = (
@@ -26,27 +25,21 @@ Metrics = dict[str, dict[str, float]]
 """Metrics by task and name."""
 
 
-class LossesCsv:
+class LossesCsv(Growing):
     """`losses.csv`: `iteration,task,joint_loss,<task>_loss...`, a row each logged iteration, written as the run goes.
 
     Joint rows (`task` = joint) have the loss of every task that has a label in the batch; alternating rows have the
     picked task's name and loss. Numbers are the shortest that read back as the same float32.
     """
 
-    def __init__(self, folder: Path, tasks: Sequence[str], every: int) -> None:
+    def __init__(self, folder: Path, tasks: Sequence[str], every: int, mark: Mark | None = None) -> None:
+        """Begins the file, or goes on with it from a mark."""
+        super().__init__(folder / "losses.csv", mark)
         self._tasks = list(tasks)
         self._every = every
-        self._file = (folder / "losses.csv").open("wb")
-        header = ["iteration", "task", "joint_loss", *(f"{task}_loss" for task in self._tasks)]
-        pl.DataFrame({column: [] for column in header}).write_csv(self._file)
-
-    def __enter__(self) -> Self:
-        """Returns the open file."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        """Closes the file."""
-        self._file.close()
+        if mark is None:
+            header = ["iteration", "task", "joint_loss", *(f"{task}_loss" for task in self._tasks)]
+            self.append(_csv(pl.DataFrame({column: [] for column in header}), header=True))
 
     def write(
         self,
@@ -79,52 +72,47 @@ class LossesCsv:
             columns = [empty]
             for i, column in enumerate(np.ascontiguousarray(losses[:, 1:].T)):
                 columns.append(pl.Series(str(i), column).set(pl.Series(picks != i), None))
-        rows = pl.DataFrame([pl.Series("iteration", iterations), names, *columns])
-        rows.write_csv(self._file, include_header=False)
-        self._file.flush()
+        self.append(_csv(pl.DataFrame([pl.Series("iteration", iterations), names, *columns])))
 
 
-class DiagnosticsCsv:
+class DiagnosticsCsv(Growing):
     """`diagnostics.csv`, long form: `iteration,quantity,task,other_task,value`, written as the run goes.
 
     Numbers are the shortest that read back as the same float32.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._file = (folder / "diagnostics.csv").open("w")
-        self._file.write("iteration,quantity,task,other_task,value\n")
-
-    def __enter__(self) -> Self:
-        """Returns the open file."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        """Closes the file."""
-        self._file.close()
+    def __init__(self, folder: Path, mark: Mark | None = None) -> None:
+        """Begins the file, or goes on with it from a mark."""
+        super().__init__(folder / "diagnostics.csv", mark)
+        if mark is None:
+            self.append(b"iteration,quantity,task,other_task,value\n")
 
     def write(self, iteration: int, quantities: Iterable[tuple[str, str, str, float]]) -> None:
         """Appends an iteration's quantities: name, task, other task (empty where there is none), value."""
+        lines = []
         for quantity, task, other, value in quantities:
             shown = str(value) if isinstance(value, int) else str(np.float32(value))
-            self._file.write(f"{iteration},{quantity},{task},{other},{shown}\n")
-
-    def flush(self) -> None:
-        """Lets readers see what is written so far."""
-        self._file.flush()
+            lines.append(f"{iteration},{quantity},{task},{other},{shown}\n")
+        self.append("".join(lines).encode())
 
 
-class MetricsCsv:
+class MetricsCsv(Growing):
     """`metrics.csv`, long form: `iteration,split,task,metric,value`."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "metrics.csv"
-        self._path.write_text("iteration,split,task,metric,value\n")
+    def __init__(self, folder: Path, mark: Mark | None = None) -> None:
+        """Begins the file, or goes on with it from a mark."""
+        super().__init__(folder / "metrics.csv", mark)
+        if mark is None:
+            self.append(b"iteration,split,task,metric,value\n")
 
     def write(self, iteration: int, split: str, metrics: Metrics) -> None:
         """Appends the metrics of one evaluation."""
         rows = [(iteration, split, task, name, value) for task, of in metrics.items() for name, value in of.items()]
-        with self._path.open("ab") as file:
-            pl.DataFrame(rows, orient="row").write_csv(file, include_header=False)
+        self.append(_csv(pl.DataFrame(rows, orient="row")))
+
+
+def _csv(rows: pl.DataFrame, *, header: bool = False) -> bytes:
+    return rows.write_csv(include_header=header).encode()
 
 
 @dataclass(frozen=True)
@@ -134,30 +122,13 @@ class Files:
     losses: LossesCsv
     metrics: MetricsCsv
     diagnostics: DiagnosticsCsv | None
+    checkpoints: Checkpoints
+    say: Callable[[str], None]
+    """Told what a person should know while it trains."""
 
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes a file like `summary.json` whole or not at all; what is not finite becomes null."""
-    beside = path.with_name(f"{path.name}.partial")
-    beside.write_text(json.dumps(_finite(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
-    beside.replace(path)
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Returns what a file like `summary.json` holds; None where there is none that can be read."""
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    def growing(self) -> dict[str, Growing]:
+        """Returns them by name."""
+        return {file.path.name: file for file in (self.losses, self.metrics, self.diagnostics) if file is not None}
 
 
 def versions() -> dict[str, str]:

@@ -87,17 +87,22 @@ def inspect(words: Sequence[str]) -> None:
 
 
 def resume(words: Sequence[str]) -> list[str]:
-    """Returns the command line that goes on with a sweep."""
+    """Returns the command line that goes on with a run or a sweep."""
     parser = _Parser(
         prog="mtl-train resume",
-        description="Trains those runs of a sweep that haven't finished; with other or more values, the new ones too.",
+        usage="%(prog)s [-h] DIR [KEY=VALUE ...]",
+        description="Goes on with a run that was ended early, exactly as if it hadn't been; steps=N makes it longer. "
+        "Of a sweep, goes on with the runs that haven't finished; with other or more values, trains the new ones too.",
     )
-    parser.add_argument("sweep", metavar="SWEEP_DIR", type=Path, help="the folder of a sweep")
-    parser.add_argument("overrides", metavar="OVERRIDE", nargs="*", help="key=value, key=v1,v2: instead of the sweep's")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="the folder of a run, or of a sweep")
+    parser.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="instead of what it was begun with")
     given = parser.parse_args(words)
-    from mtl_cli.sweeps.resuming import arguments
+    from mtl_cli import resuming
+    from mtl_cli.sweeps import resuming as of_sweeps
 
-    return arguments(given.sweep, given.overrides)
+    if (given.folder / resuming.CONFIGS).is_dir():
+        return resuming.arguments(given.folder.absolute(), given.overrides)
+    return of_sweeps.arguments(given.folder, given.overrides)
 
 
 def report(words: Sequence[str]) -> None:

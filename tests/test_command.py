@@ -19,7 +19,7 @@ from tests.conftest import MtlTrain
 SUMMARY_KEYS = {
     "status", "error", "iterations", "seconds", "train_seconds", "iterations_per_second", "best_iteration", "epochs",
     "picks", "objective", "metrics", "seed", "config_hash", "overrides", "versions", "git", "device",
-    "config", "shares",
+    "config", "shares", "data",
 }  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def test_writes_the_promised_files(mtl_train: MtlTrain) -> None:
     run = mtl_train("steps=30", "seed=3")
     assert run.status == 0
     names = {path.name for path in run.folder.iterdir()}
-    assert names == {".hydra", "losses.csv", "metrics.csv", "summary.json", "model.keras", "train.log"}
+    assert names == {".hydra", "checkpoints", "losses.csv", "metrics.csv", "summary.json", "model.keras", "train.log"}
     summary = run.summary()
     assert set(summary) == SUMMARY_KEYS
     assert (summary["status"], summary["iterations"], summary["seed"]) == ("finished", 30, 3)

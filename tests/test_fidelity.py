@@ -49,8 +49,9 @@ def ours(overrides: list[str], folder: Path) -> Ours:
     losses = []
     for chunk in np.split(np.arange(STEPS), [1, 100]):
         part = {key: array[chunk] for key, array in drawn.items()}
-        state, of_chunk, _ = program.train(state, ready.loop.constants, {}, part)
-        losses.append(of_chunk)
+        trained_part = program.train(state, ready.loop.constants, {}, part)
+        state = trained_part.state
+        losses.append(trained_part.losses)
     trained = [parameter.numpy() for parameter in state.params.all()]
     return Ours(weights, drawn["block"], drawn.get("pick"), np.concatenate(losses), trained)
 

@@ -96,7 +96,7 @@ def test_a_run_that_fails_fails_alone(mtl_train: MtlTrain, tmp_path: Path, way: 
         if failed:
             assert "diverged" in summary["error"]
             assert f"(job {number}: " in done.err
-            assert "RunFailed" in (tmp_path / "s" / number / "train.log").read_text()
+            assert "Diverged" in (tmp_path / "s" / number / "train.log").read_text()
         else:
             assert summary["iterations"] == 50
     assert sum(summary["status"] == "failed" for summary in of.values()) >= 1

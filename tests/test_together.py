@@ -52,7 +52,7 @@ def together(runs: Sequence[Run], *, own_rows: bool) -> tuple[Any, np.ndarray[An
     while done < STEPS:
         count = min(program.capacity, STEPS - done)
         drawn = {i: run.loop.draw(np.arange(done + 1, done + count + 1)) for i, run in enumerate(runs)}
-        states, losses, _ = program.train(states, values, resident, drawn, memory)
+        states, losses, _, _ = program.train(states, values, resident, drawn, memory)
         done += count
         rows.append(losses)
     assert program.traces == 1

@@ -36,6 +36,20 @@ def generator(seed: int, purpose: int, *which: int) -> np.random.Generator:
     return np.random.default_rng([seed, purpose, *which])
 
 
+Position = dict[str, Any]
+"""How far a supply of random numbers was drawn, as JSON can hold it."""
+
+
+def position_of(random: np.random.Generator) -> Position:
+    """Returns where a generator is."""
+    return dict(random.bit_generator.state)
+
+
+def go_to(random: np.random.Generator, position: Position) -> None:
+    """Sets a generator to where it, or another of its kind, was."""
+    random.bit_generator.state = position
+
+
 def capacity_of(bytes_an_iteration: int, most: int = MAX_BYTES) -> int:
     """Returns how many iterations the host draws for at once when each takes this much, and all at most `most`."""
     return max(1, min(MAX_ITERATIONS, most // max(bytes_an_iteration, 1)))
@@ -85,6 +99,14 @@ class Stream(ABC):
     @abstractmethod
     def single(self, picks: NDArray[np.int32]) -> Arrays:
         """Draws the next batches, iteration k's from the rows of task `picks[k]`."""
+
+    @abstractmethod
+    def position(self) -> Position:
+        """Returns how far it was drawn."""
+
+    @abstractmethod
+    def go_to(self, position: Position) -> None:
+        """Goes on from where it, or another stream of the same data, was."""
 
     def epochs(self) -> dict[str, float]:
         """Returns how often each task's training rows were drawn so far, on average; nothing where rows don't end."""
@@ -206,6 +228,8 @@ class Dataset(ABC):
     """What the columns of a table are, in words."""
     notes: list[str] = field(default_factory=list)
     """What the user should know of the data."""
+    files: dict[str, str] = field(default_factory=dict)
+    """The files that the rows are from, and a fingerprint of each."""
 
     @property
     def labelled(self) -> dict[str, int]:

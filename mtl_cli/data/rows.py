@@ -8,7 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import tf
-from mtl_cli.data.base import ROWS, Arrays, Batch, Dataset, Entry, Feed, Resident, Rows, Split, Stream, generator
+from mtl_cli.data.base import (
+    ROWS,
+    Arrays,
+    Batch,
+    Dataset,
+    Entry,
+    Feed,
+    Position,
+    Resident,
+    Rows,
+    Split,
+    Stream,
+    generator,
+    go_to,
+    position_of,
+)
 from mtl_cli.errors import InputError
 from mtl_cli.tasks import Tasks
 
@@ -60,6 +75,8 @@ class Shuffled:
         self._rows = rows
         self._random = random
         self._left = rows[:0]
+        self._before = position_of(random)
+        """Where the generator was when it made the order that `_left` is left of."""
         self.taken = 0
 
     def take(self, count: int) -> Numbers:
@@ -68,11 +85,24 @@ class Shuffled:
         self._left = self._left[count:]
         self.taken += count
         while missing > 0:
+            self._before = position_of(self._random)
             order = self._random.permutation(self._rows)
             parts.append(order[:missing])
             self._left = order[missing:]
             missing -= len(order)
         return np.concatenate(parts)
+
+    def position(self) -> Position:
+        """Returns how far the rows were taken."""
+        return {"random": self._before, "taken": self.taken}
+
+    def go_to(self, position: Position) -> None:
+        """Makes the order anew that was taken from."""
+        self.taken = position["taken"]
+        go_to(self._random, position["random"])
+        if self.taken:
+            self._before = position_of(self._random)
+            self._left = self._random.permutation(self._rows)[(self.taken - 1) % len(self._rows) + 1 :]
 
     @property
     def epochs(self) -> float:
@@ -109,6 +139,18 @@ class RowsStream(Stream):
             count = int(chosen.sum())
             rows[chosen] = own.take(count * self._batch_size).reshape(count, self._batch_size)
         return {"rows": rows}
+
+    def position(self) -> Position:
+        """Returns how far each order was taken."""
+        own = {task: rows.position() for task, rows in self._own.items()}
+        return {"shared": [rows.position() for rows in self._shared], "own": own}
+
+    def go_to(self, position: Position) -> None:
+        """Goes on in each order."""
+        for rows, of_group in zip(self._shared, position["shared"], strict=True):
+            rows.go_to(of_group)
+        for task, rows in self._own.items():
+            rows.go_to(position["own"][task])
 
     def epochs(self) -> dict[str, float]:
         """Returns how often each task's rows were drawn, on average."""

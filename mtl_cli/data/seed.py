@@ -16,11 +16,14 @@ from mtl_cli.data.base import (
     Dataset,
     Feed,
     Plain,
+    Position,
     Resident,
     Rows,
     Stream,
     capacity_of,
     generator,
+    go_to,
+    position_of,
 )
 from mtl_cli.errors import InputError
 from mtl_cli.tasks import Regression, Tasks
@@ -70,6 +73,14 @@ class UniformStream(Stream):
     def single(self, picks: NDArray[np.int32]) -> Arrays:
         """Returns `block` [n, B, F + largest U], uniform in [0, 1)."""
         return self._block(len(picks), self._features + max(self._units))
+
+    def position(self) -> Position:
+        """Returns where the generator is."""
+        return position_of(self._random)
+
+    def go_to(self, position: Position) -> None:
+        """Sets the generator."""
+        go_to(self._random, position)
 
     def _block(self, n: int, width: int) -> Arrays:
         shape = (n, self._batch_size, width)

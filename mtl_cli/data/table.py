@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from mtl_cli.data.base import Data, Dataset, Labels, Scale, Split
 from mtl_cli.data.rows import RowsDataset, RowsFeed
 from mtl_cli.data.splits import SPLITS, Fractions, split_groups, split_rows, split_strata
 from mtl_cli.errors import InputError, nearest
+from mtl_cli.files import fingerprint
 from mtl_cli.tables import columns as feature_columns
 from mtl_cli.tables.cells import Kind, floats, kind_of, refuse_cell
 from mtl_cli.tables.columns import Columns
@@ -86,7 +88,8 @@ class Table(Data):
         notes = notes_on(rows, columns, found, {name: parts["train"] for name, parts in known.items()})
         matrix = columns.encode(rows.frame, rows.place)
         made = _dataset(columns, matrix, _task_groups(sources), found, known, dealt, weights)
-        return replace(made, notes=notes, schema=self._schema(columns, made, wanted))
+        files = {name: fingerprint(Path(name)) for name, _ in rows.files}
+        return replace(made, notes=notes, schema=self._schema(columns, made, wanted), files=files)
 
     def _schema(self, columns: Columns, made: Dataset, wanted: Mapping[str, list[str]]) -> dict[str, Any]:
         tasks: dict[str, Any] = {

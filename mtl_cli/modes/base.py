@@ -9,7 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.data.base import DROPOUT, PICKS, WEIGHTING, Arrays, Batch, Feed, Resident, Rows, Stream, generator
+from mtl_cli.data.base import (
+    DROPOUT,
+    PICKS,
+    WEIGHTING,
+    Arrays,
+    Batch,
+    Feed,
+    Position,
+    Resident,
+    Rows,
+    Stream,
+    generator,
+    go_to,
+    position_of,
+)
 from mtl_cli.models.base import Model, Network, Params
 from mtl_cli.optimizers import Optimizer
 from mtl_cli.sampling.base import Pool, Sampling
@@ -119,9 +133,23 @@ class Draws:
         self._shared = shared
         self._noise = noise
         self._observed = observed
-        self._picking = generator(seed, PICKS)
-        self._dropping = generator(seed, DROPOUT)
-        self._combining = generator(seed, WEIGHTING)
+        self._generators = [generator(seed, purpose) for purpose in (PICKS, DROPOUT, WEIGHTING)]
+        self._picking, self._dropping, self._combining = self._generators
+        self._streams = [stream, *([observed[1]] if observed else [])]
+
+    def position(self) -> Position:
+        """Returns how far everything was drawn."""
+        return {
+            "generators": [position_of(random) for random in self._generators],
+            "streams": [stream.position() for stream in self._streams],
+        }
+
+    def go_to(self, position: Position) -> None:
+        """Goes on from where these draws, or others of the same run, were."""
+        for random, of_one in zip(self._generators, position["generators"], strict=True):
+            go_to(random, of_one)
+        for stream, of_one in zip(self._streams, position["streams"], strict=True):
+            stream.go_to(of_one)
 
     def picks(self, iterations: NDArray[np.int64]) -> NDArray[np.int32]:
         """Returns the task to train in each of the iterations (counted from 1)."""

@@ -51,7 +51,7 @@ def refuse_elsewhere(sweep: DictConfig, folder: Path, jobs: Sequence[Job]) -> No
 
 def failures(sweep: Path) -> Iterator[tuple[RunFailed, str]]:
     """Yields what went wrong in the jobs that failed, and which those are."""
-    from mtl_cli.records import read_json
+    from mtl_cli.files import read_json
 
     for folder in sorted(job_folders(sweep), key=lambda folder: natural(folder.name)):
         summary = read_json(folder / "summary.json")

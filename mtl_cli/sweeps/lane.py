@@ -14,8 +14,8 @@ from mtl_cli.console import View
 from mtl_cli.data.base import Arrays, Dataset
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.experiment import Record, prepare
-from mtl_cli.loop import Progress
 from mtl_cli.program import Trained
+from mtl_cli.progress import Progress
 from mtl_cli.sweeps.plan import Job
 
 _QUIET = View()
@@ -36,7 +36,7 @@ class Lane:
         self._stack.enter_context(self._record)
         try:
             self.ready = prepare(job.config, load(), device)
-            self.files = self._stack.enter_context(self.ready.open(folder, self.progress))
+            self.files = self._stack.enter_context(self.ready.open(folder, self._record, self._log.warning))
         except InputError as error:
             self.fail(RunFailed(str(error)))
         except Exception as error:
@@ -61,6 +61,10 @@ class Lane:
         """Returns the iterations of its next chunk, at most `length`."""
         return self.ready.loop.upcoming(self.progress, length)
 
+    def draw(self, iterations: NDArray[np.int64]) -> Arrays:
+        """Draws on the host what the iterations need."""
+        return self.ready.loop.draw(iterations, self.progress.rate)
+
     def take(self, iterations: NDArray[np.int64], drawn: Arrays, trained: Trained, seconds: float) -> None:
         """Takes a chunk, and ends the run if that made it fail."""
         self.progress.seconds += seconds
@@ -73,7 +77,7 @@ class Lane:
         """Trains a chunk without others, and returns its length."""
         loop, begun = self.ready.loop, time.perf_counter()
         iterations = self.upcoming(length)
-        drawn = loop.draw(iterations)
+        drawn = self.draw(iterations)
         trained = loop.program.train(self.progress.state, loop.constants, loop.resident, drawn)
         self.take(iterations, drawn, trained, time.perf_counter() - begun)
         return len(iterations)
@@ -81,7 +85,7 @@ class Lane:
     def end(self) -> None:
         """Evaluates and saves what selection chose, and ends the run."""
         try:
-            self.ready.loop.end(self.progress)
+            self.ready.loop.end(self.progress, self.files)
             self._record.finish(self.ready.finish(self.folder, self.progress, self.files.metrics))
         except Exception as error:
             self.fail(error)

@@ -18,8 +18,8 @@ from mtl_cli.backend import start
 from mtl_cli.composed import plain
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.files import locked, write_json
 from mtl_cli.interrupt import Interrupt
-from mtl_cli.records import write_json
 from mtl_cli.sweeps.compared import compared, worst
 from mtl_cli.sweeps.composing import Composer
 from mtl_cli.sweeps.datasets import Datasets
@@ -27,7 +27,7 @@ from mtl_cli.sweeps.folders import Folders
 from mtl_cli.sweeps.group import Group
 from mtl_cli.sweeps.lane import Lane
 from mtl_cli.sweeps.plan import Job, Plan, plan
-from mtl_cli.sweeps.resuming import cleared, found_in, locked, resumed
+from mtl_cli.sweeps.resuming import found_in, resumed
 from mtl_cli.sweeps.summary import SweepFolder
 from mtl_cli.sweeps.view import SweepView
 
@@ -152,8 +152,6 @@ class Sweep:
 
     def _enter(self, job: Job) -> Path:
         folder, self._returns[job.overrides] = self._folders.make(job)
-        if self._command.resumes:
-            cleared(folder)
         return folder
 
     def _ended(self, lane: Lane) -> None:

@@ -1,17 +1,15 @@
 """Going on with a sweep: what its folder has of the jobs that are wanted, and what is to be trained."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock, Timeout
 
 from mtl_cli.config import Config
 from mtl_cli.errors import InputError
-from mtl_cli.records import RUN_FILES, read_json
+from mtl_cli.files import read_json
 from mtl_cli.sweeps.plan import Job
 
 
@@ -88,27 +86,6 @@ def trained(folder: Path, config: Config) -> dict[str, Any] | None:
     return summary
 
 
-def cleared(folder: Path, *, log_too: bool = True) -> None:
-    """Removes what a run left in its folder, so that it can be trained anew."""
-    for name in RUN_FILES:
-        if log_too or name != "train.log":
-            (folder / name).unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes out of the folder while the block runs."""
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        with lock:
-            try:
-                yield
-            finally:
-                Path(lock.lock_file).unlink(missing_ok=True)
-    except Timeout:
-        raise InputError(f"{folder}: another process is training into this folder; wait for its end") from None
-
-
 def arguments(sweep: Path, extra: Sequence[str]) -> list[str]:
     """Returns the command line that trains the sweep of a folder again, with more or other overrides.
 
@@ -118,7 +95,10 @@ def arguments(sweep: Path, extra: Sequence[str]) -> list[str]:
     try:
         recorded = yaml.safe_load((sweep / "multirun.yaml").read_text())["hydra"]
     except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
-        raise InputError(f"{sweep} is no folder of a sweep: it has no multirun.yaml that can be read") from error
+        raise InputError(
+            f"DIR: {sweep} is neither the folder of a run, with a .hydra/config.yaml, nor that of a sweep, with a "
+            "multirun.yaml that can be read"
+        ) from error
     overrides = [*recorded["overrides"]["hydra"], *recorded["overrides"]["task"], *extra]
     overrides = [line for line in overrides if not line.startswith(("hydra.mode=", "hydra.sweep.dir="))]
     folders = [

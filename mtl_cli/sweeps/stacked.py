@@ -64,7 +64,10 @@ class Stacked:
         share = (time.perf_counter() - begun) / len(lanes)
         for place, lane in lanes.items():
             shard, inner = divmod(place, self._size)
-            lane.take(of_shards[shard][inner], *done[shard][inner], share)
+            drawn, trained = done[shard][inner]
+            lane.take(of_shards[shard][inner], drawn, trained, share)
+            if lane.goes_on and lane.progress.state is not trained.state:  # it went back to a checkpoint
+                self._shards[shard].put(inner, lane)
         return length
 
 
@@ -97,16 +100,16 @@ class _Shard:
         """Trains the given iterations of each place, equally many; returns what was drawn, and what came of it."""
         if not iterations:
             return {}
-        drawn = {place: self._lanes[place].ready.loop.draw(of_place) for place, of_place in iterations.items()}
-        self._states, losses, seen = self._program.train(
+        drawn = {place: self._lanes[place].draw(of_place) for place, of_place in iterations.items()}
+        self._states, losses, seen, finite = self._program.train(
             self._states, self._values, self._resident, drawn, self._memory
         )
         parts = [tf.unstack(tensor) for tensor in keras.tree.flatten(self._states)]
         trained = {}
         for place in drawn:
             state = keras.tree.pack_sequence_as(self._states, [of_runs[place] for of_runs in parts])
-            rows = (np.ascontiguousarray(of_runs[:, place]) for of_runs in (losses, seen))
-            trained[place] = drawn[place], Trained(state, *rows)
+            losses_of_run, seen_of_run = (np.ascontiguousarray(of_runs[:, place]) for of_runs in (losses, seen))
+            trained[place] = drawn[place], Trained(state, losses_of_run, seen_of_run, finite[place])
         return trained
 
     def _stack(self) -> None:

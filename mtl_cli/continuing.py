@@ -1,0 +1,91 @@
+"""Where a run in a folder goes on: at the newest checkpoint that can be used, with what was on disk then."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mtl_cli.checkpoint import Snapshot, snapshots
+from mtl_cli.errors import InputError
+from mtl_cli.files import Mark, holds
+from mtl_cli.modes.base import Draws
+from mtl_cli.progress import Progress
+from mtl_cli.records import RUN_FILES
+
+
+def put_back(
+    folder: Path, progress: Progress, draws: Draws, steps: int, about: Mapping[str, Any], say: Callable[[str], None]
+) -> dict[str, Mark]:
+    """Goes to the newest checkpoint in a run's folder that can be used, if there is one.
+
+    Args:
+        folder: The run's.
+        progress: That of a run which hasn't begun; set to what it was.
+        draws: The run's, likewise.
+        steps: How many iterations the run is to have.
+        about: The config, and what else results depend on.
+        say: Told which files can't be used, and what differs from when the checkpoint was written.
+
+    Returns:
+        How far each file was whole then; nothing where the run begins at its first iteration.
+
+    Raises:
+        InputError: A checkpoint is whole, and isn't one that this command wrote for such a run.
+    """
+    faults: list[str] = []
+    for snapshot in snapshots(folder, faults):
+        try:
+            fault = _fault(folder, snapshot, steps, about)
+            if fault is None:
+                progress.put_back(snapshot, draws)
+                for line in faults + _differences(snapshot.rest["about"], about):
+                    say(line)
+                say(f"going on from iteration {progress.iterations:,}")
+                return {name: Mark(*mark) for name, mark in snapshot.rest["files"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            what = f"{folder}: its checkpoint of iteration {snapshot.iterations} is of no run like this"
+            raise InputError(f"{what} ({error})") from error
+        faults.append(fault)
+    for line in faults:
+        say(line)
+    if faults:
+        say("beginning again at the first iteration")
+    return {}
+
+
+def _fault(folder: Path, snapshot: Snapshot, steps: int, about: Mapping[str, Any]) -> str | None:
+    """Returns why a checkpoint can't be used."""
+    iterations, rest = snapshot.iterations, snapshot.rest
+    if without_steps(rest["about"]["config"]) != without_steps(about["config"]) or iterations > steps:
+        return f"the checkpoint of iteration {iterations} is of a run with another config"
+    for name, mark in rest["files"].items():
+        if name not in RUN_FILES or not holds(folder / name, Mark(*mark)):
+            return f"{folder / name} isn't what it was at iteration {iterations}"
+    return None
+
+
+def without_steps(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a config's dump without how long it trains, which a run that goes on may change."""
+    return {key: value for key, value in config.items() if key != "steps"}
+
+
+def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Returns how what results depend on, beside the config, differs from what was recorded; a line each.
+
+    >>> differences({"versions": {"keras": "3.1"}}, {"versions": {"keras": "3.2"}})
+    ['keras was 3.1 and is 3.2']
+    """
+    lines = []
+    for key in ("versions", "data"):
+        before, after = (of if isinstance(of, dict) else {} for of in (recorded.get(key), now.get(key)))
+        lines += [
+            f"{name} was {before.get(name, 'not there')} and is {after.get(name, 'not there')}"
+            for name in dict.fromkeys([*before, *after])
+            if before.get(name) != after.get(name)
+        ]
+    if recorded.get("device") != now.get("device"):
+        lines.append(f"the device was {recorded.get('device')} and is {now.get('device')}")
+    return lines
+
+
+def _differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return [f"{line}: the numbers may differ from those without an interruption" for line in differences(recorded, now)]

@@ -1,0 +1,195 @@
+"""Files that are whole whatever happens: moved into place when they are complete, or cut back to their last whole part.
+
+A run's own files are written here (model.keras is a library's), so that a full disk is met in one place.
+"""
+
+import hashlib
+import json
+import math
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from mtl_cli.errors import InputError, RunFailed
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns what the system says against a write in the block into a message that names the path.
+
+    Raises:
+        RunFailed: A write failed.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RunFailed(f"{path} can't be written: {error.strerror or error}") from error
+
+
+def replace(path: Path, content: bytes, *, synced: bool = False) -> None:
+    """Writes a file whole or not at all.
+
+    Args:
+        path: The file.
+        content: What it is to hold.
+        synced: Whether it must be there also after the machine went down.
+
+    Raises:
+        RunFailed: It can't be written; what was there is still there.
+    """
+    beside = path.with_name(f"{path.name}.partial")
+    with writing(path):
+        try:
+            file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            try:
+                _write(file, content)
+                if synced:
+                    os.fsync(file)
+            finally:
+                os.close(file)
+            beside.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
+            raise
+        if synced:
+            sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes sure that the names in a folder are there also after the machine went down."""
+    with suppress(OSError):  # some systems can't
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes a file like `summary.json` whole or not at all; what is not finite becomes null.
+
+    Raises:
+        RunFailed: It can't be written.
+    """
+    text = json.dumps(_finite(content), indent=2, allow_nan=False, ensure_ascii=False)
+    replace(path, f"{text}\n".encode(errors="backslashreplace"))
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Returns what a file like `summary.json` holds; None where there is none that can be read."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+class Mark(NamedTuple):
+    """How far a growing file was whole."""
+
+    size: int
+    crc32: int
+    """Of the bytes up to there."""
+
+
+class Growing:
+    """A file that only grows, by whole parts."""
+
+    def __init__(self, path: Path, mark: Mark | None = None) -> None:
+        """Begins the file, or goes on with it from a mark that `holds` agrees to."""
+        self.path = path
+        self.mark = mark or Mark(0, 0)
+        with writing(path):
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            os.ftruncate(self._file, self.mark.size)
+
+    def __enter__(self) -> Self:
+        """Returns the open file."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Closes the file."""
+        os.close(self._file)
+
+    def append(self, part: bytes) -> None:
+        """Adds a part.
+
+        Raises:
+            RunFailed: It can't be written; the file ends before it.
+        """
+        with writing(self.path):
+            try:
+                _write(self._file, part)
+            except BaseException:
+                with suppress(OSError):
+                    os.ftruncate(self._file, self.mark.size)
+                raise
+        self.mark = Mark(self.mark.size + len(part), zlib.crc32(part, self.mark.crc32))
+
+    def cut(self, mark: Mark) -> None:
+        """Goes back to an earlier mark."""
+        with writing(self.path):
+            os.ftruncate(self._file, mark.size)
+        self.mark = mark
+
+    def sync(self) -> None:
+        """Makes sure that all of it is there also after the machine went down."""
+        with writing(self.path):
+            os.fsync(self._file)
+
+
+def holds(path: Path, mark: Mark) -> bool:
+    """Tells whether a file begins with the bytes that it had at a mark."""
+    left, crc = mark.size, 0
+    try:
+        with path.open("rb") as file:
+            while left and (part := file.read(min(left, 2**20))):
+                left, crc = left - len(part), zlib.crc32(part, crc)
+    except OSError:
+        return False
+    return left == 0 and crc == mark.crc32
+
+
+def fingerprint(path: Path) -> str:
+    """Returns what tells a file's content from any other."""
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of the folder while the block runs; what one that was killed left doesn't count.
+
+    Raises:
+        InputError: Another process is in there.
+    """
+    from filelock import FileLock, Timeout  # takes a while, and a refused config needs none
+
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        with lock:
+            try:
+                yield
+            finally:
+                Path(lock.lock_file).unlink(missing_ok=True)
+    except Timeout:
+        raise InputError(f"{folder}: another process is training into this folder; wait for its end") from None
+
+
+def _write(file: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(file, rest) :]

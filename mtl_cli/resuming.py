@@ -1,0 +1,136 @@
+"""Runs that are repeated or gone on with by what is in their folders. Imports no TensorFlow."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mtl_cli.composed import plain
+from mtl_cli.config import Config, parse
+from mtl_cli.errors import InputError
+from mtl_cli.files import locked, read_json, replace
+
+CONFIGS = ".hydra"
+
+
+def arguments(run: Path, extra: Sequence[str]) -> list[str]:
+    """Returns the command line that goes on with the run of a folder, with more overrides."""
+    place = [f"hydra.run.dir={quoted(str(run))}", "hydra.output_subdir=null"]
+    return ["-cp", str(run / CONFIGS), "-cn", "config", *place, *extra]
+
+
+def with_settings(arguments: Sequence[str], conf: Path) -> tuple[list[str], Path | None]:
+    """Returns the command line with what a recorded config lacks, and the folder of the run that recorded it.
+
+    `mtl-train -cp RUN/.hydra -cn config` composes a run's config as it was. Hydra's own settings aren't in it; they are
+    those of the project's main config.
+
+    Args:
+        arguments: The command line, which may name another folder of configs than the project's.
+        conf: The project's.
+    """
+    words = list(arguments)
+    for i, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name not in ("-cp", "--config-path") or (not equals and i + 1 == len(words)):
+            continue
+        configs = Path(value if equals else words[i + 1]).absolute()  # Hydra takes it from its own module's folder
+        words[i : i + (1 if equals else 2)] = ["-cp", str(configs)]
+        if all((configs / name).is_file() for name in ("config.yaml", "hydra.yaml", "overrides.yaml")):
+            settings = yaml.safe_load((conf / "config.yaml").read_text())["hydra"]
+            del settings["help"]
+            first = next((k for k, word in enumerate(words) if k > i + 1 and not _is_option(words, k)), len(words))
+            return [*words[:first], *_leaves("++hydra", settings), *words[first:]], configs.parent
+        break
+    return words, None
+
+
+@contextmanager
+def held(run: Path, config: Config) -> Iterator[None]:
+    """Checks that a run can go on with a config, and keeps others out of its folder while the block runs.
+
+    Raises:
+        InputError: It has another config, or more iterations already.
+        SystemExit: It has finished.
+    """
+    before = recorded(run)
+    changed = _changes("", before.decisive(), config.decisive())
+    if changed:
+        raise InputError(
+            "\n".join(f"{line}: a run goes on with the config it began with, but for steps" for line in changed)
+        )
+    with ExitStack() as locks:
+        if (run.parent / "multirun.yaml").exists():
+            locks.enter_context(locked(run.parent))
+        locks.enter_context(locked(run))
+        summary = read_json(run / "summary.json") or {}
+        done = summary.get("iterations")
+        if isinstance(done, int) and config.steps < done:
+            raise InputError(f"steps: {config.steps} is less than the {done} iterations that {run} has")
+        if summary.get("status") == "finished" and config.hash() == summary.get("config_hash"):
+            print(f"{run} is finished after {done} iterations; a larger steps=N goes on with it")
+            raise SystemExit(0)
+        yield
+
+
+def lengthened(run: Path, composed: DictConfig, overrides: Sequence[str]) -> list[str]:
+    """Records the config that a run goes on with, and returns all overrides that led to it."""
+    config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    path = run / CONFIGS / "config.yaml"
+    text = OmegaConf.to_yaml(config).encode()
+    if path.read_bytes() != text:
+        replace(path, text)
+    try:
+        first = yaml.safe_load((run / CONFIGS / "overrides.yaml").read_text())
+    except (OSError, yaml.YAMLError):
+        first = None
+    return [*map(str, first if isinstance(first, list) else ()), *overrides]
+
+
+def recorded(run: Path) -> Config:
+    """Returns the config that a run recorded.
+
+    Raises:
+        InputError: It can't be read.
+    """
+    path = run / CONFIGS / "config.yaml"
+    try:
+        loaded: Any = OmegaConf.load(path)
+        return parse(plain(loaded))
+    except (OSError, yaml.YAMLError, OmegaConfBaseException, InputError, AttributeError, ValueError) as error:
+        raise InputError(f"{path} can't be used: {' '.join(str(error).split())}") from error
+
+
+def quoted(value: str) -> str:
+    """Returns a value as Hydra's overrides have it, in single quotes."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _is_option(words: Sequence[str], place: int) -> bool:
+    """Tells whether a word is an option or the value of one, rather than an override."""
+    return words[place].startswith("-") or (words[place - 1].startswith("-") and "=" not in words[place])
+
+
+def _leaves(key: str, value: Any) -> list[str]:
+    """Returns an override for each value in a nest of settings."""
+    if isinstance(value, dict):
+        return [line for name, inner in value.items() for line in _leaves(f"{key}.{name}", inner)]
+    return [f"{key}={quoted(value) if isinstance(value, str) else value}"]
+
+
+def _changes(key: str, before: Any, now: Any) -> list[str]:
+    """Returns a line for each value that differs, other than `steps`."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        names = dict.fromkeys([*before, *now])
+        return [
+            line
+            for name in names
+            if (key, name) != ("", "steps")
+            for line in _changes(f"{key}.{name}".lstrip("."), before.get(name), now.get(name))
+        ]
+    return [] if before == now else [f"{key}: it was {before!r} and is {now!r}"]

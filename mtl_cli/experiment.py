@@ -18,7 +18,7 @@ from mtl_cli.config import Config
 from mtl_cli.console import View
 from mtl_cli.continuing import differences, put_back
 from mtl_cli.data.base import OBSERVING, Arrays, Dataset, generator
-from mtl_cli.errors import InputError
+from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.files import read_json, write_json
 from mtl_cli.interrupt import Interrupt
 from mtl_cli.loop import Loop, Selection, draw, evaluate
@@ -216,7 +216,10 @@ class Record:
         if self.progress.restored:
             self.summary["restored"] = self.progress.restored
         self.summary |= _provenance(self._config, self._overrides) | (self._about or self._source({}))
-        write_json(self._folder / "summary.json", self.summary)
+        try:
+            write_json(self._folder / "summary.json", self.summary)
+        except RunFailed as unwritten:
+            raise RunFailed("; ".join(filter(None, [message, str(unwritten)]))) from error
 
     def about(self, dataset: Dataset) -> dict[str, Any]:
         """Returns what a checkpoint says of the run: its config, and what else its results depend on."""

@@ -1,5 +1,6 @@
 """The command `mtl-train`: verbs, Hydra, signals, exit status."""
 
+import logging
 import os
 import signal
 import sys
@@ -107,6 +108,7 @@ def main() -> None:
     if "--version" in arguments:
         print(f"mtl-cli {version('mtl-cli')}")
         sys.exit(0)
+    logging.raiseExceptions = False  # a log that can't be written is no reason for tracebacks in the terminal
     os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions come to us, and we say what was wrong
     command = Command()
     Check.begin(command)

@@ -1,0 +1,288 @@
+"""Faults on purpose: what is lost is what came after the last checkpoint, and going on makes it anew.
+
+MTL_KILLS=100 kills that many processes rather than a dozen.
+"""
+
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtl_cli.console import View
+from mtl_cli.errors import RunFailed
+from mtl_cli.experiment import load, run
+from tests.conftest import MtlTrain
+from tests.test_conf import composed
+from tests.test_resume import SMALL, Fate, Killed, left, train
+
+KILLS = int(os.environ.get("MTL_KILLS", "12"))
+LONG = ["checkpoint.every=0.2", "log.console=quiet"]
+RUNS = {
+    "joint": ["steps=60000"],
+    "alternating": ["mode=alternating", "tasks.y1.prob=0.3", "steps=60000"],
+    "digits": ["data=digits", "weighting=gradnorm", "model.dropout=0.2", "steps=5000", "diagnostics.every=50"],
+    "sampled": ["data=digits", "mode=alternating", "sampling=temperature", "optimizer=lion", "steps=5000"],
+}
+SWEEP = ["-m", "seed=0,1", "mode=joint,alternating", "steps=20000", "sweep.runs_at_once=2"]
+
+
+def begun(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """Starts the command in a folder."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "mtl_cli", *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, preexec_fn=_as_usual,
+    )  # fmt: skip
+
+
+def _as_usual() -> None:
+    """Undoes that pytest's workers ignore Ctrl-C, and whoever they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def done(folder: Path, *words: str) -> tuple[int, str]:
+    """Runs the command in a folder; returns its status and what it printed."""
+    with begun(folder, *words) as process:
+        out, err = process.communicate(timeout=600)
+    return process.returncode, out + err
+
+
+@contextmanager
+def under_way(folder: Path, losses: str, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """Starts the command, and waits until it trains: until a file of losses grows."""
+    before = {path: path.stat().st_size for path in folder.glob(losses)}
+    with begun(folder, *words) as process:
+        try:
+            while process.poll() is None:
+                if any(path.stat().st_size > before.get(path, 0) + 200 for path in folder.glob(losses)):
+                    break
+                time.sleep(0.02)
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def all_left(folder: Path) -> dict[str, Any]:
+    """Returns what a run, or a sweep's runs, left."""
+    found = {}
+    for path in sorted(folder.rglob("summary.json")):
+        of_run = left(path.parent)
+        of_run["summary"].pop("overrides")
+        of_run["summary"]["config"].pop("log")
+        of_run["summary"]["config"].pop("checkpoint")
+        found[str(path.parent.relative_to(folder))] = of_run
+    return found
+
+
+@pytest.mark.parametrize("kind", [*RUNS, "sweep"])
+def test_kills_at_random_moments(tmp_path: Path, kind: str) -> None:
+    """SIGKILL, again and again, then to the end: the bytes are those of a run that nobody killed."""
+    words = SWEEP if kind == "sweep" else RUNS[kind]
+    place = f"hydra.{'sweep' if kind == 'sweep' else 'run'}.dir"
+    assert done(tmp_path, *words, *LONG, f"{place}=whole")[0] == 0
+    kills, random_ = 0, random.Random(kind)
+    losses = "run/*/losses.csv" if kind == "sweep" else "run/losses.csv"
+    for count in range(-(-KILLS // (len(RUNS) + 1))):
+        command = ["resume", "run"] if count else [*words, *LONG, f"{place}=run"]
+        with under_way(tmp_path, losses, *command) as process:
+            time.sleep(random_.uniform(0, 1.5))
+            kills += process.poll() is None
+            process.kill()
+        if process.returncode == 0:  # it was faster than the kill
+            shutil.rmtree(tmp_path / "run")
+            with under_way(tmp_path, losses, *words, *LONG, f"{place}=run") as process:
+                process.kill()
+    status, said = done(tmp_path, "resume", "run")
+    assert status == 0, said
+    assert kills
+    assert all_left(tmp_path / "run") == all_left(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_run_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    words = [*RUNS["alternating"], *LONG]
+    assert done(tmp_path, *words, "hydra.run.dir=whole")[0] == 0
+    with under_way(tmp_path, "run/losses.csv", *words, "hydra.run.dir=run") as process:
+        time.sleep(random.Random(int(number)).uniform(0, 0.8))
+        process.send_signal(number)
+        sent = time.monotonic()
+        _, err = process.communicate(timeout=60)
+        assert time.monotonic() - sent < 20  # 5 s on a quiet machine
+    assert process.returncode == 128 + number
+    assert err == ""
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["status"] == "stopped"
+    assert (tmp_path / "run" / "model.keras").is_file()
+    assert done(tmp_path, "resume", "run")[0] == 0
+    assert all_left(tmp_path / "run") == all_left(tmp_path / "whole")
+
+
+def test_two_processes_on_one_folder(tmp_path: Path) -> None:
+    words = ["steps=100000000", *LONG]
+    with under_way(tmp_path, "run/losses.csv", *words, "hydra.run.dir=run") as process:
+        status, said = done(tmp_path, "resume", "run")
+        assert (status, "another process is training into this folder" in said) == (2, True)
+        status, said = done(tmp_path, *words, "hydra.run.dir=run")
+        assert (status, "exists and isn't empty" in said) == (2, True)
+        process.kill()
+    assert (tmp_path / "run" / ".lock").exists()
+    status, said = done(tmp_path, "resume", "run", "steps=100")
+    assert status == 2
+    assert "steps: 100 is less than the" in said
+    with under_way(tmp_path, "run/losses.csv", "resume", "run") as process:
+        assert process.poll() is None
+
+
+Write = Callable[[int, Any], int]
+TINY = [*SMALL, "steps=24", "eval.every=8", "checkpoint.every_steps=8", "diagnostics.every=8"]
+
+
+def writes_of(monkeypatch: pytest.MonkeyPatch, fault: Callable[[int, Write, int, Any], int]) -> list[int]:
+    """Has every write of a run go through `fault(number, write, file, content)`; counts them."""
+    counted: list[int] = []
+    write = os.write
+
+    def faulty(file: int, content: Any) -> int:
+        counted.append(len(content))
+        return fault(len(counted), write, file, content)
+
+    monkeypatch.setattr("mtl_cli.files.os.write", faulty)
+    return counted
+
+
+def test_a_failing_write_at_every_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the content is written, then the disk is full: for each write of the run once."""
+    config = composed(*TINY)
+    with monkeypatch.context() as patch:
+        counted = writes_of(patch, lambda _, write, file, content: write(file, content))
+        train(config, tmp_path / "whole")
+    assert len(counted) > 15
+    for place in range(1, len(counted) + 1):
+        folder = tmp_path / str(place)
+
+        def full(number: int, write: Write, file: int, content: Any, place: int = place) -> int:
+            if number < place:
+                return write(file, content)
+            if number == place and len(content) > 1:
+                return write(file, content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with monkeypatch.context() as patch:
+            writes_of(patch, full)
+            with pytest.raises(RunFailed, match="No space left on device") as failed:
+                train(config, folder)
+        assert str(folder) in str(failed.value)
+        assert not list(folder.rglob("*.partial"))
+        for path in folder.glob("*.csv"):  # whole lines, which are those of the run that had room
+            content = path.read_bytes()
+            assert content == b"" or content.endswith(b"\n")
+            assert (tmp_path / "whole" / path.name).read_bytes().startswith(content)
+        train(config, folder)
+        assert left(folder) == left(tmp_path / "whole")
+
+
+def test_short_writes_are_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = composed(*TINY)
+    train(config, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        writes_of(patch, lambda _, write, file, content: write(file, content[: max(1, len(content) // 3)]))
+        train(config, tmp_path / "short")
+    assert left(tmp_path / "short") == left(tmp_path / "whole")
+
+
+def test_a_model_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any, **options: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    config = composed(*TINY)
+    with monkeypatch.context() as patch:
+        patch.setattr("zipfile.ZipFile.writestr", full)
+        patch.setattr("zipfile.ZipFile.open", full)
+        with pytest.raises(RunFailed, match=r"model\.keras can't be written: No space left on device"):
+            train(config, tmp_path / "run")
+    assert not list((tmp_path / "run").glob("*.partial*"))
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "failed"
+    train(config, tmp_path / "run")
+    train(config, tmp_path / "whole")
+    assert left(tmp_path / "run") == left(tmp_path / "whole")
+
+
+def test_a_folder_that_vanishes(tmp_path: Path) -> None:
+    class Vanishing(Fate):
+        def __call__(self) -> bool:
+            if self.left == 0:
+                shutil.rmtree(tmp_path / "run")
+            self.left -= 1
+            return False
+
+    config = composed(*TINY)
+    (tmp_path / "run").mkdir()
+    with pytest.raises(RunFailed, match=f"{tmp_path / 'run'}.* can't be written: No such file or directory"):
+        run(config, load(config), tmp_path / "run", [], View(), Vanishing(1, kills=False))
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs Linux namespaces")
+def test_a_small_disk(tmp_path: Path) -> None:
+    """A real file system fills; what is on it stays readable, and with more room the run goes on."""
+    disk, copy = tmp_path / "disk", tmp_path / "copy"
+    disk.mkdir()
+    command = f"{sys.executable} -m mtl_cli steps=60000 hydra.run.dir={disk}/run {' '.join(LONG)}"
+    script = (
+        f"mount -t tmpfs -o size=1m tmpfs {disk} || exit 77; {command}; echo status $?; "
+        f"cp -r {disk}/run {copy}; mount -o remount,size=99m {disk}; {sys.executable} -m mtl_cli resume {disk}/run; "
+        f"echo status $?; cp -r {disk}/run {tmp_path}/run"
+    )
+    ended = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", script], capture_output=True, text=True, cwd=tmp_path
+    )
+    if ended.returncode == 77 or "unshare" in ended.stderr:
+        pytest.skip("may not mount here")
+    assert ended.stdout.count("status 1") == 1
+    assert ended.stdout.count("status 0") == 1
+    assert f"{disk}/run/" in ended.stderr
+    assert "can't be written: No space left on device" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert (copy / "losses.csv").read_bytes().endswith(b"\n")
+    assert done(tmp_path, "steps=60000", "hydra.run.dir=whole")[0] == 0
+    assert all_left(tmp_path / "run") == all_left(tmp_path / "whole")
+
+
+def test_flipped_bytes_in_every_file(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """A damaged file is refused by its name, or what it held is made anew; nothing else happens."""
+    words = [*TINY, "steps=40", "hydra.run.dir=whole"]
+    assert mtl_train(*words).status == 0
+    config, original = composed(*TINY, "steps=40"), tmp_path / "original"
+    shutil.copytree(tmp_path / "whole" / ".hydra", original / ".hydra")
+    with pytest.raises(Killed):
+        train(config, original, Fate(4, kills=True))
+    (original / "summary.json").unlink()
+    files = sorted(path.relative_to(original) for path in original.rglob("*") if path.is_file())
+    assert len(files) >= 8
+    random_, outcomes = random.Random(0), set()
+    for name in files:
+        for _ in range(2):
+            shutil.rmtree(tmp_path / "run", ignore_errors=True)
+            shutil.copytree(original, tmp_path / "run")
+            content = bytearray((original / name).read_bytes())
+            content[random_.randrange(len(content))] ^= 1 << random_.randrange(8)
+            (tmp_path / "run" / name).write_bytes(content)
+            resumed = mtl_train("resume", "run")
+            assert resumed.status in (0, 1, 2)
+            assert "Traceback" not in resumed.err
+            outcomes.add(resumed.status)
+            if resumed.status == 0:
+                assert all_left(tmp_path / "run") == all_left(tmp_path / "whole"), name
+            else:
+                assert name.parent.name == ".hydra", resumed.err
+    assert 0 in outcomes

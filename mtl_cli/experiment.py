@@ -39,6 +39,11 @@ class Run:
     one_draw: Arrays
     """What the first iteration draws, for its shapes and to compile with."""
 
+    def rehearsed(self, length: int) -> Arrays:
+        """Returns as if drawn for iterations that don't count: the first one's, again and again."""
+        repeated = {key: np.broadcast_to(array, (length, *array.shape[1:])) for key, array in self.one_draw.items()}
+        return repeated | self.loop.draws.observed(np.arange(1, length + 1))
+
     @contextmanager
     def open(self, folder: Path, progress: Progress) -> Iterator[Files]:
         """Begins the run's files, and its progress."""

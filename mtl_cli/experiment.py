@@ -18,13 +18,13 @@ from mtl_cli.data.base import OBSERVING, Arrays, Dataset, generator
 from mtl_cli.errors import InputError
 from mtl_cli.interrupt import Interrupt
 from mtl_cli.loop import Loop, Progress, Selection, draw, evaluate
-from mtl_cli.models.base import Network
+from mtl_cli.models.base import Network, network_for
 from mtl_cli.modes.base import Draws, State
 from mtl_cli.overview import ending, plan
 from mtl_cli.program import constants, make_parts, program_for, settings_tree
 from mtl_cli.records import DiagnosticsCsv, Files, LossesCsv, Metrics, MetricsCsv, git_state, versions, write_json
 from mtl_cli.sampling.base import Pool
-from mtl_cli.tables.raw import allowing_any_column
+from mtl_cli.saving import save
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,7 @@ class Run:
             when = f"on the test split after iteration {chosen}"
             metrics["test"] = evaluate(program, dataset, progress.best, dataset.splits["test"], when)
             metrics_csv.write(chosen, "test", metrics["test"])
-        self.network.assign(progress.best.params)
-        beside = folder / "model.partial.keras"
-        with allowing_any_column():
-            predictor(self.network, dataset).save(beside)
-        beside.replace(folder / "model.keras")
+        save(self.network, dataset, progress.best.params, folder / "model.keras")
         if dataset.schema is not None:
             write_json(folder / "columns.json", dataset.schema)
         return metrics
@@ -225,14 +221,13 @@ def prepare(config: Config, dataset: Dataset, device: str) -> Run:
     Raises:
         InputError: The network doesn't fit the rest.
     """
-    network = config.model.build(dataset.entry, dataset.tasks, config.seed)
+    network, params = network_for(config.model, dataset.entry, dataset.tasks, config.seed)
     if not network.shared and (config.weighting.asks_gradients or config.diagnostics.every is not None):
         asking = (
             "diagnostics.every" if config.diagnostics.every is not None else f"weighting: {config.weighting.name!r}"
         )
         raise InputError(f"{asking} looks at the shared parameters' gradients, and this model shares none")
     tree = settings_tree(config.mode, config.model, config.weighting, config.optimizer, dataset.tasks)
-    params = network.params()
     state = config.mode.init(make_parts(network, dataset.feed, tree), params)
     probs = np.array([task.prob for task in dataset.tasks.values()])
     rows = np.array([dataset.labelled.get(name, np.inf) for name in dataset.tasks], np.float64)
@@ -262,20 +257,3 @@ def prepare(config: Config, dataset: Dataset, device: str) -> Run:
         selection=selection,
     )
     return Run(config, dataset, network, loop, state, one_draw)
-
-
-def predictor(network: Network, dataset: Dataset) -> Any:
-    """Returns the Keras model that is saved: raw data in, a dict of every task's predictions out.
-
-    Preprocessing is its first part; regressions come in their labels' own unit, classes as probabilities.
-    """
-    inputs, features = dataset.entry.raw()
-    raw = network.inference(features)
-    outputs = {}
-    for name, task in dataset.tasks.items():
-        outputs[name] = keras.layers.Activation(task.activation, name=f"{name}_prediction")(raw[name])
-        if name in dataset.scales:
-            scale = dataset.scales[name]
-            original = keras.layers.Rescaling(scale.deviation.tolist(), scale.mean.tolist(), name=f"{name}_original")
-            outputs[name] = original(outputs[name])
-    return keras.Model(inputs, outputs)

@@ -13,7 +13,7 @@ LAYERS = [
     ["weighting.base"],
     ["tables"],
     ["data", "models.base", "weighting", "sampling"],
-    ["models", "modes.base", "gradients"],
+    ["models", "modes.base", "gradients", "saving"],
     ["modes", "program", "observing"],
     ["config", "loop"],
     ["composed", "overview", "inspect", "predict"],

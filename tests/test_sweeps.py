@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from filelock import FileLock
 
+from mtl_cli.data.seed import UniformStream
 from mtl_cli.sweeps import group
 from mtl_cli.sweeps.group import Group
 from mtl_cli.sweeps.stacked import Stacked
@@ -66,6 +67,30 @@ def test_every_job_has_the_files_of_a_run_alone(mtl_train: MtlTrain, tmp_path: P
         same = {"status", "iterations", "metrics", "objective", "seed", "config_hash", "picks", "versions"}
         assert {key: summary[key] for key in same} == {key: other[key] for key in same}
         assert (tmp_path / "by_mtl" / number / "model.keras").exists()
+
+
+@pytest.mark.parametrize("grid", ["tasks.y1.weight=0.1,0.2,0.4", "optimizer.learning_rate=0.001,0.002,0.003"])
+def test_runs_with_the_same_draws_draw_once(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grid: str
+) -> None:
+    """As long as they are in step: of two seeds with three jobs each in four places, what is left draws anew."""
+    drawn: list[int] = []
+    joint = UniformStream.joint
+
+    def counted(self: UniformStream, n: int) -> dict[str, Any]:
+        drawn.append(n)
+        return joint(self, n)
+
+    monkeypatch.setattr(UniformStream, "joint", counted)
+    for places, streams in ((6, 2), (4, 3)):
+        drawn.clear()
+        command = ["seed=0,1", grid, "steps=300", f"sweep.runs_at_once={places}", f"hydra.sweep.dir={places}"]
+        assert mtl_train("-m", *command).status == 0
+        assert sum(drawn) == 300 * streams + 6
+    assert mtl_train("-m", "seed=0,1", grid, "steps=300", BASIC, "hydra.sweep.dir=basic").status == 0
+    for file in (tmp_path / "basic").glob("*/losses.csv"):
+        for sweep in ("6", "4"):
+            assert (tmp_path / sweep / file.parent.name / "losses.csv").read_bytes() == file.read_bytes()
 
 
 def test_evaluation_and_early_stopping_are_each_runs_own(mtl_train: MtlTrain, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from mtl_cli.backend import keras, quiet, tf
 from mtl_cli.data.base import Arrays
 from mtl_cli.program import Together, Trained
+from mtl_cli.sweeps.datasets import draws_key
 from mtl_cli.sweeps.lane import Lane
 from mtl_cli.sweeps.ways import Way
 
@@ -40,6 +42,8 @@ class Stacked:
         """
         self.way = way
         self.places: list[Lane | None] = [None] * (way.calls * way.places)
+        self._keys = [""] * len(self.places)
+        """What tells the draws of the runs apart that are, or were, in the places."""
         self._alone = first.ready.loop.program
         own_rows = own_rows and bool(first.ready.loop.resident)
         self.program = self._alone.together(way.places, own_rows=own_rows)
@@ -54,8 +58,22 @@ class Stacked:
     def put(self, place: int, lane: Lane | None) -> None:
         """Gives a place to the next run, which fits, or leaves it empty."""
         self.places[place] = lane
-        if lane is not None:
-            self._shards[place // self.way.places].put(place % self.way.places, lane)
+        if lane is None:
+            return
+        shard, inner = divmod(place, self.way.places)
+        begin = place - inner
+        self._keys[place] = draws_key(lane.job.config)
+        for other in range(begin, begin + self.way.places):
+            if other != place and self._keys[other] == self._keys[place]:
+                self._share(self.places[other], lane)
+        self._shards[shard].put(inner, lane)
+
+    @staticmethod
+    def _share(known: Lane | None, lane: Lane) -> None:
+        """Lets a run draw with another one that is as far, and always will be: all train the same iterations."""
+        if known is not None and known.progress.iterations == lane.progress.iterations:
+            draws = known.ready.loop.draws
+            lane.ready = replace(lane.ready, loop=replace(lane.ready.loop, draws=draws))
 
     def rehearse(self, length: int) -> None:
         """Trains as many iterations in every place, and forgets them."""
@@ -110,7 +128,7 @@ class _Shard:
         if not iterations:
             return {}
         self._stack()
-        drawn = {place: self._lanes[place].ready.loop.draw(of_place) for place, of_place in iterations.items()}
+        drawn = self._draw(iterations)
         self._states, losses, seen = self._program.train(
             self._states, self._values, self._resident, drawn, self._memory
         )
@@ -121,6 +139,18 @@ class _Shard:
             rows = (np.ascontiguousarray(of_runs[:, place]) for of_runs in (losses, seen))
             trained[place] = drawn[place], Trained(state, *rows)
         return trained
+
+    def _draw(self, iterations: Mapping[int, NDArray[np.int64]]) -> dict[int, Arrays]:
+        """Draws for each place what its iterations need; once for runs with the same draws."""
+        drawn: dict[int, Arrays] = {}
+        known: dict[int, Arrays] = {}
+        for place, of_place in iterations.items():
+            loop = self._lanes[place].ready.loop
+            if id(loop.draws) not in known:
+                known[id(loop.draws)] = loop.draw(of_place)
+            rates = loop.optimizer.learning_rates(of_place - 1, loop.steps)
+            drawn[place] = known[id(loop.draws)] | {"learning_rate": rates}
+        return drawn
 
     def _stack(self) -> None:
         if self._stacked:

@@ -29,9 +29,10 @@ LONGEST_ITERATION: Final = 400e-6
 third."""
 WORTH_COMPILING: Final = 3.0
 """Seconds that the jobs must take one after the other before another program is worth compiling."""
-TRIAL_SECONDS: Final = 0.05
+TRIAL_SECONDS: Final = 0.03
 """What a chunk takes at least that tells how fast a way is."""
 TRIALS: Final = 3
+"""Of each length: on a busy machine one that needed no time may take a while."""
 TRIAL_GROWTH: Final = 4
 TRIAL_PART: Final = 0.1
 """The most of a sweep's iterations that such a chunk may have."""
@@ -138,8 +139,8 @@ class Group:
         length, taken = 0, 0.0
         while taken < TRIAL_SECONDS and length < longest:
             length = min(longest, max(1, TRIAL_GROWTH * length))
-            taken = _timed(rehearse, length)
-        return min([taken, *(_timed(rehearse, length) for _ in range(TRIALS - 1))]) / length
+            taken = min(_timed(rehearse, length) for _ in range(TRIALS))
+        return taken / length
 
     def _most(self, first: Lane) -> int:
         """Returns how many runs fit into memory together, or fewer, so that there are equally many in each round."""

@@ -266,6 +266,13 @@ def test_baselines_train_each_task_alone(
         assert not any(line.startswith(("tasks.", "weighting.on")) for line in of[number]["overrides"])
 
 
+def test_one_task_has_no_baselines(mtl_train: MtlTrain) -> None:
+    done = mtl_train("-m", "~tasks.y2", "seed=0,1", "steps=5", "sweep.baselines=true", "sweep.dry_run=true")
+    assert done.status == 0, done.err
+    assert "sweep.baselines: there is one task" in done.out
+    assert "2 jobs" in done.out
+
+
 def times(sweep: Path) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in sweep.glob("*/losses.csv")}
 

@@ -22,14 +22,14 @@ from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.files import read_json, write_json
 from mtl_cli.interrupt import Interrupt
 from mtl_cli.loop import Loop, Selection, draw, evaluate
-from mtl_cli.models.base import Network
+from mtl_cli.models.base import Network, network_for
 from mtl_cli.modes.base import Draws, State
 from mtl_cli.overview import ending, plan
 from mtl_cli.program import constants, make_parts, program_for, settings_tree
 from mtl_cli.progress import Progress
 from mtl_cli.records import RUN_FILES, DiagnosticsCsv, Files, LossesCsv, Metrics, MetricsCsv, git_state, versions
 from mtl_cli.sampling.base import Pool
-from mtl_cli.tables.raw import allowing_any_column
+from mtl_cli.saving import save
 
 log = logging.getLogger("mtl_cli")
 
@@ -45,6 +45,11 @@ class Run:
     state: State
     one_draw: Arrays
     """What the first iteration draws, for its shapes and to compile with."""
+
+    def rehearsed(self, length: int) -> Arrays:
+        """Returns as if drawn for iterations that don't count: the first one's, again and again."""
+        repeated = {key: np.broadcast_to(array, (length, *array.shape[1:])) for key, array in self.one_draw.items()}
+        return repeated | self.loop.draws.observed(np.arange(1, length + 1))
 
     @contextmanager
     def open(self, folder: Path, record: "Record", say: Callable[[str], None]) -> Iterator[Files]:
@@ -92,11 +97,7 @@ class Run:
             when = f"on the test split after iteration {chosen}"
             metrics["test"] = evaluate(program, dataset, progress.best, dataset.splits["test"], when)
             metrics_csv.write(chosen, "test", metrics["test"])
-        self.network.assign(progress.best)
-        beside = folder / "model.partial.keras"
-        with allowing_any_column():
-            predictor(self.network, dataset).save(beside)
-        beside.replace(folder / "model.keras")
+        save(self.network, dataset, progress.best, folder / "model.keras")
         if dataset.schema is not None:
             write_json(folder / "columns.json", dataset.schema)
         return metrics
@@ -267,14 +268,13 @@ def prepare(config: Config, dataset: Dataset, device: str) -> Run:
     Raises:
         InputError: The network doesn't fit the rest.
     """
-    network = config.model.build(dataset.entry, dataset.tasks, config.seed)
+    network, params = network_for(config.model, dataset.entry, dataset.tasks, config.seed)
     if not network.shared and (config.weighting.asks_gradients or config.diagnostics.every is not None):
         asking = (
             "diagnostics.every" if config.diagnostics.every is not None else f"weighting: {config.weighting.name!r}"
         )
         raise InputError(f"{asking} looks at the shared parameters' gradients, and this model shares none")
     tree = settings_tree(config.mode, config.model, config.weighting, config.optimizer, dataset.tasks)
-    params = network.params()
     state = config.mode.init(make_parts(network, dataset.feed, tree), params)
     probs = np.array([task.prob for task in dataset.tasks.values()])
     rows = np.array([dataset.labelled.get(name, np.inf) for name in dataset.tasks], np.float64)
@@ -306,20 +306,3 @@ def prepare(config: Config, dataset: Dataset, device: str) -> Run:
         restores=config.on_divergence == "restore",
     )
     return Run(config, dataset, network, loop, state, one_draw)
-
-
-def predictor(network: Network, dataset: Dataset) -> Any:
-    """Returns the Keras model that is saved: raw data in, a dict of every task's predictions out.
-
-    Preprocessing is its first part; regressions come in their labels' own unit, classes as probabilities.
-    """
-    inputs, features = dataset.entry.raw()
-    raw = network.inference(features)
-    outputs = {}
-    for name, task in dataset.tasks.items():
-        outputs[name] = keras.layers.Activation(task.activation, name=f"{name}_prediction")(raw[name])
-        if name in dataset.scales:
-            scale = dataset.scales[name]
-            original = keras.layers.Rescaling(scale.deviation.tolist(), scale.mean.tolist(), name=f"{name}_original")
-            outputs[name] = original(outputs[name])
-    return keras.Model(inputs, outputs)

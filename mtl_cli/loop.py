@@ -97,7 +97,11 @@ class Loop:
     def draw(self, iterations: NDArray[np.int64], rate: float = 1.0) -> Arrays:
         """Draws on the host what the iterations need, with learning rates times `rate`."""
         drawn = draw(self.mode, self.optimizer, self.draws, iterations, self.steps)
-        return drawn | {"learning_rate": drawn["learning_rate"] * np.float32(rate)}
+        return drawn | {"learning_rate": self.learning_rates(iterations, rate)}
+
+    def learning_rates(self, iterations: NDArray[np.int64], rate: float) -> NDArray[np.float32]:
+        """Returns the schedule's learning rates for the iterations, times `rate`."""
+        return self.optimizer.learning_rates(iterations - 1, self.steps) * np.float32(rate)
 
     def train(self, progress: Progress, files: Files, view: View, stop_asked: Callable[[], bool]) -> None:
         """Trains to the last iteration, to the end of the patience, or until asked to stop.

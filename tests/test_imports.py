@@ -15,7 +15,7 @@ LAYERS = [
     ["weighting.base"],
     ["tables"],
     ["data", "models.base", "weighting", "sampling"],
-    ["models", "modes.base", "gradients"],
+    ["models", "modes.base", "gradients", "saving"],
     ["modes", "program", "observing", "progress"],
     ["config", "loop", "continuing"],
     ["composed", "overview", "inspect", "predict"],

@@ -11,8 +11,9 @@ import pytest
 
 from mtl_cli.backend import keras, tf
 from mtl_cli.config import Config
-from mtl_cli.experiment import load, predictor
+from mtl_cli.experiment import load
 from mtl_cli.models.base import Network
+from mtl_cli.saving import predictor
 from tests.test_conf import composed
 
 LAYERS = ["model.shared_layers=[7,5]", "model.task_layers=[4]", "tasks.y2.layers=[]", "tasks.y2.units=3"]
@@ -81,6 +82,34 @@ def test_a_layer_has_weights_of_its_own() -> None:
     _, network = built("model.shared_layers=[10,10]")
     assert not np.array_equal(network.shared[0].numpy(), network.shared[1].numpy())
     assert not np.array_equal(network.own["y1"][0].numpy(), network.own["y2"][0].numpy())
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        LAYERS,
+        ["model.initializer=he_normal", "model.dropout=0.5"],
+        ["data=table", "data.path=t.csv", "+tasks.y.kind=regression", "data.embed_above=3"],
+    ],
+)
+def test_a_network_knows_the_initial_weights_of_every_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str]
+) -> None:
+    """They are, bit for bit, those of a network that is built with the seed."""
+    monkeypatch.chdir(tmp_path)
+    kinds = [f"{i},k{i % 7},{i % 3}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,kind,y", *kinds]))
+    config = composed(*overrides)
+    dataset = load(config)
+    network = config.model.build(dataset.entry, dataset.tasks, 1)
+    for seed in (1, 2, 3):
+        expected = config.model.build(dataset.entry, dataset.tasks, seed).params()
+        initial = network.initial(seed)
+        assert list(initial.own) == list(expected.own)
+        assert len(initial.shared) == len(expected.shared)
+        for one, other in zip(initial.all(), expected.all(), strict=True):
+            assert one.dtype == other.dtype
+            assert one.numpy().tobytes() == other.numpy().tobytes()
 
 
 @pytest.mark.parametrize("dropout", ["null", "0.5"])

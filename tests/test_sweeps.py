@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 from filelock import FileLock
 
+from mtl_cli.data.seed import UniformStream
 from mtl_cli.sweeps import group
+from mtl_cli.sweeps.group import Group
 from mtl_cli.sweeps.stacked import Stacked
 from tests.conftest import MtlTrain
 
@@ -38,11 +40,15 @@ def content(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "grid", [["seed=range(0,3)", "tasks.y1.weight=0.2,0.7"], ["mode=alternating,joint", "seed=1,2"]]
+    ("grid", "way"),
+    [
+        (["seed=range(0,3)", "tasks.y1.weight=0.2,0.7"], TOGETHER),
+        (["seed=range(0,3)", "tasks.y1.weight=0.2,0.7"], APART),
+        (["mode=alternating,joint", "seed=1,2"], APART),
+    ],
 )
-@pytest.mark.parametrize("way", [TOGETHER, APART])
 def test_every_job_has_the_files_of_a_run_alone(mtl_train: MtlTrain, tmp_path: Path, grid: list[str], way: str) -> None:
-    """Byte for byte, its configs too: at this size the losses of runs that train together are the same as well."""
+    """Byte for byte, its configs too: at this size the losses of joint runs that train together are the same."""
     for launcher, name in ((BASIC, "basic"), ("hydra/launcher=mtl", "mtl")):
         done = mtl_train("-m", *grid, "steps=300", way, launcher, f"hydra.sweep.dir=by_{name}")
         assert done.status == 0, done.err
@@ -61,6 +67,30 @@ def test_every_job_has_the_files_of_a_run_alone(mtl_train: MtlTrain, tmp_path: P
         same = {"status", "iterations", "metrics", "objective", "seed", "config_hash", "picks", "versions"}
         assert {key: summary[key] for key in same} == {key: other[key] for key in same}
         assert (tmp_path / "by_mtl" / number / "model.keras").exists()
+
+
+@pytest.mark.parametrize("grid", ["tasks.y1.weight=0.1,0.2,0.4", "optimizer.learning_rate=0.001,0.002,0.003"])
+def test_runs_with_the_same_draws_draw_once(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grid: str
+) -> None:
+    """As long as they are in step: of two seeds with three jobs each in four places, what is left draws anew."""
+    drawn: list[int] = []
+    joint = UniformStream.joint
+
+    def counted(self: UniformStream, n: int) -> dict[str, Any]:
+        drawn.append(n)
+        return joint(self, n)
+
+    monkeypatch.setattr(UniformStream, "joint", counted)
+    for places, streams in ((6, 2), (4, 3)):
+        drawn.clear()
+        command = ["seed=0,1", grid, "steps=300", f"sweep.runs_at_once={places}", f"hydra.sweep.dir={places}"]
+        assert mtl_train("-m", *command).status == 0
+        assert sum(drawn) == 300 * streams + 6
+    assert mtl_train("-m", "seed=0,1", grid, "steps=300", BASIC, "hydra.sweep.dir=basic").status == 0
+    for file in (tmp_path / "basic").glob("*/losses.csv"):
+        for sweep in ("6", "4"):
+            assert (tmp_path / sweep / file.parent.name / "losses.csv").read_bytes() == file.read_bytes()
 
 
 def test_evaluation_and_early_stopping_are_each_runs_own(mtl_train: MtlTrain, tmp_path: Path) -> None:
@@ -152,26 +182,59 @@ def test_what_can_not_be_mapped_goes_one_after_the_other(mtl_train: MtlTrain, tm
         assert losses[0] == losses[1]
 
 
-def test_the_faster_way_is_taken(mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where trying is worth it, the jobs are tried together; where that is slower, they go on alone."""
-    tried: list[int] = []
-    train = Stacked.train
+@pytest.mark.parametrize(("alone", "together", "most"), [(1e-4, 2e-4, 5), (1e-4, 6e-4, 0), (1e-5, 1e-5, 0)])
+def test_the_faster_way_is_taken(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: float, together: float, most: int
+) -> None:
+    """For all iterations; together five take `together` seconds, and 0.15 s in all aren't worth compiling for."""
+    trained: list[int] = []
+    measured, train = iter([alone, together]), Stacked.train
 
     def counted(self: Any, length: int) -> int:
-        tried.append(len(self.places))
-        return train(self, length)
+        trained.append(train(self, length))
+        return trained[-1]
 
     monkeypatch.setattr(Stacked, "train", counted)
-    monkeypatch.setattr(group, "TRIAL_SECONDS", 0.0)
+    monkeypatch.setattr(Group, "_seconds", lambda *_: next(measured))
+    monkeypatch.setattr(group, "WORTH_COMPILING", 1.0)
+    assert mtl_train("-m", "seed=range(0,5)", "steps=3000", "hydra.sweep.dir=s").status == 0
+    assert sum(trained) == (3000 if most else 0)
+    assert all(summary["iterations"] == 3000 for summary in summaries(tmp_path / "s").values())
+
+
+def test_trying_leaves_nothing(mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real measurement of both ways, whatever comes of it."""
     monkeypatch.setattr(group, "WORTH_COMPILING", 0.0)
     monkeypatch.setattr(group, "LONGEST_ITERATION", 1.0)
-    assert mtl_train("-m", "seed=range(0,5)", "steps=3000", "hydra.sweep.dir=a").status == 0
-    assert tried
-    monkeypatch.setattr(group, "LONGEST_ITERATION", 0.0)
-    tried.clear()
-    assert mtl_train("-m", "seed=range(0,5)", "steps=3000", "hydra.sweep.dir=b").status == 0
-    assert not tried
-    assert all(summary["iterations"] == 3000 for name in "ab" for summary in summaries(tmp_path / name).values())
+    for launcher, name in ((BASIC, "basic"), ("hydra/launcher=mtl", "mtl")):
+        assert mtl_train("-m", "seed=range(0,5)", "steps=300", launcher, f"hydra.sweep.dir={name}").status == 0
+    for number in "01234":
+        losses = [(tmp_path / name / number / "losses.csv").read_bytes() for name in ("basic", "mtl")]
+        assert losses[0] == losses[1]
+
+
+def test_a_resumed_sweep_goes_the_way_that_was_chosen(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is measured again, and the bytes are those of a sweep that wasn't interrupted."""
+    measured = iter([1e-4, 1e-4])
+    monkeypatch.setattr(group, "WORTH_COMPILING", 0.0)
+    monkeypatch.setattr(Group, "_seconds", lambda *_: next(measured))
+    grid = ["mode=alternating", "seed=range(0,6)", "steps=300"]
+    assert mtl_train("-m", *grid, "hydra.sweep.dir=s").status == 0
+    whole = {number: (tmp_path / "s" / number / "losses.csv").read_bytes() for number in "012345"}
+    for number in "14":
+        (tmp_path / "s" / number / "summary.json").unlink()
+        (tmp_path / "s" / number / "losses.csv").write_text("torn")
+    done = mtl_train("resume", "s")
+    assert "4 of 6 jobs are done" in done.out
+    assert {number: (tmp_path / "s" / number / "losses.csv").read_bytes() for number in whole} == whole
+    assert mtl_train("-m", *grid, APART, "hydra.sweep.dir=apart").status == 0
+    assert (tmp_path / "apart" / "1" / "losses.csv").read_bytes() != whole["1"]
+    (tmp_path / "s" / "1" / "summary.json").unlink()
+    monkeypatch.setattr(Group, "_seconds", lambda *_: 1.0)
+    assert mtl_train("resume", "s", "seed=range(0,20)").status == 0  # more jobs than it was chosen for
+    assert (tmp_path / "s" / "1" / "losses.csv").read_bytes() != whole["1"]
 
 
 @pytest.mark.parametrize(
@@ -201,6 +264,13 @@ def test_baselines_train_each_task_alone(
         assert sorted(line.rpartition("=")[2] for line in shares) == ["0.0", "1.0"]
         assert all(f".{share}=" in line for line in shares)
         assert not any(line.startswith(("tasks.", "weighting.on")) for line in of[number]["overrides"])
+
+
+def test_one_task_has_no_baselines(mtl_train: MtlTrain) -> None:
+    done = mtl_train("-m", "~tasks.y2", "seed=0,1", "steps=5", "sweep.baselines=true", "sweep.dry_run=true")
+    assert done.status == 0, done.err
+    assert "sweep.baselines: there is one task" in done.out
+    assert "2 jobs" in done.out
 
 
 def times(sweep: Path) -> dict[str, int]:

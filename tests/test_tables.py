@@ -20,7 +20,8 @@ from mtl_cli.data.rows import RowsDataset
 from mtl_cli.data.splits import Fractions, split_groups, split_strata
 from mtl_cli.data.table import MISSING_TEXTS
 from mtl_cli.errors import InputError
-from mtl_cli.experiment import load, predictor
+from mtl_cli.experiment import load
+from mtl_cli.saving import predictor
 from mtl_cli.tables.columns import Columns, fit
 from mtl_cli.tables.raw import allowing_any_column, arrays
 from mtl_cli.tables.reading import read

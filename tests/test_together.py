@@ -103,3 +103,25 @@ def test_the_others_say_so_before_they_train(weighting: str) -> None:
 def test_the_source_article(mode: str) -> None:
     """Without resident rows."""
     compared([f"experiment=seed_{mode}"], *[(f"seed={i}",) for i in range(5)], rtol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fewer"),
+    [
+        (DIGITS, 3),
+        ([*DIGITS, "mode=alternating"], 3),
+        ([*DIGITS, "weighting=uncertainty"], 3),
+        (["experiment=seed_joint"], 3),
+        (["experiment=seed_alternating"], 3),
+        ([*DIGITS, "batch_size=32", "model.shared_layers=[64,32]"], 20),
+    ],
+)
+def test_companions_and_place_change_no_bit(overrides: Sequence[str], fewer: int) -> None:
+    """Nor does the number of places as long as layers are small; XLA multiplies larger matrices otherwise."""
+    found = set()
+    for places, place, companions in ((20, 0, 100), (20, 13, 100), (20, 13, 200), (fewer, 2, 100)):
+        seeds = [5 if i == place else companions + i for i in range(places)]
+        runs = [ready(*overrides, f"seed={seed}", f"optimizer.learning_rate={seed * 1e-4}") for seed in seeds]
+        states, losses = together(runs, own_rows=bool(runs[0].loop.resident))
+        found.add(losses[:, place].tobytes() + b"".join(p[place].numpy().tobytes() for p in states.params.all()))
+    assert len(found) == 1

@@ -161,6 +161,10 @@ class Entry(ABC):
     def units(self, features: Tensor, random: np.random.Generator) -> tuple[Tensor, list[Any]]:
         """Returns the network's first units, [B, D] from [B, F], and the layers with variables on the way."""
 
+    def initial(self, random: np.random.Generator) -> list[Array]:
+        """Returns the first values of those layers' variables, as `units` draws them."""
+        return []
+
     @abstractmethod
     def raw(self) -> tuple[Any, Tensor]:
         """Returns the saved model's inputs, and the features [B, F] made of them."""

@@ -20,7 +20,6 @@ from mtl_cli.data.base import (
     Resident,
     Rows,
     Stream,
-    capacity_of,
     generator,
     go_to,
     position_of,
@@ -62,9 +61,8 @@ class UniformStream(Stream):
         self._batch_size = batch_size
         self._features = feed.features
         self._units = [units for _, units in feed.units]
-        numbers = batch_size * (self._features + sum(self._units))
-        self._memory = np.full(capacity_of(4 * numbers) * numbers, 0, np.float32)
-        """The last draw's; written now, because pages that are new cost more than the numbers drawn into them."""
+        self._memory = np.empty(0, np.float32)
+        """The last draw's; it stays, because pages that are new cost more than the numbers drawn into them."""
 
     def joint(self, n: int) -> Arrays:
         """Returns `block` [n, B, F + sum of U], uniform in [0, 1)."""

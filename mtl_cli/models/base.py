@@ -1,7 +1,8 @@
 """What every architecture gives: a Keras network whose parameters are shared or a task's own."""
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,9 +34,9 @@ class Params(NamedTuple):
         return Params(shared, {task: [next(rest) for _ in own] for task, own in self.own.items()})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
-    """A Keras model and whose its variables are.
+    """A Keras model and whose its variables are; runs that differ in numbers alone can have the same.
 
     Attributes:
         model: As trained: features [B, F], and where there is dropout the hidden units' factors [B, D], to a dict of
@@ -45,6 +46,7 @@ class Network:
         own: Each task's own variables.
         representation: What the shared layers give to the tasks' own, the tensor of `model`.
         last_layer: How many of the last `shared` variables are one layer's.
+        initial: The parameters that a network built with a seed begins with.
         dropped: D, how many hidden units dropout acts on; 0 without dropout.
     """
 
@@ -54,6 +56,7 @@ class Network:
     own: dict[str, list[Variable]]
     representation: Any
     last_layer: int
+    initial: Callable[[int], Params]
     dropped: int = 0
 
     def params(self) -> Params:
@@ -126,3 +129,18 @@ class Model(Settings, ABC):
         assert self.dropout is not None
         kept = tf.cast(noise, tf.float32) >= self.dropout * float(NOISE_LEVELS)
         return tf.where(kept, 1.0 / (1.0 - self.dropout), 0.0)
+
+
+_networks: dict[str, Network] = {}
+
+
+def network_for(model: Model, entry: Entry, tasks: Tasks, seed: int) -> tuple[Network, Params]:
+    """Returns the network of these settings, the one there is or a new one, and the parameters that a run begins with.
+
+    Building one takes longer than many a short run's iterations.
+    """
+    of_tasks = {name: task.model_dump(mode="json", exclude={"weight", "prob"}) for name, task in tasks.items()}
+    key = json.dumps([model.model_dump(mode="json"), entry.structure, of_tasks])
+    if key not in _networks:
+        _networks[key] = model.build(entry, tasks, seed)
+    return _networks[key], _networks[key].initial(seed)

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from mtl_cli.backend import keras
+from mtl_cli.backend import keras, tf
 from mtl_cli.data.base import WEIGHTS, Entry, generator
-from mtl_cli.models.base import Model, Network
+from mtl_cli.models.base import Model, Network, Params
 from mtl_cli.settings import Host, Number, Positive
 from mtl_cli.tasks import Count, Regression, Task, Tasks
 
@@ -89,7 +89,18 @@ class SharedBottom(Model):
         }
         layers = [layer.trainable_variables for layer in [*first, *trunk]]
         shared = [v for variables in layers for v in variables]
-        return Network(model, inference, shared, own, bottom, len(layers[-1]) if layers else 0, dropped)
+        kernels = [layer.kernel for layer in [*trunk, *(layer for head in heads.values() for layer in head)]]
+        kernels += [layer.kernel for layer in outputs.values()]
+
+        def initial(seed: int) -> Params:
+            random = generator(seed, WEIGHTS)
+            drawn = {id(v): self._initializer(int(random.integers(2**31)))(v.shape, v.dtype) for v in kernels}
+            embeddings = [v for layer in first for v in layer.trainable_variables]
+            drawn |= {id(v): tf.constant(x) for v, x in zip(embeddings, entry.initial(random), strict=True)}
+            values = [drawn[id(v)] if id(v) in drawn else tf.zeros(v.shape) for v in Params(shared, own).all()]
+            return Params(shared, own).like(values)
+
+        return Network(model, inference, shared, own, bottom, len(layers[-1]) if layers else 0, initial, dropped)
 
     def _initializer(self, seed: int) -> Any:
         minval, maxval = self.initializer_range

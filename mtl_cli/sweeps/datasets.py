@@ -1,9 +1,9 @@
-"""The data of a sweep's runs, loaded once for those that load the same."""
+"""The data of a sweep's runs, loaded once for those that load the same, and what tells draws of it apart."""
 
 import json
 from collections import OrderedDict
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from mtl_cli.config import Config
 from mtl_cli.data.base import Dataset
@@ -47,3 +47,9 @@ def data_key(config: Config) -> str:
     uses += [config.weighting.compares_rows, config.sampling.uses_rows]
     data = config.data.model_dump(mode="json")
     return json.dumps([data, tasks, config.seed if seed is None else seed, config.batch_size, *uses])
+
+
+def draws_key(config: Config) -> str:
+    """Returns a text that is equal for runs of one program that draw the same for all iterations but learning rates."""
+    without: Any = dict.fromkeys(("name", "sweep", "log", "device", "eval", "optimizer"), True)
+    return config.model_dump_json(exclude={**without, "tasks": {"__all__": {"weight"}}})

@@ -66,6 +66,8 @@ def jobs_of(sweep: DictConfig, *, taken: bool) -> tuple[list[Job], list[Job]]:
     if any(job.config.sweep != jobs[0].config.sweep for job in jobs):
         raise InputError("sweep: its keys hold for all jobs, and can't be swept")
     further = baselines(jobs) if jobs[0].config.sweep.baselines else ()
+    if jobs[0].config.sweep.baselines and not further:
+        print("sweep.baselines: there is one task, which is its own baseline; no jobs are added")
     alone = [Job(number, parse(plain(composer(job))), job) for number, job in enumerate(further, len(jobs))]
     _refuse_more(len(jobs) + len(alone), jobs[0].config.sweep.max_jobs, " with the baselines")
     composer.spare(of_jobs)

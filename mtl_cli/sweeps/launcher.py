@@ -30,6 +30,7 @@ from mtl_cli.sweeps.plan import Job, Plan, plan
 from mtl_cli.sweeps.resuming import found_in, resumed
 from mtl_cli.sweeps.summary import SweepFolder
 from mtl_cli.sweeps.view import SweepView
+from mtl_cli.sweeps.ways import Ways
 
 SECONDS_BETWEEN_TABLES: Final = 2.0
 
@@ -133,11 +134,12 @@ class Sweep:
             if planned.groups:
                 with self._command.interrupt.importing():
                     self._device = start(planned.jobs[0].config.device)
+            ways = Ways(folder)
             for i, group in enumerate(planned.groups):
                 if self._stop_asked():
                     break
                 trained = partial(self._view.trained, i)
-                Group(group, self._begin, self._ended, trained, self._view.say, self._stop_asked).train()
+                Group(group, self._begin, self._ended, trained, self._view.say, self._stop_asked, ways).train()
 
     def _stop_asked(self) -> bool:
         return self._command.interrupt() or self._command.failed_fast

@@ -8,48 +8,78 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.backend import keras, tf
+from mtl_cli.backend import keras, quiet, tf
 from mtl_cli.data.base import Arrays
 from mtl_cli.program import Together, Trained
+from mtl_cli.sweeps.datasets import draws_key
 from mtl_cli.sweeps.lane import Lane
+from mtl_cli.sweeps.ways import Way
 
-FEWEST_IN_SHARD: Final = 4
-"""Runs that a core gets at least."""
+FEWEST_IN_CALL: Final = 4
+"""Runs in a call of the program, of which each core makes one."""
+
+
+def way_of(runs: int, *, on_cpu: bool) -> Way:
+    """Returns the way that so many runs go together, or a few more."""
+    calls = max(1, min(_cores(), runs // FEWEST_IN_CALL)) if on_cpu else 1
+    return Way(calls, -(-runs // calls))
 
 
 class Stacked:
-    """A place for each run, which stays empty after the last ones."""
+    """A place for each run; some may be empty."""
 
-    def __init__(self, lanes: Sequence[Lane], *, own_rows: bool) -> None:
-        self.places: list[Lane | None] = [lane if lane.goes_on else None for lane in lanes]
-        self._alone = program = lanes[0].ready.loop.program
-        own_rows = own_rows and bool(lanes[0].ready.loop.resident)
-        count = max(1, min(_cores(), len(lanes) // FEWEST_IN_SHARD)) if program.on_cpu else 1
-        size = -(-len(lanes) // count)
-        self.places += [None] * (count * size - len(lanes))
-        self.program = program.together(size, own_rows=own_rows)
-        filled = [*lanes, *[lanes[0]] * (len(self.places) - len(lanes))]
-        self._shards = [_Shard(self.program, filled[i * size : (i + 1) * size], own_rows) for i in range(count)]
-        self._size = size
+    def __init__(self, first: Lane, way: Way, *, own_rows: bool) -> None:
+        """Makes the places, as yet empty, and compiles the program for runs like the first one.
+
+        Raises:
+            tf.errors.InvalidArgumentError: An operation can't be mapped.
+        """
+        self.way = way
+        self.places: list[Lane | None] = [None] * (way.calls * way.places)
+        self._keys = [""] * len(self.places)
+        """What tells the draws of the runs apart that are, or were, in the places."""
+        self._alone = first.ready.loop.program
+        own_rows = own_rows and bool(first.ready.loop.resident)
+        self.program = self._alone.together(way.places, own_rows=own_rows)
+        self._shards = [_Shard(self.program, first, way.places, own_rows) for _ in range(way.calls)]
+        with quiet():
+            self._shards[0].rehearse(1)
 
     def fits(self, lane: Lane) -> bool:
         """Tells whether a run can take part."""
         return lane.ready.loop.program is self._alone
 
     def put(self, place: int, lane: Lane | None) -> None:
-        """Gives a place to the next run, which fits."""
+        """Gives a place to the next run, which fits, or leaves it empty."""
         self.places[place] = lane
-        if lane is not None:
-            self._shards[place // self._size].put(place % self._size, lane)
+        if lane is None:
+            return
+        shard, inner = divmod(place, self.way.places)
+        begin = place - inner
+        self._keys[place] = draws_key(lane.job.config)
+        for other in range(begin, begin + self.way.places):
+            if other != place and self._keys[other] == self._keys[place]:
+                self._share(self.places[other], lane)
+        self._shards[shard].put(inner, lane)
 
-    def compile(self) -> None:
-        """Compiles the program, by training one iteration and forgetting it."""
-        self._shards[0].compile()
+    @staticmethod
+    def _share(known: Lane | None, lane: Lane) -> None:
+        """Lets a run draw with another one that is as far, and always will be: all train the same iterations."""
+        may_differ = lane.ready.loop.restores  # it may go back to a checkpoint, alone
+        if known is not None and known.progress.iterations == lane.progress.iterations and not may_differ:
+            draws = known.ready.loop.draws
+            lane.ready = replace(lane.ready, loop=replace(lane.ready.loop, draws=draws))
+
+    def rehearse(self, length: int) -> None:
+        """Trains as many iterations in every place, and forgets them."""
+        with ThreadPoolExecutor(len(self._shards)) as pool:
+            list(pool.map(lambda shard: shard.rehearse(length), self._shards))
 
     def train(self, length: int) -> int:
         """Trains the next chunk of every run, at most `length` iterations, and returns how many."""
@@ -58,12 +88,12 @@ class Stacked:
         length = min(len(lane.upcoming(length)) for lane in lanes.values())
         of_shards: list[dict[int, NDArray[np.int64]]] = [{} for _ in self._shards]
         for place, lane in lanes.items():
-            of_shards[place // self._size][place % self._size] = lane.upcoming(length)
+            of_shards[place // self.way.places][place % self.way.places] = lane.upcoming(length)
         with ThreadPoolExecutor(len(self._shards)) as pool:
             done = list(pool.map(_Shard.train, self._shards, of_shards))
         share = (time.perf_counter() - begun) / len(lanes)
         for place, lane in lanes.items():
-            shard, inner = divmod(place, self._size)
+            shard, inner = divmod(place, self.way.places)
             drawn, trained = done[shard][inner]
             lane.take(of_shards[shard][inner], drawn, trained, share)
             if lane.goes_on and lane.progress.state is not trained.state:  # it went back to a checkpoint
@@ -78,29 +108,31 @@ class _Shard:
     _values: Any
     _resident: Any
 
-    def __init__(self, program: Together, lanes: Sequence[Lane], own_rows: bool) -> None:
+    def __init__(self, program: Together, first: Lane, places: int, own_rows: bool) -> None:
         self._program = program
-        self._lanes = list(lanes)
-        """The run whose state is in each place, even if it has ended."""
+        self._lanes = [first] * places
+        """The run whose state is in each place, even if it has ended or is in another one."""
         self._own_rows = own_rows
         self._memory = program.memory()
-        self._stack()
+        self._stacked = False
 
     def put(self, place: int, lane: Lane) -> None:
         """Gives a place to the next run; every other keeps its run's state."""
         self._lanes[place] = lane
-        self._stack()
+        self._stacked = False
 
-    def compile(self) -> None:
-        """Trains one iteration and forgets it."""
-        one = {place: lane.ready.one_draw for place, lane in enumerate(self._lanes)}
-        self._program.train(self._states, self._values, self._resident, one, self._memory)
+    def rehearse(self, length: int) -> None:
+        """Trains as many iterations in every place, and forgets them."""
+        drawn = {place: lane.ready.rehearsed(length) for place, lane in enumerate(self._lanes)}
+        self._stack()
+        self._program.train(self._states, self._values, self._resident, drawn, self._memory)
 
     def train(self, iterations: Mapping[int, NDArray[np.int64]]) -> dict[int, tuple[Arrays, Trained]]:
         """Trains the given iterations of each place, equally many; returns what was drawn, and what came of it."""
         if not iterations:
             return {}
-        drawn = {place: self._lanes[place].draw(of_place) for place, of_place in iterations.items()}
+        self._stack()
+        drawn = self._draw(iterations)
         self._states, losses, seen, finite = self._program.train(
             self._states, self._values, self._resident, drawn, self._memory
         )
@@ -112,7 +144,23 @@ class _Shard:
             trained[place] = drawn[place], Trained(state, losses_of_run, seen_of_run, finite[place])
         return trained
 
+    def _draw(self, iterations: Mapping[int, NDArray[np.int64]]) -> dict[int, Arrays]:
+        """Draws for each place what its iterations need; once for runs with the same draws."""
+        drawn: dict[int, Arrays] = {}
+        known: dict[int, Arrays] = {}
+        for place, of_place in iterations.items():
+            lane = self._lanes[place]
+            loop = lane.ready.loop
+            if id(loop.draws) not in known:
+                known[id(loop.draws)] = loop.draw(of_place)
+            rates = loop.learning_rates(of_place, lane.progress.rate)
+            drawn[place] = known[id(loop.draws)] | {"learning_rate": rates}
+        return drawn
+
     def _stack(self) -> None:
+        if self._stacked:
+            return
+        self._stacked = True
         loops = [lane.ready.loop for lane in self._lanes]
         self._states = _stacked([lane.progress.state for lane in self._lanes])
         self._values = _stacked([loop.constants for loop in loops])

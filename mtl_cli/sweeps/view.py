@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from mtl_cli.console import REFRESHES_PER_SECOND, duration, number
@@ -59,6 +59,9 @@ class SweepView:
         self._console.print(Text(f"files in {shown(self._folder)}", overflow="fold"), soft_wrap=True)
         for i, group in enumerate(self._plan.groups):
             self._progress.add_task(self._text(i), total=sum(job.config.steps for job in group), start=False)
+        if len(self._plan.groups) > 1:
+            iterations = sum(task.total or 0 for task in self._progress.tasks)
+            self._progress.add_task("all programs", total=iterations, start=False)
         if self._console.is_terminal:
             self._progress.start()
         return self
@@ -84,9 +87,10 @@ class SweepView:
 
     def trained(self, group: int, iterations: int) -> None:
         """Counts iterations of a group's runs."""
-        if not self._progress.tasks[group].started:
-            self._progress.start_task(self._progress.tasks[group].id)
-        self._progress.advance(self._progress.tasks[group].id, iterations)
+        for task in self._shown_in(group):
+            if not task.started:
+                self._progress.start_task(task.id)
+        self._advance(group, iterations)
 
     def ended(self, job: Job, summary: Mapping[str, Any], value: float) -> None:
         """Counts a run that has ended."""
@@ -101,7 +105,7 @@ class SweepView:
         if math.isfinite(value) and better:
             self._best = value, job
         missing = job.config.steps - summary["iterations"]
-        self._progress.advance(self._progress.tasks[group].id, missing)  # an early end leaves none to wait for
+        self._advance(group, missing)  # an early end leaves none to wait for
         self._progress.update(self._progress.tasks[group].id, description=self._text(group))
         now = time.perf_counter()
         if not self._console.is_terminal and now - self._said > SECONDS_BETWEEN_LINES:
@@ -109,6 +113,15 @@ class SweepView:
             self._console.print(
                 f"{sum(self._done):,} of {self._plan.trained:,} runs after {duration(now - self._begun)}"
             )
+
+    def _advance(self, group: int, iterations: int) -> None:
+        for task in self._shown_in(group):
+            self._progress.advance(task.id, iterations)
+
+    def _shown_in(self, group: int) -> list[Task]:
+        """Returns the lines that a group's iterations count in: its own, and that of all."""
+        own, *_, last = [self._progress.tasks[group], *self._progress.tasks]
+        return [own] if own is last else [own, last]
 
     def _text(self, group: int) -> str:
         total = len(self._plan.groups[group])

@@ -161,6 +161,7 @@ class Columns(Entry):
             return encoded, []
         ops, parts = keras.ops, []
         layers: list[Any] = []
+        embeddings = iter(self.initial(random))
         whole = sum(not number.gaps for number in self.numbers)
         if whole:
             parts.append(encoded[:, :whole])
@@ -177,14 +178,23 @@ class Columns(Entry):
                 kept = np.array(category.seen, np.float32)[None, :]
                 parts.append(ops.cast(ops.equal(ops.expand_dims(codes, 1), kept), "float32"))
                 continue
-            first = random.uniform(-0.05, 0.05, (FIRST + len(category.values), category.width))
-            first[[code for code in (MISSING, UNSEEN) if code not in category.seen]] = 0.0
+            first = next(embeddings)
             layer = keras.layers.Embedding(*first.shape, name=f"embedding_{len(layers)}")
             layer.build()
             layer.embeddings.assign(first)
             parts.append(layer(ops.cast(codes, "int32")))
             layers.append(layer)
         return keras.layers.Concatenate(name="units")(parts) if len(parts) > 1 else parts[0], layers
+
+    def initial(self, random: np.random.Generator) -> list[NDArray[np.float32]]:
+        """Returns the embeddings [codes, width]; those of codes that aren't trained are 0."""
+        found = []
+        for category in self.categories:
+            if category.width is not None:
+                first = random.uniform(-0.05, 0.05, (FIRST + len(category.values), category.width))
+                first[[code for code in (MISSING, UNSEEN) if code not in category.seen]] = 0.0
+                found.append(first.astype(np.float32))
+        return found
 
     def raw(self) -> tuple[dict[str, Tensor], Tensor]:
         """Returns the saved model's inputs by column, each [B, 1], and the encoded columns [B, C] made of them."""

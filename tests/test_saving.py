@@ -1,0 +1,83 @@
+"""Saved models of many runs: only the first ones are Keras' work."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mtl_cli import saving
+from mtl_cli.backend import keras, tf
+from mtl_cli.experiment import load
+from mtl_cli.models.base import network_for
+from mtl_cli.saving import predictor, save
+from tests.test_conf import composed
+
+TABLE = [
+    "data=table", "data.path=t.csv", "+tasks.p.kind=regression", "+tasks.s.kind=binary", "+tasks.c.kind=multiclass",
+    "data.embed_above=3", "model.dropout=0.5", "model.task_layers=[3]",
+]  # fmt: skip
+SEED = ["model.use_bias=true", "model.shared_layers=[5,5]"]
+
+
+@pytest.mark.parametrize("overrides", [TABLE, SEED])
+def test_every_runs_model_is_what_keras_would_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str]
+) -> None:
+    """Variable for variable, prediction for prediction, also of one that is saved again after others."""
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{i},k{i % 6},{i / 3},{i % 2},{i % 3}\n" for i in range(40))
+    (tmp_path / "t.csv").write_text("a,b,p,s,c\n" + rows)
+    config = composed(*overrides)
+    dataset, random = load(config), np.random.default_rng(1)
+    network, initial = network_for(config.model, dataset.entry, dataset.tasks, 0)
+    runs = [
+        initial.like([tf.constant(random.normal(size=p.shape), tf.float32) for p in initial.all()]) for _ in range(4)
+    ]
+    plain, by_keras = saving.Archive._save, []
+
+    def counted(*arguments: Any) -> None:
+        by_keras.append(arguments)
+        plain(*arguments)
+
+    monkeypatch.setattr(saving.Archive, "_save", counted)
+    for i, params in enumerate([*runs, runs[1]]):
+        save(network, dataset, params, tmp_path / f"{i}.keras")
+    assert len(by_keras) == 2
+    assert not list(tmp_path.glob("*.partial*"))
+    given = (
+        {"a": np.arange(9.0), "b": np.array([f"k{i}" for i in range(9)], object)}
+        if overrides is TABLE
+        else random.random((9, 10))
+    )
+    for i, params in enumerate([*runs, runs[1]]):
+        other = config.model.build(dataset.entry, dataset.tasks, 3)
+        other.assign(params)
+        predictor(other, dataset).save(tmp_path / "slow.keras")
+        expected, found = (loaded(tmp_path / name) for name in ("slow.keras", f"{i}.keras"))
+        assert len(found.variables) == len(expected.variables)
+        for one, value in zip(found.trainable_variables, expected.trainable_variables, strict=True):
+            np.testing.assert_array_equal(one.numpy(), value.numpy())
+        predictions, answers = found.predict(given, verbose=0), expected.predict(given, verbose=0)
+        assert set(predictions) == set(dataset.tasks)
+        for task, values in answers.items():
+            np.testing.assert_array_equal(predictions[task], values)
+
+
+def test_large_models_are_keras_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose archives aren't kept, nor those whose arrays aren't found."""
+    monkeypatch.setattr(saving, "MAX_BYTES", 100)
+    config = composed(*SEED, "model.shared_layers=[4]")
+    dataset = load(config)
+    network, params = network_for(config.model, dataset.entry, dataset.tasks, 0)
+    for i in range(3):
+        save(network, dataset, params, tmp_path / f"{i}.keras")
+    (archive,) = [each for key, each in saving._archives.items() if key[0] is network]
+    assert archive._original is None
+    with zipfile.ZipFile(tmp_path / "2.keras") as file:
+        assert file.testzip() is None
+
+
+def loaded(path: Path) -> Any:
+    return keras.saving.load_model(path)

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from mtl_cli.records import Metrics
 from mtl_cli.tasks import NO_LOSS
+from mtl_cli.texts import printable
 
 REFRESHES_PER_SECOND = 4
 SMOOTHING = 0.02
@@ -86,7 +87,7 @@ class Quiet(View):
     def start(self, plan: Plan) -> None:
         """Prints the line, and what should be known of the data on standard error."""
         for note in plan.notes:
-            print(f"note: {note}", file=sys.stderr)
+            print(f"note: {printable(note)}", file=sys.stderr)
         names = [row[0] for row in plan.tasks]
         shown = ", ".join(names[:SHOWN_TASKS]) + (f" and {len(names) - SHOWN_TASKS} more" * (len(names) > SHOWN_TASKS))
         print(
@@ -167,10 +168,10 @@ class Display(View):
             table.add_row(f"and {len(plan.tasks) - SHOWN_TASKS} more")
         facts = Table.grid(padding=(0, 2))
         for name, fact in plan.facts.items():
-            facts.add_row(Text(name, style="dim"), fact)
+            facts.add_row(Text(name, style="dim"), Text(printable(fact)))
         self._console.print(table, facts)
         for note in plan.notes:
-            self._console.print(Text(f"note: {note}", style="yellow"))
+            self._console.print(Text(f"note: {printable(note)}", style="yellow"))
         self._bar = self._progress.add_task("", total=plan.steps)
         if self._console.is_terminal:
             self._live.start()
@@ -203,16 +204,16 @@ class Display(View):
         splits = [split for split in ending.metrics if split != "train"]
         table.add_column("train loss", justify="right")
         for split in splits:
-            table.add_column(f"{split} loss", justify="right")
-            table.add_column(split, justify="right")
+            table.add_column(Text(printable(f"{split} loss")), justify="right")
+            table.add_column(Text(printable(split)), justify="right")
         for task, main in ending.main_metrics.items():
             cells = [task, number(ending.metrics["train"][task]["loss"])]
             for split in splits:
                 values = ending.metrics[split][task]
                 cells += [number(values["loss"]), f"{main} {number(values[main])}"]
-            table.add_row(*cells)
+            table.add_row(*(Text(printable(cell)) for cell in cells))
         self._console.print(table)
-        self._console.print(ending.text)
+        self._console.print(Text(printable(ending.text)))
         self._console.print(Text(f"files in {ending.folder}", overflow="fold"), soft_wrap=True)
 
     def _render(self) -> RenderableType:

@@ -21,6 +21,7 @@ from mtl_cli.command import FAILED, WRONG_INPUT, Command, absolute, brief, compl
 from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import parse
 from mtl_cli.errors import CompositionError, InputError
+from mtl_cli.guard import guard_hydra
 from mtl_cli.sweeps.elsewhere import is_elsewhere, refuse_elsewhere
 from mtl_cli.sweeps.grid import is_grid, jobs_of, refuse, refuse_other_folders
 from mtl_cli.sweeps.plan import first_of_data, plan
@@ -114,6 +115,7 @@ def main() -> None:
                 sys.exit(0)
             command.resumes, sys.argv[1:] = True, further
         _register_launcher()
+        guard_hydra(arguments)
         with command.held, command.interrupt.handling():
             run = hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")
             run(command.__call__)()

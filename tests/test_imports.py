@@ -7,8 +7,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "mtl_cli"
 LAYERS = [
-    ["errors", "interrupt", "settings", "families", "backend"],
-    ["tasks", "schedules", "messages", "records", "gram"],
+    ["errors", "texts", "interrupt", "settings", "families", "backend"],
+    ["tasks", "schedules", "messages", "records", "gram", "foreign"],
     ["optimizers", "data.base", "sampling.base", "console"],
     ["weighting.base"],
     ["tables"],
@@ -16,7 +16,7 @@ LAYERS = [
     ["models", "modes.base", "gradients"],
     ["modes", "program", "observing"],
     ["config", "loop"],
-    ["composed", "overview", "inspect", "predict"],
+    ["composed", "overview", "inspect", "predict", "guard"],
     ["experiment"],
     ["sweeps"],
     ["report"],

@@ -1,0 +1,116 @@
+"""Configs that others made are data: what Hydra would do for them is refused where it can name code.
+
+A config is composed of YAML files, which may come from anywhere, and of what was typed. Of Hydra's own part a file may
+say what is harmless; what names a class, a command, a file elsewhere or a variable of the environment has to be typed.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import hydra._internal.hydra
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.plugins.config_source import ConfigResult
+from omegaconf import DictConfig, OmegaConf
+
+from mtl_cli.errors import InputError
+from mtl_cli.foreign import check_yaml, in_time
+
+_PLUGINS: Final = ("hydra_plugins.", "hydra._internal.core_plugins.", "optuna.samplers.", "optuna.pruners.")
+_HANDLERS: Final = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler")
+_STREAMS: Final = ("ext://sys.stdout", "ext://sys.stderr")
+_LOG_FILE: Final = re.compile(r"\$\{hydra\.runtime\.output_dir\}/([\w-]+|\$\{hydra\.job\.name\})\.\w+")
+_COMMANDS: Final = ("setup", "python", "runtime_env", "pre_dispatch")
+"""Keys of launchers that hold commands, or an environment for them."""
+
+
+def guard_hydra(words: Sequence[str]) -> None:
+    """Makes Hydra refuse configs that name code before it acts on them; `words` are what was typed."""
+    SourcesRegistry.instance().types |= {"file": _Files, "pkg": _Packages}
+    _Loader.typed = tuple(word.lstrip("+~").partition("=")[0] for word in words)
+    hydra._internal.hydra.ConfigLoaderImpl = _Loader  # type: ignore[attr-defined]
+
+
+class _Loader(ConfigLoaderImpl):
+    typed: tuple[str, ...] = ()
+    """The keys that were typed."""
+
+    def __init__(self, config_search_path: ConfigSearchPath) -> None:
+        super().__init__(config_search_path)
+        self.typed = _Loader.typed  # goes to other processes
+
+    def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
+        """Composes a config, of a run or of a sweep's job."""
+        with in_time():
+            config = super().load_configuration(*args, **kwargs)
+            refuse_code(config, self.typed)
+        return config
+
+
+class _Files(FileConfigSource):
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Reads a file that isn't too large."""
+        file = Path(self.path, self._normalize_file_name(config_path))
+        if file.is_file():
+            check_yaml(file)
+        return super().load_config(config_path)
+
+
+class _Packages(ImportlibResourcesConfigSource):
+    def __init__(self, provider: str, path: str) -> None:
+        if provider == "hydra.searchpath in main":
+            raise InputError(f"hydra.searchpath: {path} names code; only the command line can do that")
+        super().__init__(provider, path)
+
+
+def refuse_code(config: DictConfig, typed: Sequence[str]) -> None:
+    """Refuses a composed config that names code, but for keys that were typed.
+
+    Raises:
+        InputError: It does.
+    """
+    for path, value in _leaves(config):
+        if not _harmless(path, value) and not any(f"{path}.".startswith(f"{key}.") for key in typed):
+            raise InputError(f"{path}: {value!r} can name code, or leave the run's folder; a config can't do that")
+
+
+def _leaves(config: DictConfig) -> Iterator[tuple[str, Any]]:
+    """Yields path and value of what may name code; logging's interpolations stand for what isn't known yet."""
+    for part in ("callbacks", "launcher", "sweeper", "job_logging", "hydra_logging", "job.env_set", "job.name"):
+        node = OmegaConf.select(config.hydra, part)
+        resolve = not part.endswith("_logging")
+        known = OmegaConf.to_container(node, resolve=resolve) if OmegaConf.is_config(node) else node
+        yield from _below(f"hydra.{part}", known)
+
+
+def _below(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _below(f"{path}.{key}", inner)
+    else:
+        yield path, value
+
+
+def _harmless(path: str, value: Any) -> bool:
+    """Tells whether a file may hold this value of Hydra's."""
+    parts, key, text = path.split("."), path.rpartition(".")[2], str(value)
+    match parts[1]:
+        case "callbacks":
+            return (path, value) == ("hydra.callbacks.check._target_", "mtl_cli.main.Check")
+        case "launcher" | "sweeper":
+            return text.startswith(_PLUGINS) if key == "_target_" else not {*parts} & {*_COMMANDS}
+        case "job" if parts[2] == "name":
+            return re.fullmatch(r"[\w.-]+", text) is not None
+        case "job":  # what hydra.job.env_copy has made of the environment may stay
+            return not value or value == os.environ.get(key)
+    if key == "filename":
+        return _LOG_FILE.fullmatch(text) is not None
+    if key in ("class", "()"):
+        return text in (_HANDLERS if key == "class" else ("colorlog.ColoredFormatter",))
+    return key != "" and ("://" not in text or text in _STREAMS) and "${" not in text

@@ -51,6 +51,8 @@ else:
 TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 RESERVED = {"joint"}
 """Task names that would clash with columns of losses.csv."""
+MOST_TASKS = 1000
+"""More take minutes to compile, and gigabytes."""
 
 
 class Eval(Settings):
@@ -123,6 +125,8 @@ class Config(Settings):
         if isinstance(tasks, dict):
             if not tasks:
                 raise ValueError("there must be at least one task, e.g. '+tasks.price.kind=regression'")
+            if len(tasks) > MOST_TASKS:
+                raise ValueError(f"these are {len(tasks):,} tasks, and one network learns {MOST_TASKS:,} at most")
             for task in tasks:
                 if not isinstance(task, str) or not TASK_NAME.fullmatch(task):
                     raise ValueError(f"{task!r} is no task name: a letter followed by letters, digits or '_'")

@@ -25,6 +25,8 @@ SMOOTHING = 0.02
 """The weight of a task's newest loss in the one that is shown."""
 SHOWN_TASKS = 8
 """Tasks whose losses are shown live; the rest are counted."""
+SHOWN_NOTES = 20
+LONGEST_NOTE = 1000
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,12 @@ class Plan:
     """What the user should know of the data."""
     steps: int
     folder: str
+
+    def shown_notes(self) -> list[str]:
+        """Returns the notes as far as one reads them; the log has all."""
+        shown = [f"note: {printable(note[:LONGEST_NOTE])}" for note in self.notes[:SHOWN_NOTES]]
+        more = len(self.notes) - SHOWN_NOTES
+        return [*shown, f"note: and {more:,} more, in train.log"] if more > 0 else shown
 
 
 @dataclass(frozen=True)
@@ -86,8 +94,8 @@ class Quiet(View):
 
     def start(self, plan: Plan) -> None:
         """Prints the line, and what should be known of the data on standard error."""
-        for note in plan.notes:
-            print(f"note: {printable(note)}", file=sys.stderr)
+        for note in plan.shown_notes():
+            print(note, file=sys.stderr)
         names = [row[0] for row in plan.tasks]
         shown = ", ".join(names[:SHOWN_TASKS]) + (f" and {len(names) - SHOWN_TASKS} more" * (len(names) > SHOWN_TASKS))
         print(
@@ -170,8 +178,8 @@ class Display(View):
         for name, fact in plan.facts.items():
             facts.add_row(Text(name, style="dim"), Text(printable(fact)))
         self._console.print(table, facts)
-        for note in plan.notes:
-            self._console.print(Text(f"note: {printable(note)}", style="yellow"))
+        for note in plan.shown_notes():
+            self._console.print(Text(note, style="yellow"))
         self._bar = self._progress.add_task("", total=plan.steps)
         if self._console.is_terminal:
             self._live.start()

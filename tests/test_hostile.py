@@ -9,6 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from mtl_cli.errors import InputError
+from mtl_cli.tables.reading import read
 from tests.conftest import MtlTrain
 
 TOUCH = "{_target_: pathlib.Path.touch, self: {_target_: pathlib.Path, _args_: [owned]}}"
@@ -277,3 +279,15 @@ def test_models_of_others(mtl_train: MtlTrain, tmp_path: Path) -> None:
     good.rename(tmp_path / "run" / "model.keras")
     columns.write_text(columns.read_text().replace('"y": {', '"z": {'))
     assert "don't belong together" in mtl_train("predict", "run", "t.csv", "--out", "q.csv").err
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zst"])
+def test_a_table_that_unpacks_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    monkeypatch.setattr("mtl_cli.tables.reading.SMALL", 2**20)
+    file = tmp_path / f"t.csv.{suffix}"
+    rows = pl.DataFrame({"a": ["0" * 1000] * 4000, "y": [1] * 4000}).lazy()
+    rows.sink_csv(file, compression="gzip" if suffix == "gz" else "zstd")
+    with pytest.raises(InputError, match="unpacks to more than 200 times its size"):
+        read(str(file), "data.path", [])
+    monkeypatch.setattr("mtl_cli.tables.reading.SMALL", 2**28)
+    assert len(read(str(file), "data.path", []).frame) == 4000

@@ -22,12 +22,19 @@ from omegaconf import DictConfig, OmegaConf
 from mtl_cli.errors import InputError
 from mtl_cli.foreign import check_yaml, in_time
 
-_PLUGINS: Final = ("hydra_plugins.", "hydra._internal.core_plugins.", "optuna.samplers.", "optuna.pruners.")
+_PLUGINS: Final = ("hydra_plugins.", "hydra._internal.core_plugins.")
+"""Where launchers and sweepers come from; Hydra takes only those that it knows as such."""
+_OPTUNA: Final = re.compile(r"optuna\.(samplers|pruners)\.[A-Z]\w+")
 _HANDLERS: Final = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler")
+_PARTS: Final = (
+    "callbacks", "launcher", "sweeper", "job_logging", "hydra_logging", "job.env_set", "job.name", "output_subdir"
+)  # fmt: skip
 _STREAMS: Final = ("ext://sys.stdout", "ext://sys.stderr")
 _LOG_FILE: Final = re.compile(r"\$\{hydra\.runtime\.output_dir\}/([\w-]+|\$\{hydra\.job\.name\})\.\w+")
-_COMMANDS: Final = ("setup", "python", "runtime_env", "pre_dispatch")
-"""Keys of launchers that hold commands, or an environment for them."""
+_COMMANDS: Final = {
+    "setup", "python", "runtime_env", "pre_dispatch", "srun_args", "additional_parameters", "custom_search_space"
+}  # fmt: skip
+"""Keys of launchers and sweepers that hold commands, an environment for them, or a function's name."""
 
 
 def guard_hydra(words: Sequence[str]) -> None:
@@ -82,7 +89,7 @@ def refuse_code(config: DictConfig, typed: Sequence[str]) -> None:
 
 def _leaves(config: DictConfig) -> Iterator[tuple[str, Any]]:
     """Yields path and value of what may name code; logging's interpolations stand for what isn't known yet."""
-    for part in ("callbacks", "launcher", "sweeper", "job_logging", "hydra_logging", "job.env_set", "job.name"):
+    for part in _PARTS:
         node = OmegaConf.select(config.hydra, part)
         resolve = not part.endswith("_logging")
         known = OmegaConf.to_container(node, resolve=resolve) if OmegaConf.is_config(node) else node
@@ -103,8 +110,12 @@ def _harmless(path: str, value: Any) -> bool:
     match parts[1]:
         case "callbacks":
             return (path, value) == ("hydra.callbacks.check._target_", "mtl_cli.main.Check")
+        case "launcher" | "sweeper" if key == "_target_":
+            return text.startswith(_PLUGINS) if len(parts) == 3 else _OPTUNA.fullmatch(text) is not None
         case "launcher" | "sweeper":
-            return text.startswith(_PLUGINS) if key == "_target_" else not {*parts} & {*_COMMANDS}
+            return not _COMMANDS & {*parts}
+        case "output_subdir":
+            return value is None or re.fullmatch(r"\.?[\w-]+", text) is not None
         case "job" if parts[2] == "name":
             return re.fullmatch(r"[\w.-]+", text) is not None
         case "job":  # what hydra.job.env_copy has made of the environment may stay

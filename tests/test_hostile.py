@@ -26,6 +26,8 @@ CODE = [
     ("job_logging: {handlers: '${evil}'}\nevil: {x: {(): open}}", "hydra.job_logging.handlers"),
     ("job_logging: {formatters: {x: {format: 'ext://os.environ'}}}", "hydra.job_logging.formatters.x.format"),
     ("job: {name: ../../owned}", "hydra.job.name"),
+    ("output_subdir: ../owned", "hydra.output_subdir"),
+    ("sweeper: {params: {x: {_target_: optuna.samplers.warnings.sys.exit}}}", "hydra.sweeper.params.x._target_"),
     ("job: {env_set: {PATH: here}}", "hydra.job.env_set.PATH"),
 ]
 

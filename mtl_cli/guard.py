@@ -12,8 +12,7 @@ from typing import Any, Final
 
 import hydra._internal.hydra
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
+from hydra._internal.core_plugins import file_config_source, importlib_resources_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.config_source import ConfigResult
@@ -32,14 +31,14 @@ _PARTS: Final = (
 _STREAMS: Final = ("ext://sys.stdout", "ext://sys.stderr")
 _LOG_FILE: Final = re.compile(r"\$\{hydra\.runtime\.output_dir\}/([\w-]+|\$\{hydra\.job\.name\})\.\w+")
 _COMMANDS: Final = {
-    "setup", "python", "runtime_env", "pre_dispatch", "srun_args", "additional_parameters", "custom_search_space"
+    "setup", "python", "runtime_env", "srun_args", "additional_parameters", "custom_search_space"
 }  # fmt: skip
 """Keys of launchers and sweepers that hold commands, an environment for them, or a function's name."""
 
 
 def guard_hydra(words: Sequence[str]) -> None:
     """Makes Hydra refuse configs that name code before it acts on them; `words` are what was typed."""
-    SourcesRegistry.instance().types |= {"file": _Files, "pkg": _Packages}
+    SourcesRegistry.instance().types |= {"file": FileConfigSource, "pkg": ImportlibResourcesConfigSource}
     _Loader.typed = tuple(word.lstrip("+~").partition("=")[0] for word in words)
     hydra._internal.hydra.ConfigLoaderImpl = _Loader  # type: ignore[attr-defined]
 
@@ -60,7 +59,9 @@ class _Loader(ConfigLoaderImpl):
         return config
 
 
-class _Files(FileConfigSource):
+class FileConfigSource(file_config_source.FileConfigSource):
+    """Hydra's, with its name: one of another name would not be let stand in other processes."""
+
     def load_config(self, config_path: str) -> ConfigResult:
         """Reads a file that isn't too large."""
         file = Path(self.path, self._normalize_file_name(config_path))
@@ -69,7 +70,9 @@ class _Files(FileConfigSource):
         return super().load_config(config_path)
 
 
-class _Packages(ImportlibResourcesConfigSource):
+class ImportlibResourcesConfigSource(importlib_resources_config_source.ImportlibResourcesConfigSource):
+    """Hydra's, with its name, for the same reason."""
+
     def __init__(self, provider: str, path: str) -> None:
         if provider == "hydra.searchpath in main":
             raise InputError(f"hydra.searchpath: {path} names code; only the command line can do that")
@@ -113,7 +116,7 @@ def _harmless(path: str, value: Any) -> bool:
         case "launcher" | "sweeper" if key == "_target_":
             return text.startswith(_PLUGINS) if len(parts) == 3 else _OPTUNA.fullmatch(text) is not None
         case "launcher" | "sweeper":
-            return not _COMMANDS & {*parts}
+            return value is None or not _COMMANDS & {*parts}
         case "output_subdir":
             return value is None or re.fullmatch(r"\.?[\w-]+", text) is not None
         case "job" if parts[2] == "name":

@@ -107,6 +107,11 @@ def snapshots(folder: Path, faults: list[str]) -> Iterator[Snapshot]:
             faults.append(f"{path} is damaged ({error})")
 
 
+def newest(folder: Path) -> int:
+    """Returns after how many iterations the newest checkpoint in a run's folder was written; 0 if there is none."""
+    return max((iterations for iterations, _ in _found(folder / FOLDER)), default=0)
+
+
 def _read(iterations: int, content: bytes) -> Snapshot:
     tensors = {name: np.array(tensor) for name, tensor in load(content).items()}
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])

@@ -26,9 +26,13 @@ from mtl_cli.sweeps.datasets import Datasets
 from mtl_cli.sweeps.elsewhere import failures
 from mtl_cli.sweeps.plan import Job
 from mtl_cli.sweeps.results import job_folders
+from mtl_cli.texts import visible
 
 FAILED, WRONG_INPUT = 1, 2
 """Exit statuses; 0 is done, and 128 + the signal's number is stopped by one."""
+
+MOST_LINES, LONGEST_LINE = 20, 1000
+"""Of a message."""
 
 log = logging.getLogger("mtl_cli")
 
@@ -166,9 +170,13 @@ def brief(error: Exception) -> str:
 
 
 def complain(message: str) -> None:
-    """Prints what is wrong."""
-    for line in message.splitlines():
-        print(f"mtl-train: {line}", file=sys.stderr)
+    """Prints what is wrong, as much of it as one reads; what it quotes can't act on the terminal."""
+    lines = message.rstrip("\n").split("\n")
+    if len(lines) > MOST_LINES:
+        lines[MOST_LINES:] = [f"and {len(lines) - MOST_LINES:,} more"]
+    for line in lines:
+        text = visible(line[: LONGEST_LINE + 1])
+        print(f"mtl-train: {text if len(text) <= LONGEST_LINE else f'{text[:LONGEST_LINE]}...'}", file=sys.stderr)
 
 
 def _has_run(folder: Path) -> bool:

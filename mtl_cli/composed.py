@@ -9,6 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.config import Config
 from mtl_cli.errors import InputError, nearest
+from mtl_cli.foreign import in_time
 from mtl_cli.messages import suggest
 
 
@@ -19,13 +20,14 @@ def plain(composed: DictConfig) -> dict[str, Any]:
         InputError: A value can't be resolved.
     """
     try:
-        parts = {str(key): composed[key] for key in composed if key != "hydra"}
-        values = {
-            key: OmegaConf.to_container(part, resolve=True, throw_on_missing=True)
-            if OmegaConf.is_config(part)
-            else part
-            for key, part in parts.items()
-        }
+        with in_time():
+            parts = {str(key): composed[key] for key in composed if key != "hydra"}
+            values = {
+                key: OmegaConf.to_container(part, resolve=True, throw_on_missing=True)
+                if OmegaConf.is_config(part)
+                else part
+                for key, part in parts.items()
+            }
     except OmegaConfBaseException as error:
         raise InputError(hydra_message(error)) from error
     return values

@@ -55,6 +55,8 @@ INDIFFERENT = ("name", "sweep", "log", "device", "checkpoint")
 """The keys that decide no result."""
 RESERVED = {"joint"}
 """Task names that would clash with columns of losses.csv."""
+MOST_TASKS = 1000
+"""More take minutes to compile, and gigabytes."""
 
 
 class Eval(Settings):
@@ -137,6 +139,8 @@ class Config(Settings):
         if isinstance(tasks, dict):
             if not tasks:
                 raise ValueError("there must be at least one task, e.g. '+tasks.price.kind=regression'")
+            if len(tasks) > MOST_TASKS:
+                raise ValueError(f"these are {len(tasks):,} tasks, and one network learns {MOST_TASKS:,} at most")
             for task in tasks:
                 if not isinstance(task, str) or not TASK_NAME.fullmatch(task):
                     raise ValueError(f"{task!r} is no task name: a letter followed by letters, digits or '_'")

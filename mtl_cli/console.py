@@ -18,12 +18,15 @@ from rich.text import Text
 
 from mtl_cli.records import Metrics
 from mtl_cli.tasks import NO_LOSS
+from mtl_cli.texts import printable
 
 REFRESHES_PER_SECOND = 4
 SMOOTHING = 0.02
 """The weight of a task's newest loss in the one that is shown."""
 SHOWN_TASKS = 8
 """Tasks whose losses are shown live; the rest are counted."""
+SHOWN_NOTES = 20
+LONGEST_NOTE = 1000
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,12 @@ class Plan:
     """What the user should know of the data."""
     steps: int
     folder: str
+
+    def shown_notes(self) -> list[str]:
+        """Returns the notes as far as one reads them; the log has all."""
+        shown = [f"note: {printable(note[:LONGEST_NOTE])}" for note in self.notes[:SHOWN_NOTES]]
+        more = len(self.notes) - SHOWN_NOTES
+        return [*shown, f"note: and {more:,} more, in train.log"] if more > 0 else shown
 
 
 @dataclass(frozen=True)
@@ -88,8 +97,8 @@ class Quiet(View):
 
     def start(self, plan: Plan) -> None:
         """Prints the line, and what should be known of the data on standard error."""
-        for note in plan.notes:
-            self.say(note)
+        for note in plan.shown_notes():
+            print(note, file=sys.stderr)
         names = [row[0] for row in plan.tasks]
         shown = ", ".join(names[:SHOWN_TASKS]) + (f" and {len(names) - SHOWN_TASKS} more" * (len(names) > SHOWN_TASKS))
         print(
@@ -100,7 +109,7 @@ class Quiet(View):
 
     def say(self, text: str) -> None:
         """Prints it on standard error."""
-        print(f"note: {text}", file=sys.stderr, flush=True)
+        print(f"note: {printable(text)}", file=sys.stderr, flush=True)
 
     def end(self, ending: Ending) -> None:
         """Prints the line."""
@@ -174,10 +183,10 @@ class Display(View):
             table.add_row(f"and {len(plan.tasks) - SHOWN_TASKS} more")
         facts = Table.grid(padding=(0, 2))
         for name, fact in plan.facts.items():
-            facts.add_row(Text(name, style="dim"), fact)
+            facts.add_row(Text(name, style="dim"), Text(printable(fact)))
         self._console.print(table, facts)
-        for note in plan.notes:
-            self.say(note)
+        for note in plan.shown_notes():
+            self._console.print(Text(note, style="yellow"))
         self._bar = self._progress.add_task("", total=plan.steps)
         if self._console.is_terminal:
             self._live.start()
@@ -201,7 +210,7 @@ class Display(View):
 
     def say(self, text: str) -> None:
         """Prints it above the live part."""
-        self._console.print(Text(f"note: {text}", style="yellow"))
+        self._console.print(Text(f"note: {printable(text)}", style="yellow"))
 
     def stop(self) -> None:
         """Ends the live part."""
@@ -214,16 +223,16 @@ class Display(View):
         splits = [split for split in ending.metrics if split != "train"]
         table.add_column("train loss", justify="right")
         for split in splits:
-            table.add_column(f"{split} loss", justify="right")
-            table.add_column(split, justify="right")
+            table.add_column(Text(printable(f"{split} loss")), justify="right")
+            table.add_column(Text(printable(split)), justify="right")
         for task, main in ending.main_metrics.items():
             cells = [task, number(ending.metrics["train"][task]["loss"])]
             for split in splits:
                 values = ending.metrics[split][task]
                 cells += [number(values["loss"]), f"{main} {number(values[main])}"]
-            table.add_row(*cells)
+            table.add_row(*(Text(printable(cell)) for cell in cells))
         self._console.print(table)
-        self._console.print(ending.text)
+        self._console.print(Text(printable(ending.text)))
         self._console.print(Text(f"files in {ending.folder}", overflow="fold"), soft_wrap=True)
 
     def _render(self) -> RenderableType:

@@ -19,7 +19,8 @@ from mtl_cli.console import View
 from mtl_cli.continuing import differences, put_back
 from mtl_cli.data.base import OBSERVING, Arrays, Dataset, generator
 from mtl_cli.errors import InputError, RunFailed
-from mtl_cli.files import read_json, write_json
+from mtl_cli.files import write_json
+from mtl_cli.foreign import summary_in
 from mtl_cli.interrupt import Interrupt
 from mtl_cli.loop import Loop, Selection, draw, evaluate
 from mtl_cli.models.base import Network, network_for
@@ -174,7 +175,7 @@ def run(
         with quiet():
             ready.loop.program.train(ready.state, ready.loop.constants, ready.loop.resident, ready.one_draw)
         if repeats not in (None, folder):
-            for line in differences(read_json(repeats / "summary.json") or {}, record.about(dataset)):
+            for line in differences(summary_in(repeats) or {}, record.about(dataset)):
                 say(f"{line}: the numbers may differ from those of {repeats}")
         with ready.open(folder, record, say) as files:
             ready.loop.train(record.progress, files, view, interrupt)

@@ -80,15 +80,6 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     replace(path, f"{text}\n".encode(errors="backslashreplace"))
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Returns what a file like `summary.json` holds; None where there is none that can be read."""
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}

@@ -14,6 +14,7 @@ from mtl_cli.data.table import MISSING_TEXTS
 from mtl_cli.errors import InputError
 from mtl_cli.tables.cells import read_dates
 from mtl_cli.tables.reading import Source, read
+from mtl_cli.texts import printable
 
 LIKELY_TARGETS: Final = ("target", "label", "class", "y", "outcome", "response", "price", "result", "survived")
 FEW: Final = 20
@@ -102,7 +103,7 @@ def config_text(path: str, source: Source, columns: Sequence[Column], targets: S
     taken: set[str] = set()
     lines = [
         "# @package _global_",
-        f"# A first config for {Path(path).name}: {rows:,} rows, {len(columns)} columns.",
+        f"# A first config for {printable(Path(path).name)}: {rows:,} rows, {len(columns)} columns.",
         f"#   mtl-train --config-dir configs experiment={stem}",
         "defaults:",
         "  - override /data: table",
@@ -184,4 +185,5 @@ def _quoted(text: str) -> str:
     """Returns a text as YAML reads it back, and with OmegaConf's interpolations as they stand."""
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", text) and yaml.safe_load(text) == text and len(text) > 1:
         return text
-    return json.dumps(re.sub(r"(\\*)\$\{", r"\1\1\\${", text), ensure_ascii=False)
+    quoted = json.dumps(re.sub(r"(\\*)\$\{", r"\1\1\\${", text), ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)

@@ -23,6 +23,7 @@ from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import parse
 from mtl_cli.errors import CompositionError, InputError
 from mtl_cli.files import locked
+from mtl_cli.guard import guard_hydra
 from mtl_cli.resuming import held, with_settings
 from mtl_cli.sweeps.elsewhere import is_elsewhere, refuse_elsewhere
 from mtl_cli.sweeps.grid import is_grid, jobs_of, refuse, refuse_other_folders
@@ -121,6 +122,7 @@ def main() -> None:
             command.resumes, sys.argv[1:] = True, further
         sys.argv[1:], command.repeats = with_settings(sys.argv[1:], _conf())
         _register_launcher()
+        guard_hydra(arguments)
         with command.held, command.interrupt.handling():
             run = hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")
             run(command.__call__)()

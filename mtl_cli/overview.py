@@ -1,6 +1,7 @@
 """A run in words: the lines that open it and the ones that close it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from mtl_cli.console import SHOWN_TASKS, Ending, Plan, duration, number
 from mtl_cli.data.base import Dataset
 from mtl_cli.models.base import Network
 from mtl_cli.modes.base import Draws
+from mtl_cli.texts import visible
 
 
 def plan(config: Config, dataset: Dataset, network: Network, draws: Draws, device: str, folder: Path) -> Plan:
@@ -67,10 +69,9 @@ def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
 
 def shown(path: Path) -> str:
     """Returns a path as short as it can be said from here."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    with suppress(ValueError):
+        path = path.relative_to(Path.cwd())
+    return visible(str(path))
 
 
 def _of_tasks(values: Mapping[str, str]) -> str:

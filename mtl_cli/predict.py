@@ -1,7 +1,7 @@
 """`mtl-train predict`: a run's model on the rows of tables, a block at a time."""
 
-import json
 import tempfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +11,11 @@ import numpy as np
 
 from mtl_cli.backend import keras, start, tf
 from mtl_cli.errors import InputError, nearest
+from mtl_cli.foreign import check_model, read_json
 from mtl_cli.tables.labels import prediction_names
 from mtl_cli.tables.raw import Input, allowing_any_column, arrays
 from mtl_cli.tables.reading import Frame, check, files_of, scan
+from mtl_cli.texts import cells
 
 BLOCK: Final = 65_536
 """Rows that are predicted at once."""
@@ -102,12 +104,16 @@ def _schema(folder: Path) -> dict[str, Any]:
             more = "; only a finished run with data=table has one" if (folder / "summary.json").exists() else ""
             raise InputError(f"RUN_DIR: {folder} has no {name}{more}")
     try:
-        schema: dict[str, Any] = json.loads((folder / "columns.json").read_text())
+        schema = read_json(folder / "columns.json")
         [Input(**each) for each in schema["inputs"]]
         [_names(name, task) for name, task in schema["tasks"].items()]
         _ = schema["date_format"], list(schema["missing"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"RUN_DIR: {folder / 'columns.json'} is damaged: {error!r}") from error
+    try:
+        check_model(folder / "model.keras")
+    except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"RUN_DIR: {folder / 'model.keras'} can't be used as a model: {error}") from error
     return schema
 
 
@@ -115,11 +121,14 @@ def _load(folder: Path, schema: dict[str, Any]) -> Predictor:
     start("auto")
     try:
         with allowing_any_column():
-            model = keras.saving.load_model(folder / "model.keras")
-    except (ValueError, OSError, KeyError, TypeError) as error:
+            model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
+        taken, given = {each["name"] for each in schema["inputs"]}, set(model.output)
+    except Exception as error:  # Keras raises all kinds
         raise InputError(
             f"RUN_DIR: {folder / 'model.keras'} is damaged, or not a model: Keras can't load it"
         ) from error
+    if taken != set(model.input) or given != set(schema["tasks"]):
+        raise InputError(f"RUN_DIR: model.keras and columns.json of {folder} don't belong together")
     call = tf.function(lambda rows: model(rows, training=False), reduce_retracing=True)
     inputs = [Input(**each) for each in schema["inputs"]]
     return Predictor(call, inputs, schema["tasks"], schema["date_format"], schema["missing"])
@@ -149,7 +158,7 @@ def _join(parts: list[Path], whole: Path) -> Path:
     lazy = pl.concat([pl.scan_parquet(part) for part in parts], how="vertical_relaxed")
     try:
         if whole.suffix == ".csv":
-            lazy.sink_csv(whole)
+            cells(lazy).sink_csv(whole)
         else:
             lazy.sink_parquet(whole)
     except pl.exceptions.PolarsError as error:

@@ -1,7 +1,6 @@
 """`mtl-train report`: what a run or a sweep came to, from its files. Imports no TensorFlow."""
 
 import io
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ from rich.text import Text
 from mtl_cli.config import parse
 from mtl_cli.console import Display, Ending
 from mtl_cli.errors import InputError
+from mtl_cli.foreign import read_summary
 from mtl_cli.overview import ending, shown
-from mtl_cli.sweeps.document import printable
 from mtl_cli.sweeps.summary import SweepFolder, is_sweep, print_report, terminal
+from mtl_cli.texts import printable
 
 
 def report(folder: Path) -> None:
@@ -30,7 +30,7 @@ def report(folder: Path) -> None:
     summary, losses = folder / "summary.json", folder / "losses.csv"
     try:
         if summary.is_file():
-            _print_run(folder, json.loads(summary.read_text()), terminal())
+            _print_run(folder, read_summary(folder), terminal())
         elif losses.is_file():
             _print_beginning(folder, losses, terminal())
         else:
@@ -38,7 +38,7 @@ def report(folder: Path) -> None:
                 f"DIR: {folder} is neither the folder of a run, with a summary.json or a losses.csv, nor that of a "
                 "sweep, with a folder in it for every job"
             )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"DIR: the files in {folder} can't be read: {type(error).__name__}: {error}") from error
 
 
@@ -50,7 +50,7 @@ def _print_run(folder: Path, summary: dict[str, Any], console: Console) -> None:
     if closing.metrics:
         Display(console, list(config.tasks)).end(closing)
         return
-    console.print(closing.text)
+    console.print(Text(printable(closing.text)))
     if summary["error"]:
         console.print(Text(f"error: {printable(str(summary['error']))}"))
     console.print(Text(f"files in {closing.folder}", overflow="fold"), soft_wrap=True)

@@ -9,10 +9,12 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mtl_cli.checkpoint import newest
 from mtl_cli.composed import plain
 from mtl_cli.config import Config, parse
 from mtl_cli.errors import InputError
-from mtl_cli.files import locked, read_json, replace
+from mtl_cli.files import locked, replace
+from mtl_cli.foreign import check_yaml, read_yaml, summary_in
 
 CONFIGS = ".hydra"
 
@@ -67,9 +69,9 @@ def held(run: Path, config: Config) -> Iterator[None]:
         if (run.parent / "multirun.yaml").exists():
             locks.enter_context(locked(run.parent))
         locks.enter_context(locked(run))
-        summary = read_json(run / "summary.json") or {}
-        done = summary.get("iterations")
-        if isinstance(done, int) and config.steps < done:
+        summary = summary_in(run) or {}
+        done = max(summary.get("iterations", 0), newest(run))
+        if config.steps < done:
             raise InputError(f"steps: {config.steps} is less than the {done} iterations that {run} has")
         if summary.get("status") == "finished" and config.hash() == summary.get("config_hash"):
             print(f"{run} is finished after {done} iterations; a larger steps=N goes on with it")
@@ -85,8 +87,8 @@ def lengthened(run: Path, composed: DictConfig, overrides: Sequence[str]) -> lis
     if path.read_bytes() != text:
         replace(path, text)
     try:
-        first = yaml.safe_load((run / CONFIGS / "overrides.yaml").read_text())
-    except (OSError, yaml.YAMLError):
+        first = read_yaml(run / CONFIGS / "overrides.yaml")
+    except (OSError, ValueError):
         first = None
     return [*map(str, first if isinstance(first, list) else ()), *overrides]
 
@@ -99,6 +101,7 @@ def recorded(run: Path) -> Config:
     """
     path = run / CONFIGS / "config.yaml"
     try:
+        check_yaml(path)
         loaded: Any = OmegaConf.load(path)
         return parse(plain(loaded))
     except (OSError, yaml.YAMLError, OmegaConfBaseException, InputError, AttributeError, ValueError) as error:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mtl_cli.errors import InputError, nearest
+from mtl_cli.texts import printable
 
 
 class _Parser(argparse.ArgumentParser):
@@ -67,7 +68,7 @@ def inspect(words: Sequence[str]) -> None:
         use = "left out (like an id)" if column.id and column not in targets else use
         use = "left out (constant)" if column.constant and column not in targets else use
         cells = (column.name, column.type, f"{column.missing:.0%}", f"{column.different:,}", column.example, use)
-        table.add_row(*map(Text, cells))
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     stem = stem_of(given.input)
     file: Path = given.out / "experiment" / f"{stem}.yaml"
     if file.exists():
@@ -81,7 +82,9 @@ def inspect(words: Sequence[str]) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print(
-        f"{source.name}: {len(source.frame):,} rows; wrote {file}. Train it with", soft_wrap=True, markup=False
+        f"{printable(source.name)}: {len(source.frame):,} rows; wrote {file}. Train it with",
+        soft_wrap=True,
+        markup=False,
     )
     console.print(f"  mtl-train --config-dir {given.out} experiment={stem}", soft_wrap=True, markup=False)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "mtl_cli"
 LAYERS = [
-    ["errors", "interrupt", "settings", "families", "backend"],
-    ["files"],
+    ["errors", "texts", "interrupt", "settings", "families", "backend"],
+    ["files", "foreign"],
     ["tasks", "schedules", "messages", "checkpoint", "gram"],
     ["records"],
     ["optimizers", "data.base", "sampling.base", "console"],
@@ -18,7 +18,7 @@ LAYERS = [
     ["models", "modes.base", "gradients", "saving"],
     ["modes", "program", "observing", "progress"],
     ["config", "loop", "continuing"],
-    ["composed", "overview", "inspect", "predict"],
+    ["composed", "overview", "inspect", "predict", "guard"],
     ["resuming", "experiment"],
     ["sweeps"],
     ["report"],

@@ -1,6 +1,7 @@
 """Sweeps: each job as if it had run alone, whatever becomes of the others."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -232,6 +233,7 @@ def test_a_resumed_sweep_goes_the_way_that_was_chosen(
     assert mtl_train("-m", *grid, APART, "hydra.sweep.dir=apart").status == 0
     assert (tmp_path / "apart" / "1" / "losses.csv").read_bytes() != whole["1"]
     (tmp_path / "s" / "1" / "summary.json").unlink()
+    shutil.rmtree(tmp_path / "s" / "1" / "checkpoints")
     monkeypatch.setattr(Group, "_seconds", lambda *_: 1.0)
     assert mtl_train("resume", "s", "seed=range(0,20)").status == 0  # more jobs than it was chosen for
     assert (tmp_path / "s" / "1" / "losses.csv").read_bytes() != whole["1"]

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mtl_cli.texts import printable
+
 _GAP: Final = 3
 """Blanks between two columns of a table on the terminal."""
 
@@ -81,16 +83,8 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(f"\\{letter}" if letter in "\\|*`<" else letter for letter in printable(text))
-
-
-def printable(text: str) -> str:
-    r"""Returns the text in one line, with a blank for everything that is no letter, sign or blank.
-
-    >>> printable("a\x1b[31m b\n  c")
-    'a [31m b c'
-    """
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    escaped = "".join(f"\\{letter}" if letter in "\\|*`<" else letter for letter in printable(text))
+    return escaped.replace("](", "]\\(")  # no link
 
 
 def show(blocks: Sequence[Block], console: Console) -> None:

@@ -11,6 +11,7 @@ from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from omegaconf import DictConfig
 
 from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.foreign import summary_in
 from mtl_cli.sweeps.plan import Job
 from mtl_cli.sweeps.results import job_folders, natural
 
@@ -51,10 +52,8 @@ def refuse_elsewhere(sweep: DictConfig, folder: Path, jobs: Sequence[Job]) -> No
 
 def failures(sweep: Path) -> Iterator[tuple[RunFailed, str]]:
     """Yields what went wrong in the jobs that failed, and which those are."""
-    from mtl_cli.files import read_json
-
     for folder in sorted(job_folders(sweep), key=lambda folder: natural(folder.name)):
-        summary = read_json(folder / "summary.json")
+        summary = summary_in(folder)
         if summary is not None and summary.get("status") == "failed":
             yield RunFailed(summary["error"]), f" (job {folder.relative_to(sweep)}: {' '.join(summary['overrides'])})"
 

@@ -1,6 +1,5 @@
 """Trains the jobs that Hydra's sweeper hands over, as `hydra/launcher=mtl`."""
 
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from mtl_cli.composed import plain
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.files import locked, write_json
+from mtl_cli.foreign import read_summary
 from mtl_cli.interrupt import Interrupt
 from mtl_cli.sweeps.compared import compared, worst
 from mtl_cli.sweeps.composing import Composer
@@ -31,6 +31,7 @@ from mtl_cli.sweeps.resuming import found_in, resumed
 from mtl_cli.sweeps.summary import SweepFolder
 from mtl_cli.sweeps.view import SweepView
 from mtl_cli.sweeps.ways import Ways
+from mtl_cli.texts import visible
 
 SECONDS_BETWEEN_TABLES: Final = 2.0
 
@@ -121,10 +122,11 @@ class Sweep:
         state = resumed(jobs, found)
         print(f"{len(state.done):,} of {len(jobs):,} jobs are done", flush=True)
         for job in state.changed:
-            print(f"job {job.number} was trained with another config, and is trained anew: {' '.join(job.overrides)}")
+            overrides = visible(" ".join(job.overrides))
+            print(f"job {job.number} was trained with another config, and is trained anew: {overrides}")
         self._command.runs += len(state.done)
         for job in state.done:
-            value = compared(job.config, json.loads((folder / str(job.number) / "summary.json").read_text()))
+            value = compared(job.config, read_summary(folder / str(job.number)))
             self._returns[job.overrides] = _returned(job.overrides, value)
         return state.left
 
@@ -212,4 +214,4 @@ def _copy(source: Path, target: Path, different: Mapping[str, Any]) -> None:
     for file in source.iterdir():
         if file.is_file() and file.name != "summary.json":
             shutil.copy2(file, target / file.name)
-    write_json(target / "summary.json", json.loads((source / "summary.json").read_text()) | different)
+    write_json(target / "summary.json", read_summary(source) | dict(different))

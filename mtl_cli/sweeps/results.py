@@ -10,9 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from mtl_cli.errors import InputError
+from mtl_cli.foreign import read_summary, read_yaml
 
 UNFINISHED: Final = "unfinished"
 """The status of a job without summary.json."""
@@ -177,20 +176,14 @@ class Results:
 
 def _read(name: str, file: Path) -> Result:
     try:
-        text = file.read_text()
         if file.suffix == ".json":
-            summary = json.loads(text)
+            summary = read_summary(file.parent)
             return Result(name, summary.get("overrides") or [], summary)
-        return Result(name, [str(override) for override in from_yaml(text) or []])
-    except (yaml.YAMLError, ValueError, AttributeError):
+        return Result(name, [str(override) for override in read_yaml(file) or []])
+    except (ValueError, TypeError):
         return Result(name, [])  # torn, or another process is about to write it: as if it hadn't ended
     except OSError as error:
         raise InputError(f"{file}: it can't be read as the file of a job: {' '.join(str(error).split())}") from error
-
-
-def from_yaml(text: str) -> Any:
-    """Returns what a YAML text holds, by libyaml where it is there: it is ten times faster."""
-    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def is_run(folder: Path) -> bool:

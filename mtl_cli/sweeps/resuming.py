@@ -1,15 +1,16 @@
 """Going on with a sweep: what its folder has of the jobs that are wanted, and what is to be trained."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
+from pydantic import BaseModel
 
 from mtl_cli.config import Config
 from mtl_cli.errors import InputError
-from mtl_cli.files import read_json
+from mtl_cli.foreign import read_yaml, summary_in
 from mtl_cli.sweeps.plan import Job
 
 
@@ -45,10 +46,10 @@ def found_in(sweep: Path) -> list[Found]:
         folder = path.parent.parent
         if folder.name.isdecimal():
             try:
-                overrides = tuple(map(str, yaml.safe_load(path.read_text()) or ()))
-            except (yaml.YAMLError, TypeError):
+                overrides = tuple(map(str, read_yaml(path) or ()))
+            except (ValueError, TypeError):
                 overrides = ()  # damaged: whatever it was is trained anew in another folder
-            found.append(Found(int(folder.name), overrides, read_json(folder / "summary.json")))
+            found.append(Found(int(folder.name), overrides, summary_in(folder)))
     return sorted(found, key=lambda of: of.number)
 
 
@@ -80,7 +81,7 @@ def resumed(jobs: Sequence[Job], found: Sequence[Found]) -> Resumed:
 
 def trained(folder: Path, config: Config) -> dict[str, Any] | None:
     """Returns the summary of a run that was trained to its end with this config."""
-    summary = read_json(folder / "summary.json")
+    summary = summary_in(folder)
     if summary is None or summary.get("status") != "finished" or summary.get("config_hash") != config.hash():
         return None
     return summary
@@ -93,16 +94,43 @@ def arguments(sweep: Path, extra: Sequence[str]) -> list[str]:
         InputError: The folder is no sweep's.
     """
     try:
-        recorded = yaml.safe_load((sweep / "multirun.yaml").read_text())["hydra"]
-    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
+        recorded = _Recorded.model_validate(read_yaml(sweep / "multirun.yaml")["hydra"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"DIR: {sweep} is neither the folder of a run, with a .hydra/config.yaml, nor that of a sweep, with a "
             "multirun.yaml that can be read"
         ) from error
-    overrides = [*recorded["overrides"]["hydra"], *recorded["overrides"]["task"], *extra]
-    overrides = [line for line in overrides if not line.startswith(("hydra.mode=", "hydra.sweep.dir="))]
-    folders = [
-        source["path"] for source in recorded["runtime"]["config_sources"] if source["provider"] == "command-line"
-    ]
-    more = [word for folder in folders for word in ("--config-dir", folder)]
-    return ["-m", *more, "-cn", recorded["job"]["config_name"], *overrides, f"hydra.sweep.dir={sweep}"]
+    lines = [*recorded.overrides.hydra, *recorded.overrides.task]
+    for line in [*lines, recorded.job.config_name]:
+        if line.startswith("-") or "pkg://" in line:
+            raise InputError(f"{sweep}: multirun.yaml has {line!r}, which isn't taken from a file")
+    lines = [line for line in [*lines, *extra] if not line.startswith(("hydra.mode=", "hydra.sweep.dir="))]
+    folders = [source.path for source in recorded.runtime.config_sources if source.provider == "command-line"]
+    more = [word for folder in folders for word in ("--config-dir", os.path.abspath(folder))]  # noqa: PTH100
+    return ["-m", *more, "-cn", recorded.job.config_name, *lines, f"hydra.sweep.dir={sweep}"]
+
+
+class _Overrides(BaseModel):
+    hydra: list[str]
+    task: list[str]
+
+
+class _Source(BaseModel):
+    path: str
+    provider: str
+
+
+class _Runtime(BaseModel):
+    config_sources: list[_Source]
+
+
+class _Job(BaseModel):
+    config_name: str
+
+
+class _Recorded(BaseModel):
+    """What is needed of a sweep's multirun.yaml, which others may have made."""
+
+    overrides: _Overrides
+    runtime: _Runtime
+    job: _Job

@@ -16,6 +16,7 @@ from mtl_cli.sweeps.answer import Answer
 from mtl_cli.sweeps.document import Block, markdown, show
 from mtl_cli.sweeps.results import Results, is_run, job_folders
 from mtl_cli.sweeps.telling import told
+from mtl_cli.texts import cell
 
 _OWN: Final = ("job", "status", "seed", "objective", "seconds", "baseline")
 """The columns of sweep.csv that are neither swept keys nor metrics."""
@@ -79,11 +80,13 @@ def csv_text(answer: Answer) -> str:
     keys = {key: f"config.{key}" if key in _OWN or key in metrics.values() else key for key in answer.swept}
     file = io.StringIO()
     rows = csv.writer(file, lineterminator="\n")
-    rows.writerow(["job", "status", *keys.values(), "seed", "objective", *metrics.values(), "seconds", "baseline"])
+    rows.writerow(
+        map(cell, ["job", "status", *keys.values(), "seed", "objective", *metrics.values(), "seconds", "baseline"])
+    )
     baselines = answer.alone_in
     for result in answer.results:
         values = dict(result.metrics())
-        rows.writerow([
+        rows.writerow(map(cell, [
             result.name,
             result.status,
             *(result.value(key) for key in keys),
@@ -92,7 +95,7 @@ def csv_text(answer: Answer) -> str:
             *(values.get(place) for place in metrics),
             result.summary.get("seconds"),
             baselines.get(result.name),
-        ])  # fmt: skip
+        ]))  # fmt: skip
     return file.getvalue()
 
 

@@ -10,10 +10,12 @@ from typing import Any, Final
 import numpy as np
 
 from mtl_cli.console import number
+from mtl_cli.errors import InputError
+from mtl_cli.foreign import read_yaml
 from mtl_cli.sweeps.analysis import MOST_OBJECTIVES, Mean
 from mtl_cli.sweeps.answer import TRAIN_LOSS, Answer, Setting
 from mtl_cli.sweeps.document import Block, Command, Grid, Heading, Paragraph
-from mtl_cli.sweeps.results import REPEATS, Result, from_yaml
+from mtl_cli.sweeps.results import REPEATS, Result
 
 SHOWN_SETTINGS: Final = 20
 """Settings that a terminal shows; the file has all."""
@@ -241,14 +243,14 @@ def _all_seeds(setting: Setting) -> list[str] | None:
 def _flags(folder: Path, *, again: bool) -> list[str]:
     """Returns what the command line needs besides overrides: where configs were, and to leave a grid in them alone."""
     try:
-        settings: Any = from_yaml((folder / ".hydra" / "hydra.yaml").read_text())["hydra"]
+        settings: Any = read_yaml(folder / ".hydra" / "hydra.yaml")["hydra"]
         sources = [each["path"] for each in settings["runtime"]["config_sources"] if each["provider"] == "command-line"]
         flags = [word for path in sources for word in ("--config-dir", shlex.quote(path))]
         if settings["job"]["config_name"] != "config":
             flags += ["-cn", shlex.quote(settings["job"]["config_name"])]
         if settings["sweeper"].get("params"):
             flags.append("hydra.sweeper.params=null" if again else "hydra.mode=RUN")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError):
         return []
     return flags
 

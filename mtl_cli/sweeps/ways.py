@@ -4,11 +4,13 @@ A run's numbers may depend on it in the last bits, so a sweep that is resumed ha
 """
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from mtl_cli.config import Config
-from mtl_cli.files import read_json, write_json
+from mtl_cli.files import write_json
+from mtl_cli.foreign import read_json
 from mtl_cli.sweeps.plan import program_key
 
 
@@ -30,15 +32,16 @@ class Ways:
     def __init__(self, sweep: Path) -> None:
         """Reads what an earlier call wrote."""
         self._path = sweep / ".ways.json"
-        self._known = read_json(self._path) or {}
+        self._known: dict[str, Any] = {}
+        with suppress(OSError, ValueError):
+            self._known = read_json(self._path)
 
     def get(self, config: Config, jobs: int) -> Way | None:
         """Returns the one that was chosen for runs like this, if it was for as many jobs or more."""
-        known = self._known.get(_key(config))
-        numbers = [known.get(name) for name in ("jobs", *Way._fields)] if isinstance(known, dict) else []
-        if not numbers or not all(isinstance(number, int) and 0 < number < 10**6 for number in numbers):
-            return None
-        return None if numbers[0] < jobs else Way(*numbers[1:])
+        match self._known.get(_key(config)):
+            case {"jobs": int(most), "calls": int(calls), "places": int(places)} if most >= jobs:
+                return Way(calls, places) if min(calls, places) >= 1 and calls * places <= 2 * most else None
+        return None
 
     def keep(self, config: Config, jobs: int, way: Way) -> None:
         """Writes the one that was chosen for so many runs like this."""

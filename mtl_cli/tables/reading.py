@@ -5,20 +5,24 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.tables.cells import plain
-from mtl_cli.tables.faults import first_fault, rows_of
+from mtl_cli.tables.faults import first_fault, rows_of, unpacked_lengths
 
 Frame = Any
 """A polars.DataFrame, or LazyFrame while it is only looked at (polars is imported when a table is read)."""
 
 LOOKED_AT: Final = 10_000
 """Rows of a text file whose cells decide what its columns hold, as long as the others agree."""
+MOST_UNPACKED: Final = 200
+"""Times its own size that a compressed file may unpack to."""
+SMALL: Final = 2**28
+"""Bytes that any may unpack to."""
 FORMATS: Final = ("csv", "tsv", "parquet", "ndjson")
 _ENDINGS: Final = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".pq": "parquet",
@@ -265,6 +269,20 @@ def _check_file(path: Path, key: str) -> None:
     format_of(path, key)
     if path.stat().st_size == 0:
         raise InputError(f"{key}: {path} is empty")
+    if path.suffix.lower() in _COMPRESSED:
+        _refuse_bomb(path, key)
+
+
+def _refuse_bomb(path: Path, key: str) -> None:
+    """Refuses a compressed file that unpacks to far more than a table does."""
+    import polars as pl
+
+    most, unpacked = max(SMALL, MOST_UNPACKED * path.stat().st_size), 0
+    with suppress(OSError, EOFError, zlib.error, pl.exceptions.PolarsError):  # what is damaged is told by who reads it
+        for length in unpacked_lengths(path):
+            unpacked += length
+            if unpacked > most:
+                raise InputError(f"{key}: {path} unpacks to more than {MOST_UNPACKED} times its size; unpack it first")
 
 
 def _check_header(path: Path, key: str, form: str) -> str | None:

@@ -1,0 +1,295 @@
+"""Configs and folders that others made are data: they name no code, leave no folder, and end in bounded time."""
+
+import csv
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from mtl_cli.errors import InputError
+from mtl_cli.tables.reading import read
+from tests.conftest import MtlTrain
+
+TOUCH = "{_target_: pathlib.Path.touch, self: {_target_: pathlib.Path, _args_: [owned]}}"
+CODE = [
+    (f"callbacks: {{x: {TOUCH}}}", "hydra.callbacks.x._target_"),
+    (f"callbacks: {{x: '${{oc.decode:\"{TOUCH}\"}}'}}", "hydra.callbacks.x._target_"),
+    (f"sweeper: {{params: {{x: {TOUCH}}}}}", "hydra.sweeper.params.x._target_"),
+    ("launcher: {_target_: pathlib.Path.cwd}", "hydra.launcher._target_"),
+    ("launcher: {setup: [touch owned]}", "hydra.launcher.setup.0"),
+    ("job_logging: {handlers: {x: {(): zipfile.ZipFile, file: owned, mode: w}}}", "job_logging.handlers.x.()"),
+    ("hydra_logging: {handlers: {x: {(): zipfile.ZipFile, file: owned, mode: w}}}", "hydra_logging.handlers.x.()"),
+    ("job_logging: {handlers: {file: {filename: ./owned}}}", "hydra.job_logging.handlers.file.filename"),
+    ("job_logging: {handlers: '${evil}'}\nevil: {x: {(): open}}", "hydra.job_logging.handlers"),
+    ("job_logging: {formatters: {x: {format: 'ext://os.environ'}}}", "hydra.job_logging.formatters.x.format"),
+    ("job: {name: ../../owned}", "hydra.job.name"),
+    ("output_subdir: ../owned", "hydra.output_subdir"),
+    ("sweeper: {params: {x: {_target_: optuna.samplers.warnings.sys.exit}}}", "hydra.sweeper.params.x._target_"),
+    ("job: {env_set: {PATH: here}}", "hydra.job.env_set.PATH"),
+]
+
+
+@pytest.mark.parametrize(("code", "message"), CODE)
+def test_a_config_names_no_code(mtl_train: MtlTrain, tmp_path: Path, code: str, message: str) -> None:
+    part, _, rest = code.partition("\n")
+    config = tmp_path / "theirs" / "experiment" / "x.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f"# @package _global_\nsteps: 2\nhydra: {{{part}}}\n{rest}\n")
+    for mode in ([], ["-m", "seed=0,1"]):
+        refused = mtl_train("--config-dir", "theirs", "experiment=x", *mode)
+        assert refused.status == 2, refused.err
+        assert message in refused.err
+        assert len(refused.err.splitlines()) == 1
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["theirs"]
+
+
+def test_a_config_imports_no_package(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    config = tmp_path / "theirs" / "config.yaml"
+    config.parent.mkdir()
+    config.write_text("defaults: [_self_]\nhydra: {searchpath: ['pkg://this']}\n")
+    refused = mtl_train("-cp", str(config.parent), "steps=2")
+    assert refused.status == 2
+    assert "hydra.searchpath: pkg://this names code" in refused.err
+
+
+def test_what_is_typed_is_ones_own(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    log = "hydra.job_logging.handlers.file.filename=here.log"
+    run = mtl_train("steps=2", log, "+hydra.job.env_set.MTL_ANYTHING=1", "log.console=quiet")
+    assert run.status == 0, run.err
+    assert (tmp_path / "here.log").exists()
+
+
+ALIASES = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 9)
+)
+BOMBS = {
+    "aliases": ALIASES,
+    "itself": "a: &a [*a]\n",
+    "deep": "a: " + "[" * 200 + "]" * 200 + "\n",
+    "large": "a: " + "x" * 2**22 + "\n",
+    "many": "a: [" + "1," * 400_000 + "]\n",
+    "text": f"a: &a {'x' * 100_000}\nb: [{', '.join(['*a'] * 1000)}]\n",
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_yaml_bombs(mtl_train: MtlTrain, tmp_path: Path, bomb: str) -> None:
+    config = tmp_path / "theirs" / "experiment" / "x.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f"# @package _global_\n{BOMBS[bomb]}")
+    refused = mtl_train("--config-dir", "theirs", "experiment=x")
+    assert refused.status == 2
+    assert f"{config}: it " in refused.err
+    sweep = tmp_path / "sweep"
+    sweep.mkdir()
+    (sweep / "multirun.yaml").write_text(BOMBS[bomb])
+    refused = mtl_train("resume", "sweep")
+    assert refused.status == 2
+    assert "sweep/multirun.yaml: it " in refused.err
+
+
+def test_interpolations_that_multiply(mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtl_cli.foreign.MOST_SECONDS", 2)
+    config = tmp_path / "theirs" / "experiment" / "x.yaml"
+    config.parent.mkdir(parents=True)
+    lines = ["# @package _global_", "name: ${y9}", "y0: aaaaaaaaaa"]
+    config.write_text("\n".join([*lines, *(f"y{i}: '{f'${{y{i - 1}}}' * 10}'" for i in range(1, 10))]))
+    refused = mtl_train("--config-dir", "theirs", "experiment=x")
+    assert refused.status == 2
+    assert "the config isn't composed after 2 s" in refused.err
+
+
+def recorded(*overrides: str, name: str = "config") -> str:
+    """Returns a multirun.yaml."""
+    sources: list[Any] = []
+    hydra = {
+        "overrides": {"hydra": list(overrides), "task": ["seed=0,1", "steps=2"]},
+        "runtime": {"config_sources": sources},
+        "job": {"config_name": name},
+    }
+    return json.dumps({"hydra": hydra})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (recorded("+hydra.callbacks.x._target_=pathlib.Path.cwd"), "hydra.callbacks.x._target_"),
+        (recorded("+hydra.job.env_set.PATH=here"), "hydra.job.env_set.PATH"),
+        (recorded("--config-dir=/"), "'--config-dir=/', which isn't taken from a file"),
+        (recorded("hydra.searchpath=[pkg://this]"), "which isn't taken from a file"),
+        (recorded(name="--help"), "'--help', which isn't taken from a file"),
+        ("!!python/object/apply:pathlib.Path.touch [owned]", "it has no multirun.yaml that can be read"),
+        ('{"hydra": {"overrides": 3}}', "it has no multirun.yaml that can be read"),
+        ("[]", "it has no multirun.yaml that can be read"),
+    ],
+)
+def test_a_sweep_of_others(mtl_train: MtlTrain, tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "multirun.yaml").write_text(text)
+    refused = mtl_train("resume", "sweep")
+    assert refused.status == 2, refused.err
+    assert message in refused.err
+    assert [path.name for path in tmp_path.rglob("*")] == ["sweep", "multirun.yaml"]
+
+
+ESCAPES = "\x1b]0;owned\x07\x1b[2J\u202e[red]"
+
+
+def test_a_terminal_gets_no_control_characters(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"{ESCAPES},y\n" + "".join(f"{i % 9}.5,{i % 7}\n" for i in range(40)))
+    table = ["data=table", "data.path=t.csv", "batch_size=2", "steps=2", "+tasks.y.kind=regression"]
+    config = tmp_path / "own" / "experiment" / "t.yaml"
+    calls = [
+        ["data=table", "data.path=t.csv", "+tasks.z.kind=regression"],
+        [*table, "log.console=progress"],
+        [*table, "log.console=quiet"],
+        ["inspect", "t.csv", "--out", "own"],
+        ["report", ESCAPES],
+        [f"+{ESCAPES}=1"],
+        ["data=table", f"data.path='{ESCAPES}.csv'", "+tasks.z.kind=regression"],
+    ]
+    for call in calls:
+        run = mtl_train(*call)
+        assert "Traceback" not in run.err
+        assert not set("\x1b\x07\u202e") & set(run.out + run.err), call
+    assert "\\x1b[2J" in run.err
+    assert "\x1b" not in config.read_text()
+
+
+def test_an_inspected_table_writes_no_yaml_of_its_own(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    import yaml
+
+    name = "a\u2028hydra: {verbose: true}\x85b\nc'"
+    (tmp_path / "t.csv").write_text(f'"{name}",k,y\n' + "".join(f"{i}.5,{i % 5},{i}.5\n" for i in range(40)))
+    assert mtl_train("inspect", "t.csv", "--target", name, "--target", "y").status == 0
+    written = yaml.safe_load((tmp_path / "configs" / "experiment" / "t.yaml").read_text())
+    assert set(written) == {"defaults", "name", "steps", "batch_size", "eval", "data", "tasks"}
+    assert written["tasks"].popitem()[0] == "y"
+    (task,) = written["tasks"].values()
+    assert task["column"] == name
+
+
+def summary(**changed: Any) -> dict[str, Any]:
+    """Returns a summary.json."""
+    config = {"tasks": {"y": {"metric": "rmse"}}, "objective": "val_loss"}
+    metrics = {"train": {"y": {"loss": 1.0}}, "val": {"y": {"loss": 1.0, "rmse": 1.0}}}
+    usual = {"status": "finished", "error": None, "seed": 0, "config": config, "shares": {"y": 1.0}, "metrics": metrics}
+    return usual | {"overrides": ["seed=0"], "objective": 1.0} | changed
+
+
+DAMAGED = [
+    {"status": ["finished"]},
+    {"status": {"a": ESCAPES}},
+    {"config": []},
+    {"config": {"tasks": {"y": []}}},
+    {"config": {"tasks": {"y": {"metric": {}}}}},
+    {"metrics": {"val": {"y": {"rmse": "many"}}}},
+    {"metrics": {"val": []}},
+    {"shares": ["y"]},
+    {"overrides": {"a": 1}},
+    {"overrides": [["a"]]},
+    {"objective": "low"},
+    {"seed": {}},
+]
+
+
+@pytest.mark.parametrize("changed", DAMAGED, ids=str)
+def test_summaries_of_others(mtl_train: MtlTrain, tmp_path: Path, changed: dict[str, Any]) -> None:
+    for job in ("0", "1"):
+        (tmp_path / "sweep" / job).mkdir(parents=True)
+        content = summary(**changed) if job == "0" else summary()
+        (tmp_path / "sweep" / job / "summary.json").write_text(json.dumps(content))
+    swept = mtl_train("report", "sweep")
+    assert swept.status == 0, swept.err
+    assert "2 jobs: 1 finished, 1 not finished yet" in swept.out
+    single = mtl_train("report", "sweep/0")
+    assert single.status == 2
+    assert "can't be read" in single.err
+
+
+def test_a_sweeps_tables_run_nothing(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    evil = "=cmd|' /C calc'!A1"
+    for job, value in (("0", evil), ("1", f"<script>[x](javascript:1)`|{ESCAPES}"), ("=2", "-0.5"), ("3", "-1e3")):
+        (tmp_path / "sweep" / job).mkdir(parents=True)
+        content = summary(overrides=[f"{evil}={value}", "seed=0"], config_hash=job, error=ESCAPES)
+        if job == "3":
+            content["status"] = "failed"
+        (tmp_path / "sweep" / job / "summary.json").write_text(json.dumps(content))
+    run = mtl_train("report", "sweep")
+    assert run.status == 0, run.err
+    assert not set("\x1b\x07\u202e") & set(run.out)
+    table = (tmp_path / "sweep" / "sweep.csv").read_text()
+    with (tmp_path / "sweep" / "sweep.csv").open() as file:
+        rows = list(csv.reader(file))
+    assert not [cell for row in rows for cell in row if cell[:1] in "=+@" and cell], table
+    assert "-0.5" in [row[2] for row in rows] or "-0.5" in table
+    text = (tmp_path / "sweep" / "sweep.md").read_text()
+    assert "\x1b" not in text
+    assert "\\<script>" in text
+    assert "](" not in text
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"a":' * 100_000, "NaN", '"x"'])
+def test_json_that_is_no_summary(mtl_train: MtlTrain, tmp_path: Path, content: str) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "summary.json").write_text(content)
+    run = mtl_train("report", "run")
+    assert run.status == 2
+    assert "the files in run can't be read" in run.err
+
+
+def tampered(source: Path, target: Path, **changed: Any) -> None:
+    """Writes a model's file with some of its parts changed."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, changed.get(name.partition(".")[0], lambda text: text)(content))
+        for name in changed.get("more", ()):
+            new.writestr(name, "x")
+
+
+def test_models_of_others(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{i},{'@no' if i % 2 else '=yes'}\n" for i in range(40)))
+    table = ["data=table", "data.path=t.csv", "batch_size=2", "steps=2", "+tasks.y.kind=binary"]
+    assert mtl_train(*table, "hydra.run.dir=run").status == 0
+    assert mtl_train("predict", "run", "t.csv", "--out", "p.csv", "--id", "y").status == 2  # a prediction's name
+    assert mtl_train("predict", "run", "t.csv", "--out", "p.csv").status == 0
+    assert set(pl.read_csv(tmp_path / "p.csv")["y"]) <= {"'=yes", "'@no"}
+    assert mtl_train("predict", "run", "t.csv", "--out", "p.parquet").status == 0
+    assert set(pl.read_parquet(tmp_path / "p.parquet")["y"]) <= {"=yes", "@no"}
+    good = tmp_path / "good.keras"
+    (tmp_path / "run" / "model.keras").rename(good)
+    attacks: list[tuple[dict[str, Any], str]] = [
+        ({"config": lambda text: text.replace(b'"keras.layers"', b'"os"', 1)}, "names code of the module 'os'"),
+        ({"config": lambda text: text.replace(b'"Dense"', b'"Lambda"', 1)}, "a Lambda layer"),
+        ({"config": lambda text: text.replace(b'"units": 20', b'"units": 2000000000', 1)}, "its layers are of"),
+        ({"config": lambda text: b"[" * 100_000}, "its config.json can't be read"),
+        ({"config": lambda text: b"{}"}, "is damaged, or not a model"),
+        ({"model": lambda text: bytes(2**26)}, "that unpack to"),
+        ({"more": ["../../owned"]}, "it has files for other folders"),
+    ]
+    for changed, message in attacks:
+        tampered(good, tmp_path / "run" / "model.keras", **changed)
+        refused = mtl_train("predict", "run", "t.csv", "--out", "p.csv", "--force")
+        assert refused.status == 2, refused.err
+        assert message in refused.err
+        assert len(refused.err.splitlines()) == 1
+    columns = tmp_path / "run" / "columns.json"
+    good.rename(tmp_path / "run" / "model.keras")
+    columns.write_text(columns.read_text().replace('"y": {', '"z": {'))
+    assert "don't belong together" in mtl_train("predict", "run", "t.csv", "--out", "q.csv").err
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zst"])
+def test_a_table_that_unpacks_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    monkeypatch.setattr("mtl_cli.tables.reading.SMALL", 2**20)
+    file = tmp_path / f"t.csv.{suffix}"
+    rows = pl.DataFrame({"a": ["0" * 1000] * 4000, "y": [1] * 4000}).lazy()
+    rows.sink_csv(file, compression="gzip" if suffix == "gz" else "zstd")
+    with pytest.raises(InputError, match="unpacks to more than 200 times its size"):
+        read(str(file), "data.path", [])
+    monkeypatch.setattr("mtl_cli.tables.reading.SMALL", 2**28)
+    assert len(read(str(file), "data.path", []).frame) == 4000

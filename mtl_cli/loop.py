@@ -173,12 +173,8 @@ class Loop:
     ) -> None:
         losses, picks, state = trained.losses, drawn.get("pick"), trained.state
         good, fault = _finite_rows(losses), None
-        if good < len(iterations):
-            fault = _diverged(list(self.dataset.tasks), int(iterations[good]), losses[good])
-        elif not trained.finite:
-            good, state = self._first_not_finite(progress.state, drawn)
-            trained_task = "" if picks is None else f", which trained task {list(self.dataset.tasks)[picks[good]]}"
-            fault = _state_diverged(f"{iterations[good]}{trained_task}", state)
+        if good < len(iterations) or not trained.finite:
+            good, fault, state = self._fault(progress.state, iterations, drawn, trained, good)
         done = iterations[: good + 1], losses[: good + 1], None if picks is None else picks[: good + 1]
         files.losses.write(*done, last=fault is not None)
         view.losses(*done)
@@ -197,21 +193,33 @@ class Loop:
             view.evaluated("val", metrics)
             progress.waited = 0 if self._select(progress, metrics) else progress.waited + 1
 
-    def _first_not_finite(self, state: State, drawn: Arrays) -> tuple[int, State]:
-        """Returns after which iteration of a chunk the state isn't finite any more, from 0, and that state.
+    def _fault(
+        self, before: State, iterations: NDArray[np.int64], drawn: Arrays, trained: Trained, good: int
+    ) -> tuple[int, str, State]:
+        """Returns where in a chunk the run diverged, counted from 0, what did, and the state after that iteration.
+
+        A parameter can be infinite for a while before a loss shows it, so parts of the chunk are trained again.
 
         Args:
-            state: The state before the chunk.
+            before: The state before the chunk.
+            iterations: The chunk's.
             drawn: What was drawn for it.
+            trained: What came of it.
+            good: How many of its rows have finite losses.
         """
 
         def after(count: int) -> Trained:
             first = {key: array[:count] for key, array in drawn.items()}
-            return self.program.train(state, self.constants, self.resident, first)
+            return self.program.train(before, self.constants, self.resident, first)
 
-        counts = range(1, len(drawn["learning_rate"]) + 1)
-        found = bisect_left(counts, True, key=lambda count: not after(count).finite)
-        return found, after(found + 1).state
+        tasks, picks = list(self.dataset.tasks), drawn.get("pick")
+        place = bisect_left(range(1, good + 1), True, key=lambda count: not after(count).finite)
+        if place == good < len(iterations):
+            return place, _diverged(tasks, int(iterations[place]), trained.losses[place]), trained.state
+        place = min(place, len(iterations) - 1)  # alone it may take longer than together with others
+        state = after(place + 1).state if place < good - 1 else trained.state
+        who = "" if picks is None else f", which trained task {tasks[picks[place]]}"
+        return place, _state_diverged(f"{iterations[place]}{who}", state), state
 
     def _go_back(self, progress: Progress, files: Files, error: Diverged) -> None:
         """Goes on from the last checkpoint with half the learning rate.

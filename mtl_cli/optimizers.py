@@ -67,8 +67,9 @@ class Optimizer(Settings, ABC):
 
     def learning_rates(self, steps: NDArray[np.int64], total: int) -> NDArray[np.float32]:
         """Returns the learning rate of each of the `steps` (counted from 0) of a run of `total`."""
-        rates: NDArray[np.float64] = self.learning_rate * self.schedule.factors(steps, total)
-        return rates.astype(np.float32)
+        with np.errstate(over="ignore"):  # one that grows beyond all bounds diverges, and that is said
+            rates: NDArray[np.float64] = self.learning_rate * self.schedule.factors(steps, total)
+            return rates.astype(np.float32)
 
     @abstractmethod
     def move(self, p: Tensor, g: Tensor, rate: Tensor, learning_rate: Tensor, *slots: Tensor) -> tuple[Tensor, ...]:

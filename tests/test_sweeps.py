@@ -310,11 +310,29 @@ def test_resuming_trains_a_job_anew_whose_config_changed(mtl_train: MtlTrain, tm
     (folder / "mine.yaml").write_text("# @package _global_\nsteps: 20\n")
     command = ["--config-dir", "my", "experiment=mine", "seed=0,1", "hydra.sweep.dir=s"]
     assert mtl_train("-m", *command).status == 0
-    (folder / "mine.yaml").write_text("# @package _global_\nsteps: 30\n")
+    (folder / "mine.yaml").write_text("# @package _global_\nsteps: 30\nbatch_size: 5\n")
     done = mtl_train("resume", "s")
     assert done.status == 0, done.err
     assert "job 1 was trained with another config, and is trained anew: experiment=mine seed=1" in done.out
     assert [summary["iterations"] for summary in summaries(tmp_path / "s").values()] == [30, 30]
+
+
+@pytest.mark.parametrize("way", [TOGETHER, APART])
+def test_a_longer_sweep_goes_on_in_its_folders(mtl_train: MtlTrain, tmp_path: Path, way: str) -> None:
+    grid = ["seed=range(0,3)", "optimizer.learning_rate=1e-3,1e-2", way]
+    assert mtl_train("-m", *grid, "steps=80", "hydra.sweep.dir=whole").status == 0
+    assert mtl_train("-m", *grid, "steps=30", "hydra.sweep.dir=s").status == 0
+    (tmp_path / "s" / "4" / "summary.json").unlink()
+    longer = mtl_train("resume", "s", "steps=80")
+    assert longer.status == 0, longer.err
+    assert "anew" not in longer.out
+    assert set(times(tmp_path / "s")) == set("012345")
+    for number in "012345":
+        assert "going on from iteration 30" in (tmp_path / "s" / number / "train.log").read_text()
+        one, other = ((tmp_path / sweep / number / "losses.csv").read_bytes() for sweep in ("s", "whole"))
+        assert one == other
+        assert "steps=80" in (tmp_path / "s" / number / ".hydra" / "overrides.yaml").read_text()
+    assert "6 of 6 jobs are done" in mtl_train("resume", "s").out
 
 
 def test_what_can_not_be_resumed(mtl_train: MtlTrain, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from mtl_cli.sweeps.folders import Folders
 from mtl_cli.sweeps.group import Group
 from mtl_cli.sweeps.lane import Lane
 from mtl_cli.sweeps.plan import Job, Plan, plan
-from mtl_cli.sweeps.resuming import found_in, resumed
+from mtl_cli.sweeps.resuming import before_of, found_in, resumed
 from mtl_cli.sweeps.summary import SweepFolder
 from mtl_cli.sweeps.view import SweepView
 from mtl_cli.sweeps.ways import Ways
@@ -116,8 +116,8 @@ class Sweep:
     def _left(self, jobs: Sequence[Job], folder: Path) -> Sequence[Job]:
         """Returns the jobs that aren't done yet, with the numbers of their folders, and says which those are."""
         found = found_in(folder)
-        wanted = {job.overrides for job in jobs}
-        more = [of.overrides for of in found if not of.finished and of.overrides and of.overrides not in wanted]
+        known = {of.number for of in before_of(jobs, found).values()}
+        more = [of.overrides for of in found if not of.finished and of.overrides and of.number not in known]
         jobs = [*jobs, *(Job(-1, parse(plain(self._composer(overrides))), overrides) for overrides in more)]
         state = resumed(jobs, found)
         print(f"{len(state.done):,} of {len(jobs):,} jobs are done", flush=True)

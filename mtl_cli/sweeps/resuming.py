@@ -1,10 +1,11 @@
 """Going on with a sweep: what its folder has of the jobs that are wanted, and what is to be trained."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -12,6 +13,8 @@ from mtl_cli.config import Config
 from mtl_cli.errors import InputError
 from mtl_cli.foreign import read_yaml, summary_in
 from mtl_cli.sweeps.plan import Job
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -57,26 +60,51 @@ def resumed(jobs: Sequence[Job], found: Sequence[Found]) -> Resumed:
     """Returns which of the jobs are done; the others get their old folders, or new ones.
 
     A job is done if a finished one has its config's hash, whatever the number: so a grid that was extended trains its
-    new points only.
+    new points only. One that only has another number of steps than before goes on in its folder.
     """
     by_hash = {of.summary.get("config_hash"): of for of in found if of.finished and of.summary is not None}
-    by_overrides = {of.overrides: of for of in found}
+    earlier = before_of(jobs, found)
     following = max((of.number for of in found), default=-1) + 1
     done: list[Job] = []
     left: list[Job] = []
     changed: list[Job] = []
     for job in jobs:
-        same, before = by_hash.get(job.config.hash()), by_overrides.get(job.overrides)
+        same, before = by_hash.get(job.config.hash()), earlier.get(job.overrides)
         if same is not None:
             done.append(replace(job, number=same.number))
         elif before is not None:
             left.append(replace(job, number=before.number))
-            if before.finished:
+            if before.finished and not _goes_on(before, job.config):
                 changed.append(left[-1])
         else:
             left.append(replace(job, number=following))
             following += 1
     return Resumed(done, left, changed)
+
+
+def before_of(jobs: Sequence[Job], found: Sequence[Found]) -> dict[tuple[str, ...], Found]:
+    """Returns by a job's overrides what there is of it: of the same ones, or of the same but for `steps`."""
+    by_overrides = {of.overrides: of for of in found}
+    by_rest = _only({_rest(of.overrides): of for of in found}, [_rest(of.overrides) for of in found])
+    of_jobs = _only({_rest(job.overrides): job for job in jobs}, [_rest(job.overrides) for job in jobs])
+    earlier = {job.overrides: by_rest[rest] for rest, job in of_jobs.items() if rest in by_rest}
+    return earlier | {job.overrides: by_overrides[job.overrides] for job in jobs if job.overrides in by_overrides}
+
+
+def _goes_on(before: Found, config: Config) -> bool:
+    """Tells whether only the number of steps is another one than before."""
+    recorded = (before.summary or {}).get("config") or {}
+    return all(recorded.get(key) == value for key, value in config.decisive().items() if key != "steps")
+
+
+def _rest(overrides: Sequence[str]) -> tuple[str, ...]:
+    return tuple(line for line in overrides if not line.startswith("steps="))
+
+
+def _only(known: dict[tuple[str, ...], _T], keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], _T]:
+    """Returns what is known of keys that occur once."""
+    counts = Counter(keys)
+    return {key: value for key, value in known.items() if counts[key] == 1}
 
 
 def trained(folder: Path, config: Config) -> dict[str, Any] | None:
@@ -104,10 +132,21 @@ def arguments(sweep: Path, extra: Sequence[str]) -> list[str]:
     for line in [*lines, recorded.job.config_name]:
         if line.startswith("-") or "pkg://" in line:
             raise InputError(f"{sweep}: multirun.yaml has {line!r}, which isn't taken from a file")
-    lines = [line for line in [*lines, *extra] if not line.startswith(("hydra.mode=", "hydra.sweep.dir="))]
+    lines = [line for line in _replaced(lines, extra) if not line.startswith(("hydra.mode=", "hydra.sweep.dir="))]
     folders = [source.path for source in recorded.runtime.config_sources if source.provider == "command-line"]
     more = [word for folder in folders for word in ("--config-dir", os.path.abspath(folder))]  # noqa: PTH100
     return ["-m", *more, "-cn", recorded.job.config_name, *lines, f"hydra.sweep.dir={sweep}"]
+
+
+def _replaced(lines: Sequence[str], extra: Sequence[str]) -> list[str]:
+    """Returns overrides with others in the places of those for the same keys, and the rest behind."""
+    new = {_key(line): line for line in extra}
+    kept = [new.get(_key(line), line) for line in lines]
+    return list(dict.fromkeys([*kept, *new.values()]))
+
+
+def _key(line: str) -> str:
+    return line.lstrip("+~").partition("=")[0]
 
 
 class _Overrides(BaseModel):

@@ -100,7 +100,8 @@ class Run:
             metrics_csv.write(chosen, "test", metrics["test"])
         save(self.network, dataset, progress.best, folder / "model.keras")
         if dataset.schema is not None:
-            write_json(folder / "columns.json", dataset.schema)
+            write_json(folder / "columns.json", dataset.schema, synced=True)
+        metrics_csv.sync()  # all of it is there before summary.json says that the run has finished
         return metrics
 
 

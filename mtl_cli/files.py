@@ -57,27 +57,27 @@ def replace(path: Path, content: bytes, *, synced: bool = False) -> None:
                 beside.unlink(missing_ok=True)
             raise
         if synced:
-            sync_folder(path.parent)
+            sync(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Makes sure that the names in a folder are there also after the machine went down."""
-    with suppress(OSError):  # some systems can't
-        handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Makes sure that a file's content, or the names in a folder, are there also after the machine went down."""
+    with suppress(PermissionError, IsADirectoryError):  # not every system lets a folder be opened
+        handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any], *, synced: bool = False) -> None:
     """Writes a file like `summary.json` whole or not at all; what is not finite becomes null.
 
     Raises:
         RunFailed: It can't be written.
     """
     text = json.dumps(_finite(content), indent=2, allow_nan=False, ensure_ascii=False)
-    replace(path, f"{text}\n".encode(errors="backslashreplace"))
+    replace(path, f"{text}\n".encode(errors="backslashreplace"), synced=synced)
 
 
 def _finite(value: Any) -> Any:

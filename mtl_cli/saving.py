@@ -15,7 +15,7 @@ import numpy as np
 
 from mtl_cli.backend import keras
 from mtl_cli.data.base import Dataset
-from mtl_cli.files import writing
+from mtl_cli.files import sync, writing
 from mtl_cli.models.base import Network, Params
 from mtl_cli.tables.raw import allowing_any_column
 
@@ -43,6 +43,7 @@ def save(network: Network, dataset: Dataset, params: Params, path: Path) -> None
             del _archives[next(iter(_archives))]
         try:
             archive.write(params, beside)
+            sync(beside)
             beside.replace(path)
         except BaseException:
             with suppress(OSError):

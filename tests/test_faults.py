@@ -178,11 +178,17 @@ def test_a_failing_write_at_every_place(tmp_path: Path, monkeypatch: pytest.Monk
                 return write(file, content[: len(content) // 2])
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+        failure = ""
         with monkeypatch.context() as patch:
-            writes_of(patch, full)
-            with pytest.raises(RunFailed, match="No space left on device") as failed:
+            tried = writes_of(patch, full)
+            try:
                 train(config, folder)
-        assert str(folder) in str(failed.value)
+            except RunFailed as error:
+                failure = str(error)
+        assert len(tried) > place or place > len(counted) - 3  # a faster run has fewer chunks, thus fewer writes
+        if len(tried) > place:
+            assert str(folder) in failure
+            assert "No space left on device" in failure
         assert not list(folder.rglob("*.partial"))
         for path in folder.glob("*.csv"):  # whole lines, which are those of the run that had room
             content = path.read_bytes()

@@ -64,7 +64,7 @@ def timed() -> Iterator[list[float]]:
         save(*arguments)
         taken.append(time.perf_counter() - begun)
 
-    Loop.save = measured  # type: ignore[method-assign]
+    Loop.save = measured  # type: ignore[method-assign, assignment]
     yield taken
     Loop.save = save  # type: ignore[method-assign]
 

@@ -154,6 +154,7 @@ class Display(View):
         self._tasks = tasks
         self._smooth: NDArray[np.float64] = np.full(len(tasks), np.nan)
         self._evaluation = ""
+        self._begun = False
         self._progress = Progress(
             BarColumn(bar_width=24),
             TextColumn("{task.completed:,}/{task.total:,}"),
@@ -202,6 +203,9 @@ class Display(View):
                 mean, old = float(values.mean()), self._smooth[i]
                 keep = 0.0 if np.isnan(old) else (1 - SMOOTHING) ** len(values)
                 self._smooth[i] = mean if np.isnan(old) else keep * old + (1 - keep) * mean
+        if not self._begun:  # neither what it goes on from nor compiling is this run's speed
+            self._progress.reset(self._bar, completed=int(iterations[0]) - 1)
+            self._begun = True
         self._progress.update(self._bar, completed=int(iterations[-1]))
 
     def evaluated(self, split: str, metrics: Metrics) -> None:

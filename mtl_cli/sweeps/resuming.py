@@ -49,10 +49,11 @@ def found_in(sweep: Path) -> list[Found]:
         folder = path.parent.parent
         if folder.name.isdecimal():
             try:
-                overrides = tuple(map(str, read_yaml(path) or ()))
-            except (ValueError, TypeError):
-                overrides = ()  # damaged: whatever it was is trained anew in another folder
-            found.append(Found(int(folder.name), overrides, summary_in(folder)))
+                lines = read_yaml(path)
+            except (OSError, ValueError):
+                continue
+            if isinstance(lines, list):  # else it is damaged, and the job is trained in this folder as a new one
+                found.append(Found(int(folder.name), tuple(map(str, lines)), summary_in(folder)))
     return sorted(found, key=lambda of: of.number)
 
 
@@ -64,7 +65,7 @@ def resumed(jobs: Sequence[Job], found: Sequence[Found]) -> Resumed:
     """
     by_hash = {of.summary.get("config_hash"): of for of in found if of.finished and of.summary is not None}
     earlier = before_of(jobs, found)
-    following = max((of.number for of in found), default=-1) + 1
+    taken = {of.number for of in found}
     done: list[Job] = []
     left: list[Job] = []
     changed: list[Job] = []
@@ -77,8 +78,9 @@ def resumed(jobs: Sequence[Job], found: Sequence[Found]) -> Resumed:
             if before.finished and not _goes_on(before, job.config):
                 changed.append(left[-1])
         else:
-            left.append(replace(job, number=following))
-            following += 1
+            number = job.number if job.number >= 0 and job.number not in taken else max(taken) + 1
+            taken.add(number)
+            left.append(replace(job, number=number))
     return Resumed(done, left, changed)
 
 

@@ -1,5 +1,6 @@
 """A run in words: the lines that open it and the ones that close it."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from math import prod
@@ -59,6 +60,8 @@ def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
         parts.append("picks " + _of_tasks({task: f"{count:,}" for task, count in summary["picks"].items()}))
     if summary["epochs"]:
         parts.append("rows seen " + _of_tasks({task: f"{n:,.4g}x" for task, n in summary["epochs"].items()}))
+    if summary["status"] == "stopped":
+        parts.append(f"mtl-train resume {shlex.quote(shown(folder))} goes on")
     return Ending(
         text="; ".join(parts),
         main_metrics={name: task.metric for name, task in config.tasks.items()},

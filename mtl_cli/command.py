@@ -166,6 +166,8 @@ def brief(error: Exception) -> str:
         shape = re.search(r"shape ?([\[(][\d, ]+[\])])", str(error))
         what = f"an array of {shape[1]} numbers" if shape else "the run"
         return f"out of memory: {what} doesn't fit; smaller layers, a smaller batch_size or fewer rows need less"
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 

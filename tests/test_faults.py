@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -124,6 +125,21 @@ def test_a_signal_ends_a_run_in_order(tmp_path: Path, number: signal.Signals) ->
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["status"] == "stopped"
     assert (tmp_path / "run" / "model.keras").is_file()
+    assert done(tmp_path, "resume", "run")[0] == 0
+    assert all_left(tmp_path / "run") == all_left(tmp_path / "whole")
+
+
+def test_a_second_signal_ends_a_run_at_once_and_harms_nothing(tmp_path: Path) -> None:
+    words = [*RUNS["joint"], *LONG]
+    assert done(tmp_path, *words, "hydra.run.dir=whole")[0] == 0
+    random_ = random.Random(2)
+    with under_way(tmp_path, "run/losses.csv", *words, "hydra.run.dir=run") as process:
+        time.sleep(random_.uniform(0, 0.5))
+        process.send_signal(signal.SIGINT)
+        time.sleep(random_.uniform(0, 0.1))
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
     assert done(tmp_path, "resume", "run")[0] == 0
     assert all_left(tmp_path / "run") == all_left(tmp_path / "whole")
 
@@ -247,7 +263,9 @@ def test_a_small_disk(tmp_path: Path) -> None:
     script = (
         f"mount -t tmpfs -o size=1m tmpfs {disk} || exit 77; {command}; echo status $?; "
         f"cp -r {disk}/run {copy}; mount -o remount,size=99m {disk}; {sys.executable} -m mtl_cli resume {disk}/run; "
-        f"echo status $?; cp -r {disk}/run {tmp_path}/run"
+        f"echo status $?; cp -r {disk}/run {tmp_path}/run; mount -o remount,ro {disk}; "
+        f"{sys.executable} -m mtl_cli resume {disk}/run steps=70000; echo read-only $?; "
+        f"{sys.executable} -m mtl_cli steps=10 hydra.run.dir={disk}/new; echo read-only $?"
     )
     ended = subprocess.run(
         ["unshare", "--map-root-user", "--mount", "sh", "-c", script], capture_output=True, text=True, cwd=tmp_path
@@ -256,6 +274,9 @@ def test_a_small_disk(tmp_path: Path) -> None:
         pytest.skip("may not mount here")
     assert ended.stdout.count("status 1") == 1
     assert ended.stdout.count("status 0") == 1
+    assert ended.stdout.count("read-only 2") == 2, ended.stdout
+    assert re.search(rf"mtl-train: {disk}/run/\S+: Read-only file system", ended.stderr)
+    assert f"mtl-train: {disk}/new: Read-only file system" in ended.stderr
     assert f"{disk}/run/" in ended.stderr
     assert "can't be written: No space left on device" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -47,10 +47,10 @@ class Run:
     one_draw: Arrays
     """What the first iteration draws, for its shapes and to compile with."""
 
-    def rehearsed(self, length: int) -> Arrays:
-        """Returns as if drawn for iterations that don't count: the first one's, again and again."""
-        repeated = {key: np.broadcast_to(array, (length, *array.shape[1:])) for key, array in self.one_draw.items()}
-        return repeated | self.loop.draws.observed(np.arange(1, length + 1))
+    def rehearse(self) -> None:
+        """Trains the first iteration and forgets it, which compiles the program."""
+        with quiet():
+            self.loop.program.train(self.state, self.loop.constants, self.loop.resident, self.one_draw)
 
     @contextmanager
     def open(self, folder: Path, record: "Record", say: Callable[[str], None]) -> Iterator[Files]:
@@ -173,8 +173,7 @@ def run(
             ready = prepare(config, dataset, device)
             interrupt.let_through()
         view.start(plan(config, dataset, ready.network, ready.loop.draws, device, folder))
-        with quiet():
-            ready.loop.program.train(ready.state, ready.loop.constants, ready.loop.resident, ready.one_draw)
+        ready.rehearse()
         if repeats not in (None, folder):
             for line in differences(summary_in(repeats) or {}, record.about(dataset)):
                 say(f"{line}: the numbers may differ from those of {repeats}")

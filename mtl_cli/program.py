@@ -8,6 +8,7 @@ so that a run with other numbers (seed, weights, learning rate, a method's const
 """
 
 import math
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -58,7 +59,7 @@ class Program:
         self.tasks = len(dataset.tasks)
         self._seen = observing.width(self.tasks) if "observed" in one_draw else 0
         self.width = 1 + self.tasks + self._seen
-        self._memory = Memory(one_draw, self.capacity)
+        self._of_thread = _OfThread(one_draw, self.capacity)
         self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
         self._compiled: Any = None
         """`_train` for the only shapes it gets, which spares it to look at them in each call."""
@@ -83,9 +84,10 @@ class Program:
             What came of them.
         """
         count = len(drawn["learning_rate"])
-        self._memory.fill(drawn)
+        memory = self._of_thread.memory
+        memory.fill(drawn)
         with tf.device(self.device):
-            arguments = (state, values, resident, self._memory.tensors(), tf.constant(count, tf.int32))
+            arguments = (state, values, resident, memory.tensors(), tf.constant(count, tf.int32))
             self._compiled = self._compiled or self._train.get_concrete_function(*arguments)
             new, rows, finite = self._compiled(*arguments)
         losses, seen = np.split(rows.numpy()[:count], [1 + self.tasks], axis=1)
@@ -248,6 +250,13 @@ class Memory:
     def tensors(self) -> dict[str, Tensor]:
         """Returns all of it: on a CPU without a copy; a GPU keeps the copy of a handle, so that these are new ones."""
         return {key: tf.experimental.dlpack.from_dlpack(array.__dlpack__()) for key, array in self._arrays.items()}
+
+
+class _OfThread(threading.local):
+    """Memory of each thread's own: runs that train beside each other draw at the same time."""
+
+    def __init__(self, one_draw: Arrays, capacity: int) -> None:
+        self.memory = Memory(one_draw, capacity)
 
 
 def _bytes(one_draw: Arrays) -> int:

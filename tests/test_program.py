@@ -1,17 +1,18 @@
 """The compiled program: numbers are arguments, it is traced once, it is a pure function."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mtl_cli import program
-from mtl_cli.backend import tf
+from mtl_cli.backend import start, tf
 from mtl_cli.config import FAMILIES, Config
 from mtl_cli.console import View
 from mtl_cli.data import base
 from mtl_cli.data.base import Plain
-from mtl_cli.experiment import load, run
+from mtl_cli.experiment import load, prepare, run
 from mtl_cli.modes.base import Draws
 from mtl_cli.sampling.base import Pool
 from mtl_cli.settings import Settings, numbers
@@ -123,3 +124,20 @@ def test_every_hidden_unit_has_a_factor_of_its_own(task: str) -> None:
     np.testing.assert_allclose(raw, network.inferred(network.params(), features)[task], rtol=1e-6)
     matters = np.abs(tape.gradient(raw, factors).numpy()[0]) > 0
     assert matters.tolist() == [True] * 5 + [task == "y1"] * 2 + [task == "y2"] * 2
+
+
+def test_threads_change_no_bit_of_each_other() -> None:
+    """Runs that train at the same time have the same program, but not the memory that is drawn into."""
+    runs = [prepare(config, load(config), start("cpu")) for config in (composed("seed=1"), composed("seed=2"))]
+    assert runs[0].loop.program is runs[1].loop.program
+    drawn = [run.loop.draw(np.arange(1, 101)) for run in runs]
+
+    def train(i: int) -> set[bytes]:
+        loop = runs[i].loop
+        found = (loop.program.train(runs[i].state, loop.constants, loop.resident, drawn[i]) for _ in range(300))
+        return {trained.losses.tobytes() for trained in found}
+
+    alone = [train(0), train(1)]
+    assert [len(found) for found in alone] == [1, 1]
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(train, range(2))) == alone

@@ -1,9 +1,10 @@
 """Sweeps: each job as if it had run alone, whatever becomes of the others."""
 
 import json
-import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from filelock import FileLock
 
 from mtl_cli.data.seed import UniformStream
 from mtl_cli.sweeps import group
-from mtl_cli.sweeps.group import Group
-from mtl_cli.sweeps.stacked import Stacked
+from mtl_cli.sweeps.lane import Lane
+from mtl_cli.sweeps.stacked import Stacked, cores
 from tests.conftest import MtlTrain
 
 DIGITS = [
@@ -23,7 +24,8 @@ DIGITS = [
     "eval.every=20",
 ]  # fmt: skip
 LINEAR = ["model.activation=linear", "model.output_activation=linear"]
-TOGETHER, APART, BASIC = "sweep.runs_at_once=8", "sweep.runs_at_once=1", "hydra/launcher=basic"
+TOGETHER, BESIDE, APART = "sweep.runs_at_once=8", "sweep.runs_at_once=null", "sweep.runs_at_once=1"
+BASIC = "hydra/launcher=basic"
 
 
 def summaries(folder: Path) -> dict[str, dict[str, Any]]:
@@ -40,12 +42,18 @@ def content(folder: Path) -> dict[str, str]:
     return files
 
 
+def csv_files(folder: Path) -> dict[str, bytes]:
+    """What is in losses.csv and metrics.csv of every job."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.glob("*/*.csv")}
+
+
 @pytest.mark.parametrize(
     ("grid", "way"),
     [
         (["seed=range(0,3)", "tasks.y1.weight=0.2,0.7"], TOGETHER),
         (["seed=range(0,3)", "tasks.y1.weight=0.2,0.7"], APART),
         (["mode=alternating,joint", "seed=1,2"], APART),
+        (["mode=alternating,joint", "seed=range(0,3)"], BESIDE),
     ],
 )
 def test_every_job_has_the_files_of_a_run_alone(mtl_train: MtlTrain, tmp_path: Path, grid: list[str], way: str) -> None:
@@ -111,7 +119,7 @@ def test_evaluation_and_early_stopping_are_each_runs_own(mtl_train: MtlTrain, tm
         assert metrics[0].drop("value").equals(metrics[1].drop("value"))
 
 
-@pytest.mark.parametrize("way", [TOGETHER, APART])
+@pytest.mark.parametrize("way", [TOGETHER, BESIDE, APART])
 def test_a_run_that_fails_fails_alone(mtl_train: MtlTrain, tmp_path: Path, way: str) -> None:
     rates = "optimizer.learning_rate=1e-9,1e30,2e-9"
     done = mtl_train("-m", rates, "optimizer=sgd,adam", "steps=50", way, "hydra.sweep.dir=s", *LINEAR)
@@ -173,70 +181,122 @@ def test_a_grid_that_is_too_large_is_refused(mtl_train: MtlTrain, tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_can_not_be_mapped_goes_one_after_the_other(mtl_train: MtlTrain, tmp_path: Path) -> None:
-    """MGDA's inner loop runs as long as each run needs."""
-    for way, launcher in (("basic", BASIC), ("mtl", "hydra/launcher=mtl")):
-        options = ["weighting=mgda", "steps=60", TOGETHER, launcher, f"hydra.sweep.dir={way}"]
-        assert mtl_train("-m", "seed=range(0,3)", *options).status == 0
-    for number in "012":
-        losses = [(tmp_path / way / number / "losses.csv").read_bytes() for way in ("basic", "mtl")]
-        assert losses[0] == losses[1]
-
-
-@pytest.mark.parametrize(("alone", "together", "most"), [(1e-4, 2e-4, 5), (1e-4, 6e-4, 0), (1e-5, 1e-5, 0)])
-def test_the_faster_way_is_taken(
-    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: float, together: float, most: int
-) -> None:
-    """For all iterations; together five take `together` seconds, and 0.15 s in all aren't worth compiling for."""
-    trained: list[int] = []
-    measured, train = iter([alone, together]), Stacked.train
-
-    def counted(self: Any, length: int) -> int:
-        trained.append(train(self, length))
-        return trained[-1]
-
-    monkeypatch.setattr(Stacked, "train", counted)
-    monkeypatch.setattr(Group, "_seconds", lambda *_: next(measured))
-    monkeypatch.setattr(group, "WORTH_COMPILING", 1.0)
-    assert mtl_train("-m", "seed=range(0,5)", "steps=3000", "hydra.sweep.dir=s").status == 0
-    assert sum(trained) == (3000 if most else 0)
-    assert all(summary["iterations"] == 3000 for summary in summaries(tmp_path / "s").values())
-
-
-def test_trying_leaves_nothing(mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real measurement of both ways, whatever comes of it."""
-    monkeypatch.setattr(group, "WORTH_COMPILING", 0.0)
-    monkeypatch.setattr(group, "LONGEST_ITERATION", 1.0)
+@pytest.mark.parametrize(("weighting", "way"), [("mgda", TOGETHER), ("nash_mtl", BESIDE)])
+def test_what_can_not_be_mapped_trains_alone(mtl_train: MtlTrain, tmp_path: Path, weighting: str, way: str) -> None:
+    """Their inner loops run as long as each run needs."""
     for launcher, name in ((BASIC, "basic"), ("hydra/launcher=mtl", "mtl")):
-        assert mtl_train("-m", "seed=range(0,5)", "steps=300", launcher, f"hydra.sweep.dir={name}").status == 0
-    for number in "01234":
-        losses = [(tmp_path / name / number / "losses.csv").read_bytes() for name in ("basic", "mtl")]
-        assert losses[0] == losses[1]
+        options = [f"weighting={weighting}", "steps=60", way, launcher, f"hydra.sweep.dir={name}"]
+        assert mtl_train("-m", "seed=range(0,3)", *options).status == 0
+    assert csv_files(tmp_path / "mtl") == csv_files(tmp_path / "basic")
 
 
-def test_a_resumed_sweep_goes_the_way_that_was_chosen(
+@pytest.mark.parametrize(("way", "most"), [(BESIDE, 2), (APART, 1)])
+def test_jobs_train_beside_each_other(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, most: int
+) -> None:
+    """As many as there are cores: each first chunk waits for another run's, and is there when it ends."""
+    both, alone = threading.Barrier(most, timeout=60), Lane.alone
+
+    def meeting(lane: Lane, length: int) -> int:
+        assert threading.current_thread() is not threading.main_thread()
+        if lane.progress.iterations == 0:
+            both.wait()
+        length = alone(lane, length)
+        if lane.progress.iterations == length:
+            both.wait()
+        return length
+
+    monkeypatch.setattr(Lane, "alone", meeting)
+    monkeypatch.setattr(group, "cores", lambda: 2)
+    assert mtl_train("-m", "seed=range(0,4)", "steps=300", way, "hydra.sweep.dir=mtl").status == 0
+    assert not both.broken
+    assert mtl_train("-m", "seed=range(0,4)", "steps=300", BASIC, "hydra.sweep.dir=basic").status == 0
+    assert csv_files(tmp_path / "mtl") == csv_files(tmp_path / "basic")
+
+
+def test_what_raises_beside_others_fails_alone(
     mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is measured again, and the bytes are those of a sweep that wasn't interrupted."""
-    measured = iter([1e-4, 1e-4])
-    monkeypatch.setattr(group, "WORTH_COMPILING", 0.0)
-    monkeypatch.setattr(Group, "_seconds", lambda *_: next(measured))
+    draw = Lane.draw
+
+    def failing(lane: Lane, iterations: Any) -> Any:
+        if lane.job.config.seed == 1:
+            raise OSError("no such rows")
+        return draw(lane, iterations)
+
+    monkeypatch.setattr(Lane, "draw", failing)
+    done = mtl_train("-m", "seed=range(0,4)", "steps=50", BESIDE, "hydra.sweep.dir=s")
+    assert done.status == 1
+    assert "no such rows" in done.err
+    of = summaries(tmp_path / "s")
+    assert {number: of[number]["status"] for number in of} == dict.fromkeys("023", "finished") | {"1": "failed"}
+
+
+def test_a_signal_ends_the_jobs_beside_each_other_in_order(tmp_path: Path) -> None:
+    grid = ["seed=range(0,7)", "steps=100000000", "log.every=1000", "hydra.sweep.dir=s"]
+    process = subprocess.Popen([sys.executable, "-m", "mtl_cli", "-m", *grid], cwd=tmp_path, stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 90
+    while not any(path.stat().st_size > 100 for path in tmp_path.glob("s/*/losses.csv")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert time.monotonic() - asked < 5
+    of = summaries(tmp_path / "s")
+    assert len(of) == min(cores(), 7)
+    for number, summary in of.items():
+        assert summary["status"] == "stopped"
+        (checkpoint,) = (tmp_path / "s" / number / "checkpoints").iterdir()
+        assert int(checkpoint.name.partition("-")[0]) == summary["iterations"]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "steps", "network", "places"),
+    [(8, 100, [], 8), (7, 100, [], 0), (8, 99, [], 0), (8, 100, ["model.shared_layers=[100,100]"], 0)],
+)
+def test_many_small_runs_are_mapped(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    seeds: int, steps: int, network: list[str], places: int,
+) -> None:  # fmt: skip
+    """From their sizes alone, so that no run's numbers depend on how long anything took."""
+    found, train = {0}, Stacked.train
+
+    def noted(self: Stacked, length: int) -> int:
+        found.add(len(self.places))
+        return train(self, length)
+
+    monkeypatch.setattr(Stacked, "train", noted)
+    monkeypatch.setattr(group, "FEWEST_ITERATIONS", 800 if seeds == 8 else 1)
+    grid = [f"seed=range(0,{seeds})", f"steps={steps}", *network, "hydra.sweep.dir=s"]
+    assert mtl_train("-m", *grid).status == 0
+    assert max(found) == places
+    assert all(summary["iterations"] == steps for summary in summaries(tmp_path / "s").values())
+
+
+def test_a_resumed_sweep_has_as_many_places(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is left: the bytes are those of a sweep that wasn't interrupted."""
+    ways: list[Any] = []
+    init = Stacked.__init__
+
+    def noted(self: Stacked, first: Lane, way: Any, *, own_rows: bool) -> None:
+        ways.append(way)
+        init(self, first, way, own_rows=own_rows)
+
+    monkeypatch.setattr(Stacked, "__init__", noted)
     grid = ["mode=alternating", "seed=range(0,6)", "steps=300"]
-    assert mtl_train("-m", *grid, "hydra.sweep.dir=s").status == 0
-    whole = {number: (tmp_path / "s" / number / "losses.csv").read_bytes() for number in "012345"}
+    assert mtl_train("-m", *grid, TOGETHER, "hydra.sweep.dir=s").status == 0
+    whole = csv_files(tmp_path / "s")
     for number in "14":
         (tmp_path / "s" / number / "summary.json").unlink()
         (tmp_path / "s" / number / "losses.csv").write_text("torn")
-    done = mtl_train("resume", "s")
-    assert "4 of 6 jobs are done" in done.out
-    assert {number: (tmp_path / "s" / number / "losses.csv").read_bytes() for number in whole} == whole
-    assert mtl_train("-m", *grid, APART, "hydra.sweep.dir=apart").status == 0
-    assert (tmp_path / "apart" / "1" / "losses.csv").read_bytes() != whole["1"]
-    (tmp_path / "s" / "1" / "summary.json").unlink()
-    shutil.rmtree(tmp_path / "s" / "1" / "checkpoints")
-    monkeypatch.setattr(Group, "_seconds", lambda *_: 1.0)
-    assert mtl_train("resume", "s", "seed=range(0,20)").status == 0  # more jobs than it was chosen for
-    assert (tmp_path / "s" / "1" / "losses.csv").read_bytes() != whole["1"]
+    assert "4 of 6 jobs are done" in mtl_train("resume", "s").out
+    assert csv_files(tmp_path / "s") == whole
+    assert len(ways) == 2
+    assert ways[0] == ways[1]
+    assert ways[0].calls * ways[0].places == 6
 
 
 @pytest.mark.parametrize(

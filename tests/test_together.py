@@ -19,7 +19,7 @@ DIGITS = [
 OPTIMIZERS = [f"optimizer={cls.model_fields['name'].default}" for cls in FAMILIES["optimizer"]]
 WEIGHTINGS = {str(cls.model_fields["name"].default) for cls in FAMILIES["weighting"]}
 LOOPING = {"cagrad", "dualproj", "fairgrad", "mgda", "nash_mtl", "upgrad"}
-"""They iterate as long as each run needs, which can't be mapped: sweeps train them one after the other."""
+"""They iterate as long as each run needs, which can't be mapped: sweeps train each alone."""
 
 
 def ready(*overrides: str) -> Run:

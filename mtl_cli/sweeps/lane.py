@@ -74,12 +74,16 @@ class Lane:
             self.fail(error)
 
     def alone(self, length: int) -> int:
-        """Trains a chunk without others, and returns its length."""
+        """Trains a chunk without others, and returns its length; ends the run if that made it fail."""
         loop, begun = self.ready.loop, time.perf_counter()
         iterations = self.upcoming(length)
-        drawn = self.draw(iterations)
-        trained = loop.program.train(self.progress.state, loop.constants, loop.resident, drawn)
-        self.take(iterations, drawn, trained, time.perf_counter() - begun)
+        try:
+            drawn = self.draw(iterations)
+            trained = loop.program.train(self.progress.state, loop.constants, loop.resident, drawn)
+        except Exception as error:
+            self.fail(error)
+        else:
+            self.take(iterations, drawn, trained, time.perf_counter() - begun)
         return len(iterations)
 
     def end(self) -> None:

@@ -26,11 +26,10 @@ from mtl_cli.sweeps.datasets import Datasets
 from mtl_cli.sweeps.folders import Folders
 from mtl_cli.sweeps.group import Group
 from mtl_cli.sweeps.lane import Lane
-from mtl_cli.sweeps.plan import Job, Plan, plan
+from mtl_cli.sweeps.plan import Job, Plan, plan, program_key
 from mtl_cli.sweeps.resuming import before_of, found_in, resumed
 from mtl_cli.sweeps.summary import SweepFolder
 from mtl_cli.sweeps.view import SweepView
-from mtl_cli.sweeps.ways import Ways
 from mtl_cli.texts import visible
 
 SECONDS_BETWEEN_TABLES: Final = 2.0
@@ -81,6 +80,8 @@ class Sweep:
         self._folders = Folders(context, config, self._composer)
         self._returns: dict[tuple[str, ...], JobReturn] = {}
         self._twice: Mapping[int, Sequence[Job]] = {}
+        self._whole: Mapping[str, Sequence[Job]] = {}
+        """The jobs of each program that were asked for, also those that are done."""
         self._device = ""
 
     def train(self, job_overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
@@ -93,6 +94,7 @@ class Sweep:
             raise RunFailed("sweep.fail_fast: there are no further batches after a job that failed")
         asked = [tuple(overrides) for overrides in job_overrides]
         jobs = self._checked(asked, first)
+        self._whole = {program_key(group[0].config): group for group in plan(jobs).groups}
         configs = {job.overrides: job.config for job in jobs}
         folder = Path(str(self._config.hydra.sweep.dir))
         folder.mkdir(parents=True, exist_ok=True)
@@ -136,12 +138,13 @@ class Sweep:
             if planned.groups:
                 with self._command.interrupt.importing():
                     self._device = start(planned.jobs[0].config.device)
-            ways = Ways(folder)
             for i, group in enumerate(planned.groups):
                 if self._stop_asked():
                     break
                 trained = partial(self._view.trained, i)
-                Group(group, self._begin, self._ended, trained, self._view.say, self._stop_asked, ways).train()
+                whole = self._whole.get(program_key(group[0].config), group)
+                say = self._view.say
+                Group(group, whole, self._begin, self._ended, trained, say, self._stop_asked).train()
 
     def _stop_asked(self) -> bool:
         return self._command.interrupt() or self._command.failed_fast

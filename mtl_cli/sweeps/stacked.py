@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +19,23 @@ from mtl_cli.data.base import Arrays
 from mtl_cli.program import Together, Trained
 from mtl_cli.sweeps.datasets import draws_key
 from mtl_cli.sweeps.lane import Lane
-from mtl_cli.sweeps.ways import Way
 
 FEWEST_IN_CALL: Final = 4
 """Runs in a call of the program, of which each core makes one."""
 
 
+class Way(NamedTuple):
+    """How runs of one program train together."""
+
+    calls: int
+    """Of the program, at the same time."""
+    places: int
+    """For runs, in each of them."""
+
+
 def way_of(runs: int, *, on_cpu: bool) -> Way:
     """Returns the way that so many runs go together, or a few more."""
-    calls = max(1, min(_cores(), runs // FEWEST_IN_CALL)) if on_cpu else 1
+    calls = max(1, min(cores(), runs // FEWEST_IN_CALL)) if on_cpu else 1
     return Way(calls, -(-runs // calls))
 
 
@@ -49,7 +57,7 @@ class Stacked:
         self.program = self._alone.together(way.places, own_rows=own_rows)
         self._shards = [_Shard(self.program, first, way.places, own_rows) for _ in range(way.calls)]
         with quiet():
-            self._shards[0].rehearse(1)
+            self._shards[0].rehearse()
 
     def fits(self, lane: Lane) -> bool:
         """Tells whether a run can take part."""
@@ -75,11 +83,6 @@ class Stacked:
         if known is not None and known.progress.iterations == lane.progress.iterations and not may_differ:
             draws = known.ready.loop.draws
             lane.ready = replace(lane.ready, loop=replace(lane.ready.loop, draws=draws))
-
-    def rehearse(self, length: int) -> None:
-        """Trains as many iterations in every place, and forgets them."""
-        with ThreadPoolExecutor(len(self._shards)) as pool:
-            list(pool.map(lambda shard: shard.rehearse(length), self._shards))
 
     def train(self, length: int) -> int:
         """Trains the next chunk of every run, at most `length` iterations, and returns how many."""
@@ -121,9 +124,9 @@ class _Shard:
         self._lanes[place] = lane
         self._stacked = False
 
-    def rehearse(self, length: int) -> None:
-        """Trains as many iterations in every place, and forgets them."""
-        drawn = {place: lane.ready.rehearsed(length) for place, lane in enumerate(self._lanes)}
+    def rehearse(self) -> None:
+        """Trains an iteration in every place, and forgets it."""
+        drawn = {place: lane.ready.one_draw for place, lane in enumerate(self._lanes)}
         self._stack()
         self._program.train(self._states, self._values, self._resident, drawn, self._memory)
 
@@ -167,7 +170,7 @@ class _Shard:
         self._resident = _stacked([loop.resident for loop in loops]) if self._own_rows else loops[0].resident
 
 
-def _cores() -> int:
+def cores() -> int:
     """Returns how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

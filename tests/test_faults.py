@@ -35,7 +35,8 @@ RUNS = {
     "digits": ["data=digits", "weighting=gradnorm", "model.dropout=0.2", "steps=5000", "diagnostics.every=50"],
     "sampled": ["data=digits", "mode=alternating", "sampling=temperature", "optimizer=lion", "steps=5000"],
 }
-SWEEP = ["-m", "seed=0,1", "mode=joint,alternating", "steps=20000", "sweep.runs_at_once=2"]
+GRID = ["-m", "seed=0,1", "mode=joint,alternating", "steps=20000"]
+SWEEPS = {"mapped sweep": [*GRID, "sweep.runs_at_once=2"], "sweep": GRID}
 
 
 def begun(folder: Path, *words: str) -> subprocess.Popen[str]:
@@ -86,15 +87,15 @@ def all_left(folder: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("kind", [*RUNS, "sweep"])
+@pytest.mark.parametrize("kind", [*RUNS, *SWEEPS])
 def test_kills_at_random_moments(tmp_path: Path, kind: str) -> None:
     """SIGKILL, again and again, then to the end: the bytes are those of a run that nobody killed."""
-    words = SWEEP if kind == "sweep" else RUNS[kind]
-    place = f"hydra.{'sweep' if kind == 'sweep' else 'run'}.dir"
+    words = (RUNS | SWEEPS)[kind]
+    place = f"hydra.{'sweep' if kind in SWEEPS else 'run'}.dir"
     assert done(tmp_path, *words, *LONG, f"{place}=whole")[0] == 0
     kills, random_ = 0, random.Random(kind)
-    losses = "run/*/losses.csv" if kind == "sweep" else "run/losses.csv"
-    for count in range(-(-KILLS // (len(RUNS) + 1))):
+    losses = "run/*/losses.csv" if kind in SWEEPS else "run/losses.csv"
+    for count in range(-(-KILLS // len(RUNS | SWEEPS))):
         command = ["resume", "run"] if count else [*words, *LONG, f"{place}=run"]
         with under_way(tmp_path, losses, *command) as process:
             time.sleep(random_.uniform(0, 1.5))

@@ -95,21 +95,40 @@ class Checkpoints:
                 path.unlink(missing_ok=True)
 
 
-def snapshots(folder: Path, faults: list[str]) -> Iterator[Snapshot]:
-    """Yields what a run's folder holds, the newest first; `faults` gets a line for each file that can't be used."""
+def snapshots(folder: Path, faults: list[str], most_bytes: int | None = None) -> Iterator[Snapshot]:
+    """Yields what a run's folder holds, the newest first.
+
+    Args:
+        folder: The run's.
+        faults: Gets a line for each file that can't be used.
+        most_bytes: The size of the largest that can be one of this run's.
+    """
     for iterations, path in _found(folder / FOLDER):
         try:
-            content = path.read_bytes()
-            if not path.name.endswith(f"-{_digits(content)}.safetensors"):
+            if not _is_whole(path):
                 raise ValueError("its content isn't what was written")
-            yield _read(iterations, content)
+            if most_bytes is not None and path.stat().st_size > most_bytes:
+                raise ValueError("it is larger than one of this run can be")
+            snapshot = _read(iterations, path.read_bytes())
         except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
             faults.append(f"{path} is damaged ({error})")
+        else:
+            yield snapshot
 
 
 def newest(folder: Path) -> int:
-    """Returns after how many iterations the newest checkpoint in a run's folder was written; 0 if there is none."""
-    return max((iterations for iterations, _ in _found(folder / FOLDER)), default=0)
+    """Returns after how many iterations the newest whole checkpoint of a run was written; 0 if there is none."""
+    return next((iterations for iterations, path in _found(folder / FOLDER) if _is_whole(path)), 0)
+
+
+def _is_whole(path: Path) -> bool:
+    """Tells whether a file has the content that its name says."""
+    try:
+        with path.open("rb") as file:
+            digits = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    except OSError:
+        return False
+    return path.name.endswith(f"-{digits}.safetensors")
 
 
 def _read(iterations: int, content: bytes) -> Snapshot:

@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from contextlib import ExitStack, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.files import locked
 from mtl_cli.interrupt import Interrupt
-from mtl_cli.resuming import lengthened
+from mtl_cli.resuming import record, recorded_overrides
 from mtl_cli.sweeps.compared import compared, worst
 from mtl_cli.sweeps.datasets import Datasets
 from mtl_cli.sweeps.elsewhere import failures
@@ -77,7 +77,7 @@ class Command:
                 self.runs += 1
                 return compared(config, known)
             if settings.mode == RunMode.RUN:
-                overrides = lengthened(folder, composed, overrides)
+                overrides = [*recorded_overrides(folder), *overrides]
         elif _has_run(folder):
             raise InputError(f"{folder} has a run already; runs are never overwritten")
         elif settings.mode == RunMode.RUN:
@@ -91,7 +91,9 @@ class Command:
                 dataset = self.datasets.load(config)
             for line in filter(None, [dataset.columns, *dataset.notes]):
                 log.info(line)
-            summary = experiment.run(config, dataset, folder, overrides, display, self.interrupt, self.repeats)
+            goes_on = self.resumes and settings.mode == RunMode.RUN
+            begins = partial(record, folder, composed) if goes_on else lambda: None
+            summary = experiment.run(config, dataset, folder, overrides, display, self.interrupt, self.repeats, begins)
         except InputError as error:
             if settings.mode == RunMode.MULTIRUN:  # the sweep's table has this job as well
                 with suppress(RunFailed), experiment.Record(config, folder, overrides, config.device, begun):

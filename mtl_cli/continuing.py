@@ -1,19 +1,31 @@
 """Where a run in a folder goes on: at the newest checkpoint that can be used, with what was on disk then."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final
 
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat
+
+from mtl_cli.backend import keras
 from mtl_cli.checkpoint import Snapshot, snapshots
 from mtl_cli.errors import InputError
-from mtl_cli.files import Mark, holds
+from mtl_cli.files import Mark, holds, refuse_odd
 from mtl_cli.modes.base import Draws
 from mtl_cli.progress import Progress
-from mtl_cli.records import RUN_FILES
+
+SPARE_BYTES: Final = 2**26
+"""The most that a checkpoint has beside the state and the best parameters."""
 
 
 def put_back(
-    folder: Path, progress: Progress, draws: Draws, steps: int, about: Mapping[str, Any], say: Callable[[str], None]
+    folder: Path,
+    progress: Progress,
+    draws: Draws,
+    steps: int,
+    about: Mapping[str, Any],
+    growing: Collection[str],
+    say: Callable[[str], None],
 ) -> dict[str, Mark]:
     """Goes to the newest checkpoint in a run's folder that can be used, if there is one.
 
@@ -23,6 +35,7 @@ def put_back(
         draws: The run's, likewise.
         steps: How many iterations the run is to have.
         about: The config, and what else results depend on.
+        growing: The names of the files that grow as it trains.
         say: Told which files can't be used, and what differs from when the checkpoint was written.
 
     Returns:
@@ -31,9 +44,13 @@ def put_back(
     Raises:
         InputError: A checkpoint is whole, and isn't one that this command wrote for such a run.
     """
+    refuse_odd(folder)
     faults: list[str] = []
-    for snapshot in snapshots(folder, faults):
+    for snapshot in snapshots(folder, faults, most_bytes=SPARE_BYTES + 2 * _bytes(progress.state)):
         try:
+            _Rest.model_validate(snapshot.rest)
+            if set(snapshot.rest["files"]) != set(growing):
+                raise ValueError(f"its files are {', '.join(snapshot.rest['files'])}")
             fault = _fault(folder, snapshot, steps, about)
             if fault is None:
                 progress.put_back(snapshot, draws)
@@ -41,9 +58,9 @@ def put_back(
                     say(line)
                 say(f"going on from iteration {progress.iterations:,}")
                 return {name: Mark(*mark) for name, mark in snapshot.rest["files"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except Exception as error:
             what = f"{folder}: its checkpoint of iteration {snapshot.iterations} is of no run like this"
-            raise InputError(f"{what} ({error})") from error
+            raise InputError(f"{what} ({' '.join(str(error).split())[:200]})") from error
         faults.append(fault)
     for line in faults:
         say(line)
@@ -58,9 +75,34 @@ def _fault(folder: Path, snapshot: Snapshot, steps: int, about: Mapping[str, Any
     if without_steps(rest["about"]["config"]) != without_steps(about["config"]) or iterations > steps:
         return f"the checkpoint of iteration {iterations} is of a run with another config"
     for name, mark in rest["files"].items():
-        if name not in RUN_FILES or not holds(folder / name, Mark(*mark)):
+        if not holds(folder / name, Mark(*mark)):
             return f"{folder / name} isn't what it was at iteration {iterations}"
     return None
+
+
+def _bytes(tensors: Any) -> int:
+    return sum(prod(tensor.shape) * tensor.dtype.size for tensor in keras.tree.flatten(tensors))
+
+
+_Whole = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class _Rest(BaseModel):
+    """What a checkpoint holds beside tensors; others may have made it."""
+
+    model_config = ConfigDict(strict=True)
+
+    seconds: NonNegativeFloat
+    best_iteration: _Whole | None
+    objective: float | None
+    val: dict[str, dict[str, float]]
+    picks: dict[str, _Whole]
+    waited: _Whole
+    rate: PositiveFloat
+    restored: list[dict[str, int | float | str]]
+    files: dict[str, Annotated[list[_Whole], Field(min_length=2, max_length=2)]]
+    draws: dict[str, Any]
+    about: dict[str, Any]
 
 
 def without_steps(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from mtl_cli.console import View
 from mtl_cli.continuing import differences, put_back
 from mtl_cli.data.base import OBSERVING, Arrays, Dataset, generator
 from mtl_cli.errors import InputError, RunFailed
-from mtl_cli.files import write_json
+from mtl_cli.files import RUN_FILES, write_json
 from mtl_cli.foreign import summary_in
 from mtl_cli.interrupt import Interrupt
 from mtl_cli.loop import Loop, Selection, draw, evaluate
@@ -28,7 +28,7 @@ from mtl_cli.modes.base import Draws, State
 from mtl_cli.overview import ending, plan
 from mtl_cli.program import constants, make_parts, program_for, settings_tree
 from mtl_cli.progress import Progress
-from mtl_cli.records import RUN_FILES, DiagnosticsCsv, Files, LossesCsv, Metrics, MetricsCsv, git_state, versions
+from mtl_cli.records import DiagnosticsCsv, Files, LossesCsv, Metrics, MetricsCsv, git_state, versions
 from mtl_cli.sampling.base import Pool
 from mtl_cli.saving import save
 
@@ -64,7 +64,9 @@ class Run:
         progress, when, about = record.progress, self.config.checkpoints(), record.about(self.dataset)
         progress.state, progress.best = self.state, self.state.params
         saves = Checkpoints(folder, about, every=when.every, every_steps=when.every_steps, keep=when.keep)
-        marks = put_back(folder, progress, self.loop.draws, self.config.steps, about, say)
+        growing = {"losses.csv", "metrics.csv", *(["diagnostics.csv"] if self.config.diagnostics.every else [])}
+        marks = put_back(folder, progress, self.loop.draws, self.config.steps, about, growing, say)
+        record.begins()
         saves.go_on_from(progress.iterations)
         for name in set(RUN_FILES) - {*marks, "train.log", *(["model.keras", "columns.json"] if marks else [])}:
             (folder / name).unlink(missing_ok=True)
@@ -138,6 +140,7 @@ def run(
     view: View,
     interrupt: Interrupt | None = None,
     repeats: Path | None = None,
+    begins: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Trains one run and writes its files into `folder`.
 
@@ -149,6 +152,7 @@ def run(
         view: How to show it.
         interrupt: Asked after every chunk whether to end early; before the first, a signal ends the run at once.
         repeats: The folder of the run that this one repeats.
+        begins: Called before the first iteration, when nothing can be refused any more.
 
     Returns:
         The summary, as in summary.json.
@@ -178,6 +182,7 @@ def run(
             for line in differences(summary_in(repeats) or {}, record.about(dataset)):
                 say(f"{line}: the numbers may differ from those of {repeats}")
         with ready.open(folder, record, say) as files:
+            begins()
             ready.loop.train(record.progress, files, view, interrupt)
             record.finish(ready.finish(folder, record.progress, files.metrics))
     view.end(ending(config, record.summary, folder))
@@ -198,6 +203,8 @@ class Record:
         self._begun = begun
         self._metrics: dict[str, Metrics] = {}
         self._about: dict[str, Any] = {}
+        self._keeps = (folder / "summary.json").exists()
+        """Whether what an earlier run left still stands."""
 
     def __enter__(self) -> Self:
         """Returns the record."""
@@ -218,6 +225,8 @@ class Record:
         if self.progress.restored:
             self.summary["restored"] = self.progress.restored
         self.summary |= _provenance(self._config, self._overrides) | (self._about or self._source({}))
+        if self._keeps:
+            return
         try:
             write_json(self._folder / "summary.json", self.summary)
         except RunFailed as unwritten:
@@ -230,6 +239,10 @@ class Record:
 
     def _source(self, files: dict[str, str]) -> dict[str, Any]:
         return {"versions": versions(), "device": self._device, "data": files}
+
+    def begins(self) -> None:
+        """Notes that what an earlier run left is now changed."""
+        self._keeps = False
 
     def finish(self, metrics: dict[str, Metrics]) -> None:
         """Takes the metrics by split."""

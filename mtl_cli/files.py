@@ -7,14 +7,44 @@ import hashlib
 import json
 import math
 import os
+import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from mtl_cli.errors import InputError, RunFailed
+
+_NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0)
+RUN_FILES: Final = (
+    "losses.csv", "metrics.csv", "diagnostics.csv", "summary.json", "model.keras", "columns.json", "train.log"
+)  # fmt: skip
+"""What a run leaves in its folder, beside Hydra's."""
+FOLDERS: Final = (".hydra", "checkpoints")
+"""The folders that a run's folder has in it."""
+
+
+def refuse_odd(folder: Path, names: Iterable[str] = RUN_FILES) -> None:
+    """Refuses a folder in which something isn't what it should be: a link leads elsewhere, reading a pipe never ends.
+
+    Args:
+        folder: A run's, or a sweep's.
+        names: The files that it may have; besides there are those in FOLDERS.
+
+    Raises:
+        InputError: One of them is a link, a folder, a pipe or the like.
+    """
+    inside = [folder / name for name in FOLDERS]
+    listed = [path for of in inside if of.is_dir() and not of.is_symlink() for path in of.iterdir()]
+    for path in [*inside, *listed, *(folder / name for name in names)]:
+        with suppress(FileNotFoundError):
+            mode = path.lstat().st_mode
+            if not (stat.S_ISDIR if path in inside else stat.S_ISREG)(mode):
+                raise InputError(
+                    f"{path} is no plain {'folder' if path in inside else 'file'}, as it is in a run's folder"
+                )
 
 
 @contextmanager
@@ -44,7 +74,8 @@ def replace(path: Path, content: bytes, *, synced: bool = False) -> None:
     beside = path.with_name(f"{path.name}.partial")
     with writing(path):
         try:
-            file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            beside.unlink(missing_ok=True)
+            file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             try:
                 _write(file, content)
                 if synced:
@@ -104,7 +135,7 @@ class Growing:
         self.path = path
         self.mark = mark or Mark(0, 0)
         with writing(path):
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINKS, 0o666)
             os.ftruncate(self._file, self.mark.size)
 
     def __enter__(self) -> Self:

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import stat
 import threading
 import zipfile
 import zlib
@@ -34,6 +35,7 @@ _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def check_yaml(file: Path) -> None:
     """Refuses a YAML file that is too large or too deep, with what its aliases repeat; one that is wrong passes."""
+    _check_plain(file)
     if file.stat().st_size > MOST_BYTES:
         raise InputError(f"{file}: it has {file.stat().st_size:,} bytes, and a config has {MOST_BYTES:,} at most")
     nodes, sizes = 0, dict[str, int]()
@@ -77,6 +79,7 @@ def read_json(file: Path) -> dict[str, Any]:
     Raises:
         OSError, ValueError: It can't be read, is too large or too deep, or holds something else.
     """
+    _check_plain(file)
     if file.stat().st_size > MOST_JSON:
         raise ValueError(f"{file} has {file.stat().st_size:,} bytes, more than {MOST_JSON:,}")
     try:
@@ -86,6 +89,12 @@ def read_json(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{file} holds no object")
     return content
+
+
+def _check_plain(file: Path) -> None:
+    """Refuses a pipe, say, whose reading never ends."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise ValueError(f"{file} is no plain file")
 
 
 def check_model(file: Path) -> None:

@@ -74,14 +74,20 @@ class Progress:
         tensors, rest = snapshot.tensors, snapshot.rest
         state = _tensors("state", self.state, tensors)
         best = state.params if rest["best_iteration"] is None else _tensors("best", self.state.params, tensors)
+        losses, picks = tensors["recent.losses"], tensors.get("recent.picks")
+        columns = 1 + len(state.params.own)
+        if len(losses) and losses.shape != (len(losses), columns):
+            raise ValueError(f"its losses are {losses.shape}")
+        if picks is not None and (picks.shape != (len(losses),) or not np.isin(picks, range(columns - 1)).all()):
+            raise ValueError("its picks aren't those of its losses")
         draws.go_to(rest["draws"])
         self.state, self.best, self.iterations = state, best, snapshot.iterations
         for key in _KEPT:
             setattr(self, key, rest[key])
         self.epochs = draws.stream.epochs()
         self.recent = Recent()
-        if len(tensors["recent.losses"]):
-            self.recent.add(tensors["recent.losses"], tensors.get("recent.picks"))
+        if len(losses):
+            self.recent.add(losses, picks)
 
 
 _KEPT: Final = ("seconds", "best_iteration", "objective", "val", "picks", "waited", "rate", "restored")

@@ -17,10 +17,6 @@ from mtl_cli.checkpoint import Checkpoints
 from mtl_cli.files import Growing, Mark
 from mtl_cli.tasks import NO_LOSS
 
-RUN_FILES = (
-    "losses.csv", "metrics.csv", "diagnostics.csv", "summary.json", "model.keras", "columns.json", "train.log"
-)  # fmt: skip
-"""What a run leaves in its folder, beside Hydra's."""
 Metrics = dict[str, dict[str, float]]
 """Metrics by task and name."""
 

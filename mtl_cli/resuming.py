@@ -1,5 +1,6 @@
 """Runs that are repeated or gone on with by what is in their folders. Imports no TensorFlow."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,15 +14,23 @@ from mtl_cli.checkpoint import newest
 from mtl_cli.composed import plain
 from mtl_cli.config import Config, parse
 from mtl_cli.errors import InputError
-from mtl_cli.files import locked, replace
+from mtl_cli.files import locked, refuse_odd, replace
 from mtl_cli.foreign import check_yaml, read_yaml, summary_in
 
 CONFIGS = ".hydra"
 
 
 def arguments(run: Path, extra: Sequence[str]) -> list[str]:
-    """Returns the command line that goes on with the run of a folder, with more overrides."""
-    place = [f"hydra.run.dir={quoted(str(run))}", "hydra.output_subdir=null"]
+    """Returns the command line that goes on with the run of a folder, with more overrides.
+
+    Raises:
+        InputError: It isn't a run's folder, or an override is about something else than the run.
+    """
+    refuse_odd(run)
+    for line in extra:
+        if re.match(r"[+~]*hydra[./@]", line) and not line.startswith("hydra.verbose="):
+            raise InputError(f"{line}: a run goes on where and as it began")
+    place = [f"hydra.run.dir={quoted(run)}", "hydra.output_subdir=null"]
     return ["-cp", str(run / CONFIGS), "-cn", "config", *place, *extra]
 
 
@@ -79,18 +88,22 @@ def held(run: Path, config: Config) -> Iterator[None]:
         yield
 
 
-def lengthened(run: Path, composed: DictConfig, overrides: Sequence[str]) -> list[str]:
-    """Records the config that a run goes on with, and returns all overrides that led to it."""
+def record(run: Path, composed: DictConfig) -> None:
+    """Records the config that a run goes on with, which may be longer."""
     config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     path = run / CONFIGS / "config.yaml"
     text = OmegaConf.to_yaml(config).encode()
     if path.read_bytes() != text:
         replace(path, text)
+
+
+def recorded_overrides(run: Path) -> list[str]:
+    """Returns the overrides that a run was begun with; nothing where they can't be read."""
     try:
-        first = read_yaml(run / CONFIGS / "overrides.yaml")
-    except (OSError, ValueError):
-        first = None
-    return [*map(str, first if isinstance(first, list) else ()), *overrides]
+        lines = read_yaml(run / CONFIGS / "overrides.yaml")
+    except (OSError, ValueError, InputError):
+        return []
+    return [str(line) for line in lines] if isinstance(lines, list) else []
 
 
 def recorded(run: Path) -> Config:
@@ -108,10 +121,21 @@ def recorded(run: Path) -> Config:
         raise InputError(f"{path} can't be used: {' '.join(str(error).split())}") from error
 
 
-def quoted(value: str) -> str:
-    """Returns a value as Hydra's overrides have it, in single quotes."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+def quoted(folder: Path) -> str:
+    """Returns a folder as the value of an override, whatever is in its name.
+
+    Raises:
+        InputError: Hydra would read a part of it as the name of a key, however it is quoted.
+    """
+    if "${" in str(folder):
+        raise InputError(
+            f"DIR: {folder} has ${{ in its name, which Hydra replaces; rename it, or lead there with a link"
+        )
+    return _in_quotes(str(folder))
+
+
+def _in_quotes(value: str) -> str:
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), value) + "'"
 
 
 def _is_option(words: Sequence[str], place: int) -> bool:
@@ -123,7 +147,7 @@ def _leaves(key: str, value: Any) -> list[str]:
     """Returns an override for each value in a nest of settings."""
     if isinstance(value, dict):
         return [line for name, inner in value.items() for line in _leaves(f"{key}.{name}", inner)]
-    return [f"{key}={quoted(value) if isinstance(value, str) else value}"]
+    return [f"{key}={_in_quotes(value) if isinstance(value, str) else value}"]
 
 
 def _changes(key: str, before: Any, now: Any) -> list[str]:

@@ -1,7 +1,7 @@
 """Going on with a sweep: what its folder has of the jobs that are wanted, and what is to be trained."""
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,9 @@ from pydantic import BaseModel
 
 from mtl_cli.config import Config
 from mtl_cli.errors import InputError
+from mtl_cli.files import refuse_odd
 from mtl_cli.foreign import read_yaml, summary_in
+from mtl_cli.resuming import quoted
 from mtl_cli.sweeps.plan import Job
 
 _T = TypeVar("_T")
@@ -64,13 +66,12 @@ def resumed(jobs: Sequence[Job], found: Sequence[Found]) -> Resumed:
     new points only. One that only has another number of steps than before goes on in its folder.
     """
     by_hash = {of.summary.get("config_hash"): of for of in found if of.finished and of.summary is not None}
-    earlier = before_of(jobs, found)
     taken = {of.number for of in found}
     done: list[Job] = []
     left: list[Job] = []
     changed: list[Job] = []
-    for job in jobs:
-        same, before = by_hash.get(job.config.hash()), earlier.get(job.overrides)
+    for job, before in zip(jobs, before_of(jobs, found), strict=True):
+        same = by_hash.get(job.config.hash())
         if same is not None:
             done.append(replace(job, number=same.number))
         elif before is not None:
@@ -84,29 +85,41 @@ def resumed(jobs: Sequence[Job], found: Sequence[Found]) -> Resumed:
     return Resumed(done, left, changed)
 
 
-def before_of(jobs: Sequence[Job], found: Sequence[Found]) -> dict[tuple[str, ...], Found]:
-    """Returns by a job's overrides what there is of it: of the same ones, or of the same but for `steps`."""
-    by_overrides = {of.overrides: of for of in found}
-    by_rest = _only({_rest(of.overrides): of for of in found}, [_rest(of.overrides) for of in found])
-    of_jobs = _only({_rest(job.overrides): job for job in jobs}, [_rest(job.overrides) for job in jobs])
-    earlier = {job.overrides: by_rest[rest] for rest, job in of_jobs.items() if rest in by_rest}
-    return earlier | {job.overrides: by_overrides[job.overrides] for job in jobs if job.overrides in by_overrides}
-
-
-def _goes_on(before: Found, config: Config) -> bool:
-    """Tells whether only the number of steps is another one than before."""
-    recorded = (before.summary or {}).get("config") or {}
-    return all(recorded.get(key) == value for key, value in config.decisive().items() if key != "steps")
+def before_of(jobs: Sequence[Job], found: Sequence[Found]) -> list[Found | None]:
+    """Returns what there is of each job: with the same overrides, of its number first, or the same but for `steps`."""
+    left = {of.number: of for of in found}
+    before: list[Found | None] = []
+    for job in jobs:
+        of = left.get(job.number)
+        before.append(left.pop(job.number) if of is not None and of.overrides == job.overrides else None)
+    by_overrides: dict[tuple[str, ...], list[Found]] = defaultdict(list)
+    for of in left.values():
+        by_overrides[of.overrides].append(of)
+    before = [
+        of or (by_overrides[job.overrides].pop(0) if by_overrides[job.overrides] else None)
+        for job, of in zip(jobs, before, strict=True)
+    ]
+    others = _only([(_rest(of.overrides), of) for same in by_overrides.values() for of in same])
+    missing = _only([(_rest(job.overrides), i) for i, (job, of) in enumerate(zip(jobs, before, strict=True)) if not of])
+    for rest, i in missing.items():
+        before[i] = others.get(rest)
+    return before
 
 
 def _rest(overrides: Sequence[str]) -> tuple[str, ...]:
     return tuple(line for line in overrides if not line.startswith("steps="))
 
 
-def _only(known: dict[tuple[str, ...], _T], keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], _T]:
-    """Returns what is known of keys that occur once."""
-    counts = Counter(keys)
-    return {key: value for key, value in known.items() if counts[key] == 1}
+def _only(pairs: Sequence[tuple[tuple[str, ...], _T]]) -> dict[tuple[str, ...], _T]:
+    """Returns the values of keys that occur once."""
+    counts = Counter(key for key, _ in pairs)
+    return {key: value for key, value in pairs if counts[key] == 1}
+
+
+def _goes_on(before: Found, config: Config) -> bool:
+    """Tells whether only the number of steps is another one than before."""
+    recorded = (before.summary or {}).get("config") or {}
+    return all(recorded.get(key) == value for key, value in config.decisive().items() if key != "steps")
 
 
 def trained(folder: Path, config: Config) -> dict[str, Any] | None:
@@ -123,6 +136,7 @@ def arguments(sweep: Path, extra: Sequence[str]) -> list[str]:
     Raises:
         InputError: The folder is no sweep's.
     """
+    refuse_odd(sweep, ("multirun.yaml", "sweep.csv", "sweep.md", ".lock"))
     try:
         recorded = _Recorded.model_validate(read_yaml(sweep / "multirun.yaml")["hydra"])
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -137,7 +151,7 @@ def arguments(sweep: Path, extra: Sequence[str]) -> list[str]:
     lines = [line for line in _replaced(lines, extra) if not line.startswith(("hydra.mode=", "hydra.sweep.dir="))]
     folders = [source.path for source in recorded.runtime.config_sources if source.provider == "command-line"]
     more = [word for folder in folders for word in ("--config-dir", os.path.abspath(folder))]  # noqa: PTH100
-    return ["-m", *more, "-cn", recorded.job.config_name, *lines, f"hydra.sweep.dir={sweep}"]
+    return ["-m", *more, "-cn", recorded.job.config_name, *lines, f"hydra.sweep.dir={quoted(sweep)}"]
 
 
 def _replaced(lines: Sequence[str], extra: Sequence[str]) -> list[str]:

@@ -1,0 +1,182 @@
+"""Run folders that others made, or that something happened to: gone on with as they are, or refused and left alone."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from mtl_cli.checkpoint import Checkpoints, Snapshot, snapshots
+from mtl_cli.resuming import quoted
+from tests.conftest import MtlTrain, Outcome
+from tests.test_resume import SMALL, left
+
+NAMES = ["a b", "ü é", "a=b", "it's", 'a"b', "a,b", "a{b}[c]", "a$b", r"a\b", r"a\'b", "a\\", "a:b|c;d#e"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_is_quoted(name: str) -> None:
+    override = OverridesParser.create().parse_override(f"hydra.run.dir={quoted(Path(name))}")
+    assert not override.is_sweep_override()
+    assert OmegaConf.create({"name": "other", "dir": override.value()}).dir == name
+
+
+@pytest.mark.parametrize("name", ["it's", r"a\b", "a,b", "a{b}[c]"])
+@pytest.mark.parametrize("sweep", [True, False])
+def test_a_folder_of_any_name_is_gone_on_with(mtl_train: MtlTrain, tmp_path: Path, name: str, sweep: bool) -> None:
+    words = ["-m", "seed=0,1", "hydra.sweep.dir=run"] if sweep else ["hydra.run.dir=run"]
+    assert mtl_train(*words, "steps=20").status == 0
+    (tmp_path / "run").rename(tmp_path / name)
+    done = mtl_train("resume", name, "steps=30")
+    assert done.status == 0, done.err
+    assert {path.name for path in tmp_path.iterdir()} == {name}
+    summaries = list((tmp_path / name).rglob("summary.json"))
+    assert [json.loads(path.read_text())["iterations"] for path in summaries] == [30] * (2 if sweep else 1)
+
+
+def test_a_name_that_hydra_would_replace_is_refused(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    for name in ("a${name}b/.hydra", "c${name}d"):
+        (tmp_path / name).mkdir(parents=True)
+        done = mtl_train("resume", name.removesuffix("/.hydra"))
+        assert done.status == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"a${name}b", "c${name}d"}
+
+
+def test_a_sweep_with_jobs_that_are_the_same_is_gone_on_with(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    words = ["-m", "seed=0,0,1", "steps=20", "hydra.sweep.dir=s"]
+    assert mtl_train(*words).status == 0
+    whole = {number: (tmp_path / "s" / number / "losses.csv").read_bytes() for number in "012"}
+    for number in "01":
+        (tmp_path / "s" / number / "summary.json").unlink()
+    done = mtl_train("resume", "s")
+    assert done.status == 0, done.err
+    assert "1 of 3 jobs are done" in done.out
+    assert {path.name for path in (tmp_path / "s").iterdir() if path.is_dir()} == set("012")
+    assert {number: (tmp_path / "s" / number / "losses.csv").read_bytes() for number in "012"} == whole
+    assert "3 of 3 jobs are done" in mtl_train("resume", "s").out
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def resumed(mtl_train: MtlTrain, *words: str) -> Outcome:
+    """Goes on with a finished run, made longer, and checks that it was refused and left as it was."""
+    before = content(Path("run"))
+    outcome = mtl_train("resume", "run", "steps=120", *words)
+    assert outcome.status == 2, outcome.err
+    assert len(outcome.err.splitlines()) <= 2
+    after = content(Path("run"))
+    before.pop("train.log", None), after.pop("train.log", None)
+    assert after == before
+    return outcome
+
+
+@pytest.fixture
+def run(mtl_train: MtlTrain, tmp_path: Path) -> Path:
+    assert mtl_train(*SMALL, "hydra.run.dir=run").status == 0
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("name", ["losses.csv", "metrics.csv", "train.log", "summary.json", "checkpoints", ".hydra"])
+def test_a_link_in_a_folder_is_refused(mtl_train: MtlTrain, run: Path, tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "outside"
+    (run / name).rename(outside)
+    (run / name).symlink_to(outside)
+    before = content(outside) if outside.is_dir() else outside.read_bytes()
+    assert f"{name} is no plain" in resumed(mtl_train).err
+    assert (content(outside) if outside.is_dir() else outside.read_bytes()) == before
+
+
+def test_a_link_beside_a_file_is_not_followed(mtl_train: MtlTrain, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("mine")
+    for name in ("summary.json", ".hydra/config.yaml"):
+        (run / f"{name}.partial").symlink_to(tmp_path / "outside")
+    assert mtl_train("resume", "run", "steps=120").status in (0, 2)
+    assert (tmp_path / "outside").read_text() == "mine"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("name", ["losses.csv", "summary.json", ".hydra/overrides.yaml", "checkpoints/0000000090-0.x"])
+def test_a_pipe_in_a_folder_is_refused(mtl_train: MtlTrain, run: Path, name: str) -> None:
+    (run / name).unlink(missing_ok=True)
+    os.mkfifo(run / name)
+    outcome = mtl_train("resume", "run", "steps=120")
+    assert outcome.status == 2
+    assert f"{name} is no plain file" in outcome.err
+
+
+def test_what_is_refused_later_leaves_the_run_as_it_was(mtl_train: MtlTrain, run: Path) -> None:
+    assert "device: 'gpu'" in resumed(mtl_train, "device=gpu").err
+    assert "is finished after 90" in mtl_train("resume", "run").out
+
+
+@pytest.mark.parametrize("word", ["hydra.mode=MULTIRUN", "+hydra.run.dir=x", "hydra/launcher=basic"])
+def test_a_run_goes_on_where_it_began(mtl_train: MtlTrain, run: Path, word: str) -> None:
+    assert "a run goes on where and as it began" in resumed(mtl_train, word).err
+
+
+def test_junk_with_a_checkpoints_name_is_passed_over(mtl_train: MtlTrain, run: Path) -> None:
+    (run / "checkpoints" / f"{'9' * 18}-0123456789abcdef.safetensors").touch()
+    done = mtl_train("resume", "run", "steps=120")
+    assert done.status == 0, done.err
+    assert "is damaged" in done.err
+    assert left(run)["summary"]["iterations"] == 120
+
+
+def _rest(**changes: Any) -> Callable[[Snapshot], Snapshot]:
+    return lambda snapshot: snapshot._replace(rest=snapshot.rest | changes)
+
+
+def _generator(**changes: Any) -> Callable[[Snapshot], Snapshot]:
+    def change(snapshot: Snapshot) -> Snapshot:
+        generators = [of | changes for of in snapshot.rest["draws"]["generators"]]
+        return _rest(draws=snapshot.rest["draws"] | {"generators": generators})(snapshot)
+
+    return change
+
+
+def _tensor(name: str, tensor: np.ndarray | None) -> Callable[[Snapshot], Snapshot]:
+    def change(snapshot: Snapshot) -> Snapshot:
+        tensors = {key: value for key, value in snapshot.tensors.items() if key != name}
+        return snapshot._replace(tensors=tensors | ({} if tensor is None else {name: tensor}))
+
+    return change
+
+
+def _nested(depth: int) -> Any:
+    nest: Any = {}
+    for _ in range(depth):
+        nest = {"a": nest}
+    return nest
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        _rest(seconds="abc"), _rest(rate="x"), _rest(rate=-1.0), _rest(val=_nested(500)), _rest(val="zzz"),
+        _rest(files={}), _rest(files={"losses.csv": [0.0, 0], "metrics.csv": [0, 0]}), _rest(picks={"left": "x"}),
+        _rest(files={"losses.csv": [-1, 0], "metrics.csv": [0, 0]}), _rest(restored=5), _rest(waited={}),
+        _rest(files={"../losses.csv": [0, 0], "metrics.csv": [0, 0]}), _rest(best_iteration=10**400), _rest(draws={}),
+        _generator(state={"state": 10**60, "inc": 1}), _generator(uinteger=10**30), _generator(bit_generator="MT19937"),
+        _tensor("state.0", None), _tensor("state.0", np.zeros(3, np.float32)),
+        _tensor("state.0", np.zeros((100, 512), np.float64)), _tensor("recent.losses", np.zeros((5, 99), np.float32)),
+        _tensor("recent.losses", np.zeros((), np.float32)), _tensor("recent.picks", np.zeros(2, np.int32)),
+    ],
+)  # fmt: skip
+def test_a_forged_checkpoint_is_refused(mtl_train: MtlTrain, run: Path, forge: Callable[[Snapshot], Snapshot]) -> None:
+    """Its digest is right; what it says isn't."""
+    (snapshot,) = snapshots(run, [])
+    shutil.rmtree(run / "checkpoints")
+    forged = forge(snapshot)
+    about = forged.rest.pop("about")
+    Checkpoints(run, about, every=None, every_steps=None, keep=1).write(forged)
+    assert sys.getrecursionlimit() > 500
+    assert "is of no run like this" in resumed(mtl_train).err

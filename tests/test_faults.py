@@ -113,13 +113,14 @@ def test_kills_at_random_moments(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_run_in_order(tmp_path: Path, number: signal.Signals) -> None:
-    words = [*RUNS["alternating"], *LONG]
+    words = ["mode=alternating", "tasks.y1.prob=0.3", "steps=400000", *LONG]
     assert done(tmp_path, *words, "hydra.run.dir=whole")[0] == 0
     with under_way(tmp_path, "run/losses.csv", *words, "hydra.run.dir=run") as process:
         time.sleep(random.Random(int(number)).uniform(0, 0.8))
         process.send_signal(number)
         sent = time.monotonic()
         _, err = process.communicate(timeout=60)
+        print(f"{number.name}: ended after {time.monotonic() - sent:.1f} s")
         assert time.monotonic() - sent < 20  # 5 s on a quiet machine
     assert process.returncode == 128 + number
     assert err == ""
@@ -131,7 +132,7 @@ def test_a_signal_ends_a_run_in_order(tmp_path: Path, number: signal.Signals) ->
 
 
 def test_a_second_signal_ends_a_run_at_once_and_harms_nothing(tmp_path: Path) -> None:
-    words = [*RUNS["joint"], *LONG]
+    words = ["steps=400000", *LONG]
     assert done(tmp_path, *words, "hydra.run.dir=whole")[0] == 0
     random_ = random.Random(2)
     with under_way(tmp_path, "run/losses.csv", *words, "hydra.run.dir=run") as process:
@@ -140,7 +141,7 @@ def test_a_second_signal_ends_a_run_at_once_and_harms_nothing(tmp_path: Path) ->
         time.sleep(random_.uniform(0, 0.1))
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
-    assert process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+    assert process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM, -signal.SIGTERM)
     assert done(tmp_path, "resume", "run")[0] == 0
     assert all_left(tmp_path / "run") == all_left(tmp_path / "whole")
 

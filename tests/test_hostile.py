@@ -121,9 +121,9 @@ def recorded(*overrides: str, name: str = "config") -> str:
         (recorded("--config-dir=/"), "'--config-dir=/', which isn't taken from a file"),
         (recorded("hydra.searchpath=[pkg://this]"), "which isn't taken from a file"),
         (recorded(name="--help"), "'--help', which isn't taken from a file"),
-        ("!!python/object/apply:pathlib.Path.touch [owned]", "it has no multirun.yaml that can be read"),
-        ('{"hydra": {"overrides": 3}}', "it has no multirun.yaml that can be read"),
-        ("[]", "it has no multirun.yaml that can be read"),
+        ("!!python/object/apply:pathlib.Path.touch [owned]", "multirun.yaml that can be read"),
+        ('{"hydra": {"overrides": 3}}', "multirun.yaml that can be read"),
+        ("[]", "multirun.yaml that can be read"),
     ],
 )
 def test_a_sweep_of_others(mtl_train: MtlTrain, tmp_path: Path, text: str, message: str) -> None:

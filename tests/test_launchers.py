@@ -135,7 +135,8 @@ def test_no_batch_follows_a_failure_that_is_to_end_the_sweep(mtl_train: MtlTrain
     done = mtl_train("-m", *grid, "sweep.fail_fast=true", "hydra.sweeper.max_batch_size=2", "hydra.sweep.dir=s")
     assert done.status == 1
     assert "sweep.fail_fast" in done.err
-    assert list(summaries(tmp_path / "s")) == ["0"]
+    assert "0" in summaries(tmp_path / "s")
+    assert set(summaries(tmp_path / "s")) <= {"0", "1"}  # its batch, whose jobs may train beside each other
 
 
 def test_what_a_worker_gets_is_small_and_its_own() -> None:

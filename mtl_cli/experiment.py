@@ -183,6 +183,7 @@ def run(
                 say(f"{line}: the numbers may differ from those of {repeats}")
         with ready.open(folder, record, say) as files:
             begins()
+            interrupt.hold_back()
             ready.loop.train(record.progress, files, view, interrupt)
             record.finish(ready.finish(folder, record.progress, files.metrics))
     view.end(ending(config, record.summary, folder))

@@ -17,11 +17,16 @@ class Interrupt:
     def __init__(self) -> None:
         self.signal: int | None = None
         self._raises = False
+        self._heard: list[int] = []
 
     def __call__(self) -> bool:
         """Tells whether there was a signal; one that comes later waits for the next call."""
-        self._raises = False
+        self.hold_back()
         return self.signal is not None
+
+    def hold_back(self) -> None:
+        """Has a signal wait until somebody asks."""
+        self._raises = False
 
     def let_through(self) -> None:
         """Has a signal end what is under way, from now until somebody asks.
@@ -37,23 +42,32 @@ class Interrupt:
     def importing(self) -> Iterator[None]:
         """Has a signal wait for the end of a block that imports: raised within, it would come out as something else.
 
+        Polars, once imported, hears Ctrl-C first, and raises it wherever it is then at work; the end takes it back.
+
         Raises:
             KeyboardInterrupt: There was one.
         """
-        self._raises = False
+        self.hold_back()
         yield
+        self._hear()
         self.let_through()
 
     @contextmanager
     def handling(self) -> Iterator[None]:
         """Takes the signals over for the block."""
-        heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
-        before = {number: signal.signal(number, self._handle) for number in heard}
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        self._heard = [number for number, handler in before.items() if handler != signal.SIG_IGN]
+        self._hear()
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number in self._heard:
+                signal.signal(number, before[number])
+            self._heard = []
+
+    def _hear(self) -> None:
+        for number in self._heard:
+            signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         again, self.signal = self.signal is not None, number

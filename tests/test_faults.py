@@ -131,6 +131,33 @@ def test_a_signal_ends_a_run_in_order(tmp_path: Path, number: signal.Signals) ->
     assert all_left(tmp_path / "run") == all_left(tmp_path / "whole")
 
 
+def test_a_signal_waits_while_polars_writes() -> None:
+    """Polars would raise it in the middle of a chunk, and the run would end without its model."""
+    program = """
+import io, os, signal, threading
+from mtl_cli.interrupt import Interrupt
+interrupt, times = Interrupt(), 0
+with interrupt.handling():
+    with interrupt.importing():
+        import polars as pl
+    interrupt()
+    table = pl.DataFrame({"a": range(200_000)})
+    for _ in range(10):
+        timer = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        while not interrupt():
+            table.write_csv(io.BytesIO())
+        timer.join()
+        interrupt.signal = None
+        times += 1
+print(times)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, preexec_fn=_as_usual, check=False
+    )
+    assert (done.stdout, done.stderr) == ("10\n", "")
+
+
 def test_a_second_signal_ends_a_run_at_once_and_harms_nothing(tmp_path: Path) -> None:
     words = ["steps=400000", *LONG]
     assert done(tmp_path, *words, "hydra.run.dir=whole")[0] == 0

@@ -3,20 +3,21 @@
 import codecs
 import csv
 import gzip
-import io
 import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import IO, Final, cast
 
+from backports import zstd
+
+UNREADABLE: Final = (OSError, EOFError, zlib.error, zstd.ZstdError)
+"""What a damaged file raises when it is unpacked."""
 _BLOCK: Final = 2**20
 
 
 def first_fault(path: Path, form: str) -> str | None:
     """Returns where a text file is wrong: the byte that isn't UTF-8, or the line with too many fields or bad JSON."""
-    import polars as pl
-
     if form == "parquet":
         return None
     try:
@@ -25,7 +26,7 @@ def first_fault(path: Path, form: str) -> str | None:
             fault = _bad_json(path)
         elif fault is None:
             fault = _long_row(path, "\t" if form == "tsv" else ",")
-    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error, csv.Error):
+    except (*UNREADABLE, csv.Error):
         return None
     return fault
 
@@ -79,31 +80,15 @@ def rows_of(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def unpacked_lengths(path: Path) -> Iterator[int]:
-    """Yields how much the parts of a compressed file unpack to; of zstd, which only polars knows, without line ends."""
-    import polars as pl
-
-    if path.suffix.lower() == ".gz":
-        with gzip.GzipFile(path) as file:
-            while block := file.read(_BLOCK):
-                yield len(block)
-        return
-    lengths = pl.scan_lines(path, name="line", glob=False).select(pl.col("line").str.len_bytes())
-    for batch in lengths.collect_batches(chunk_size=1000):
-        yield int(batch["line"].sum())
+    """Yields how much the parts of a compressed file unpack to."""
+    with _open(path) as file:
+        while block := file.read(_BLOCK):
+            yield len(block)
 
 
 def _open(path: Path) -> IO[bytes]:
     """Opens a file for its bytes, decompressed."""
     suffix = path.suffix.lower()
-    if suffix in (".zst", ".zstd"):
-        return _zstd(path)
-    file: Any = gzip.GzipFile(path) if suffix == ".gz" else path.open("rb")
-    return cast(IO[bytes], file)
-
-
-def _zstd(path: Path) -> IO[bytes]:
-    """Python before 3.14 knows no zstd, and polars does: its lines, put together again."""
-    import polars as pl
-
-    text = "\n".join(pl.scan_lines(path, name="line", glob=False).collect()["line"].to_list())
-    return io.BytesIO(text.encode())
+    if suffix == ".gz":
+        return cast(IO[bytes], gzip.GzipFile(path))
+    return cast(IO[bytes], zstd.ZstdFile(path)) if suffix in (".zst", ".zstd") else path.open("rb")

@@ -2,7 +2,6 @@
 
 import glob
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +11,7 @@ from typing import Any, Final
 
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.tables.cells import plain
-from mtl_cli.tables.faults import first_fault, rows_of, unpacked_lengths
+from mtl_cli.tables.faults import UNREADABLE, first_fault, rows_of, unpacked_lengths
 
 Frame = Any
 """A polars.DataFrame, or LazyFrame while it is only looked at (polars is imported when a table is read)."""
@@ -244,7 +243,7 @@ def _explaining(path: Path, key: str, form: str) -> Iterator[None]:
 
     try:
         yield
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, EOFError, zlib.error) as error:
+    except (*UNREADABLE, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         where = first_fault(path, form)
         raise InputError(f"{key}: {path} can't be read as {form}: {where or _reason(error)}") from error
 
@@ -275,10 +274,8 @@ def _check_file(path: Path, key: str) -> None:
 
 def _refuse_bomb(path: Path, key: str) -> None:
     """Refuses a compressed file that unpacks to far more than a table does."""
-    import polars as pl
-
     most, unpacked = max(SMALL, MOST_UNPACKED * path.stat().st_size), 0
-    with suppress(OSError, EOFError, zlib.error, pl.exceptions.PolarsError):  # what is damaged is told by who reads it
+    with suppress(*UNREADABLE):  # what is damaged is told by who reads it
         for length in unpacked_lengths(path):
             unpacked += length
             if unpacked > most:

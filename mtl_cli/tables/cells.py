@@ -15,6 +15,8 @@ Place = Callable[[int], str]
 """Says where a row stands."""
 NO_INTEGER: Final = -(2**63)
 """What the saved model takes for a missing value in a column of integers."""
+LONGEST_NAME: Final = 1000
+"""Characters that a column's name or a class may have."""
 ISO_FORMS: Final = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
 
 

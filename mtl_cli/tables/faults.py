@@ -80,7 +80,13 @@ def rows_of(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def unpacked_lengths(path: Path) -> Iterator[int]:
-    """Yields how much the parts of a compressed file unpack to."""
+    """Yields how much the parts of a file unpack to: of a Parquet file, with 8 bytes a cell, as it says itself."""
+    import polars as pl
+
+    if path.suffix.lower() in (".parquet", ".pq"):
+        table = pl.scan_parquet(path, glob=False)
+        yield 8 * len(table.collect_schema()) * table.select(pl.len()).collect().item()
+        return
     with _open(path) as file:
         while block := file.read(_BLOCK):
             yield len(block)

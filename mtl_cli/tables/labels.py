@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.data.base import Array, Scale
 from mtl_cli.errors import InputError
-from mtl_cli.tables.cells import Place, Series, categories, numbers, refuse_cell
+from mtl_cli.tables.cells import LONGEST_NAME, Place, Series, categories, numbers, refuse_cell
 from mtl_cli.tasks import Binary, Multiclass, Task
 
 YES_AND_NO: Final = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("0", "1"))
@@ -128,7 +128,7 @@ def _binary(where: str, task: Binary, column: str, series: Series, place: Place)
             neither = (~series.is_in([0.0, 1.0]) & series.is_not_nan()).fill_null(value=False)
             if neither.any():
                 refuse_cell(series, int(neither.arg_max() or 0), column, place, "0 or 1")
-        cells = categories(series, column, place)
+        cells = _named_classes(series, column, place)
         present = [str(value) for value in cells.drop_nulls().unique().sort()]
         text = cells.dtype == pl.String
         known = present[:2] if text else ["0", "1"]
@@ -154,6 +154,20 @@ def _binary(where: str, task: Binary, column: str, series: Series, place: Place)
     return np.where(cells.is_null().to_numpy(), np.nan, yes).astype(np.float32), typed
 
 
+def _named_classes(series: Series, column: str, place: Place) -> Series:
+    """Returns the classes that the cells name."""
+    import polars as pl
+
+    cells = categories(series, column, place)
+    if cells.dtype == pl.String:
+        long = (cells.str.len_chars() > LONGEST_NAME).fill_null(value=False)
+        if long.any():
+            refuse_cell(
+                series, int(long.arg_max() or 0), column, place, f"a class of at most {LONGEST_NAME} characters"
+            )
+    return cells
+
+
 def _ordered(present: list[str]) -> list[str]:
     folded = tuple(text.strip().lower() for text in present)
     return present[::-1] if folded[::-1] in YES_AND_NO else present
@@ -163,7 +177,7 @@ def _classes(where: str, task: Multiclass, column: str, series: Series, place: P
     import polars as pl
 
     with _naming(where):
-        cells = categories(series, column, place)
+        cells = _named_classes(series, column, place)
     known = cells.is_not_null().to_numpy()
     _some(where, known, [column])
     present = cells.drop_nulls().unique().sort().to_list()

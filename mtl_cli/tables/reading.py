@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mtl_cli.errors import InputError, nearest
-from mtl_cli.tables.cells import plain
+from mtl_cli.tables.cells import LONGEST_NAME, plain
 from mtl_cli.tables.faults import UNREADABLE, first_fault, rows_of, unpacked_lengths
 
 Frame = Any
@@ -57,9 +57,10 @@ class Source:
 
     def need(self, columns: Sequence[str], key: str) -> None:
         """Refuses columns that aren't there."""
+        known = dict.fromkeys(self.frame.columns)
         for column in columns:
-            if column not in self.frame.columns:
-                hint = nearest(column, self.frame.columns, "columns")
+            if column not in known:
+                hint = nearest(column, known, "columns")
                 raise InputError(f"{key}: {self.name} has no column {column!r}; {hint}")
 
 
@@ -113,17 +114,21 @@ def join(sources: Sequence[Source], columns: Sequence[str]) -> Source:
     for source in sources:
         files += [(name, first + rows) for name, first in source.files]
         rows += len(source.frame)
+    known = [set(source.frame.columns) for source in sources]
     joined = []
     for column in columns:
-        parts = [(s, s.frame[column]) for s in sources if column in s.frame.columns]
-        families = {_family(part): source for source, part in reversed(parts)}
+        parts = [s.frame[column] if column in names else None for s, names in zip(sources, known, strict=True)]
+        given = [(s, part) for s, part in zip(sources, parts, strict=True) if part is not None]
+        families = {_family(part): source for source, part in reversed(given)}
         families.pop("nothing", None)
         if len(families) > 1:
             (one, first), (other, second), *_ = families.items()
             where = f"{one} in {first.name} and {other} in {second.name}"
             raise InputError(f"{second.key}: column {column!r} is {where}")
-        blank = [s.frame[column] if column in s.frame.columns else pl.Series([None] * len(s.frame)) for s in sources]
-        stacked = pl.concat([part.alias(column).to_frame() for part in blank], how="vertical_relaxed")
+        whole = [
+            pl.Series([None] * len(s.frame)) if part is None else part for s, part in zip(sources, parts, strict=True)
+        ]
+        stacked = pl.concat([part.alias(column).to_frame() for part in whole], how="vertical_relaxed")
         joined.append(stacked.to_series())
     return Source(pl.DataFrame(joined), files, sources[0].key)
 
@@ -268,18 +273,23 @@ def _check_file(path: Path, key: str) -> None:
     format_of(path, key)
     if path.stat().st_size == 0:
         raise InputError(f"{key}: {path} is empty")
-    if path.suffix.lower() in _COMPRESSED:
+    if path.suffix.lower() in _COMPRESSED or format_of(path, key) == "parquet":
         _refuse_bomb(path, key)
 
 
 def _refuse_bomb(path: Path, key: str) -> None:
-    """Refuses a compressed file that unpacks to far more than a table does."""
+    """Refuses a file that unpacks to far more than a table does."""
+    import polars as pl
+
     most, unpacked = max(SMALL, MOST_UNPACKED * path.stat().st_size), 0
-    with suppress(*UNREADABLE):  # what is damaged is told by who reads it
+    with suppress(*UNREADABLE, pl.exceptions.PolarsError):  # what is damaged is told by who reads it
         for length in unpacked_lengths(path):
             unpacked += length
             if unpacked > most:
-                raise InputError(f"{key}: {path} unpacks to more than {MOST_UNPACKED} times its size; unpack it first")
+                raise InputError(
+                    f"{key}: {path} unpacks to more than {MOST_UNPACKED} times its size, and more than "
+                    f"{SMALL >> 20} MiB; save it as plain CSV"
+                )
 
 
 def _check_header(path: Path, key: str, form: str) -> str | None:
@@ -300,10 +310,13 @@ def _check_header(path: Path, key: str, form: str) -> str | None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(f"{key}: {path} has the column {twice[0]!r} more than once")
-    for name in names:
+    for number, name in enumerate(names, 1):
+        if len(name) > LONGEST_NAME:
+            most = f"a name of {len(name)} characters; {LONGEST_NAME} are the most"
+            raise InputError(f"{key}: {path}, column {number} has {most}")
         if not name.strip() or name == "*" or (name.startswith("^") and name.endswith("$")):
             what = "has no name" if not name.strip() else f"can't be used by its name {name!r}; rename it"
-            raise InputError(f"{key}: {path}, column {names.index(name) + 1} {what}")
+            raise InputError(f"{key}: {path}, column {number} {what}")
     return separator
 
 

@@ -26,6 +26,8 @@ MOST_SECONDS: Final = 60
 """For composing a config."""
 MOST_JSON: Final = 2**25
 """Bytes of a JSON file."""
+MOST_LAYERS: Final = 25_000
+"""Of a model; Keras takes a few milliseconds for each."""
 MOST_WEIGHTS: Final = 2**28
 """Of a layer of a model whose file is smaller than that."""
 
@@ -118,7 +120,7 @@ def check_model(file: Path) -> None:
             config = json.loads(archive.read("config.json"))
         except (RuntimeError, zlib.error) as error:  # too deep, encrypted, damaged
             raise ValueError("its config.json can't be read") from error
-    sizes = [0, 0]
+    sizes, layers = [0, 0], 0
     inside = [config]
     while inside:
         part = inside.pop()
@@ -130,9 +132,12 @@ def check_model(file: Path) -> None:
             raise ValueError(f"it names code of the module {str(module)[:100]!r}")
         if part.get("class_name") in ("Lambda", "__lambda__"):
             raise ValueError("it has Python code in it, a Lambda layer")
+        layers += "class_name" in part and str(module).startswith("keras.layers")
         shape = part.get("batch_shape")
         named = [part.get(key) for key in ("units", "input_dim", "output_dim", "max_tokens")]
         sizes += [n for n in [*named, *(shape if isinstance(shape, list) else ())] if isinstance(n, int)]
+    if layers > MOST_LAYERS:
+        raise ValueError(f"it has {layers:,} layers, and {MOST_LAYERS:,} are the most")
     first, second = sorted(sizes)[-2:]
     if max(first * second, second) > max(whole, MOST_WEIGHTS):
         raise ValueError(f"its layers are of {first:,} x {second:,} numbers, and the file has {whole:,} bytes")

@@ -245,6 +245,9 @@ def test_json_that_is_no_summary(mtl_train: MtlTrain, tmp_path: Path, content: s
     assert "the files in run can't be read" in run.err
 
 
+LAYER = b'{"module":"keras.layers","class_name":1}'
+
+
 def tampered(source: Path, target: Path, **changed: Any) -> None:
     """Writes a model's file with some of its parts changed."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
@@ -270,6 +273,7 @@ def test_models_of_others(mtl_train: MtlTrain, tmp_path: Path) -> None:
         ({"config": lambda text: text.replace(b'"keras.layers"', b'"os"', 1)}, "names code of the module 'os'"),
         ({"config": lambda text: text.replace(b'"Dense"', b'"Lambda"', 1)}, "a Lambda layer"),
         ({"config": lambda text: text.replace(b'"units": 20', b'"units": 2000000000', 1)}, "its layers are of"),
+        ({"config": lambda text: b'{"a": [' + b",".join([LAYER] * 25_001) + b"]}"}, "it has 25,001 layers"),
         ({"config": lambda text: b"[" * 100_000}, "its config.json can't be read"),
         ({"config": lambda text: b"{}"}, "is damaged, or not a model"),
         ({"model": lambda text: bytes(2**26)}, "that unpack to"),

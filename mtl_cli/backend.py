@@ -43,7 +43,7 @@ def start(device: str) -> str:
         InputError: `gpu` was asked for and there is none.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet():
+    with quiet(), _missing("sklearn"):
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         gpus = tf.config.list_physical_devices("GPU")
         if device == "cpu" and gpus:
@@ -52,6 +52,19 @@ def start(device: str) -> str:
     if device == "gpu" and not gpus:
         raise InputError("device: 'gpu' was asked for, but TensorFlow sees no GPU here; use device=cpu or device=auto")
     return "GPU:0" if gpus and device != "cpu" else "CPU:0"
+
+
+@contextmanager
+def _missing(package: str) -> Iterator[None]:
+    """Has a package not be installed: Keras imports scikit-learn for wrappers of its own, which takes half a second."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 @contextmanager

@@ -86,3 +86,13 @@ def test_no_module_needs_tensorflow_to_be_imported() -> None:
 def test_refusing_a_config_needs_no_polars() -> None:
     """It takes a while to import, and catches Ctrl-C until the command does."""
     subprocess.run([sys.executable, "-c", "import sys, mtl_cli.main; assert 'polars' not in sys.modules"], check=True)
+
+
+def test_tensorflow_comes_without_scikit_learn() -> None:
+    """Keras imports it for wrappers of its own, which takes half a second; whoever wants it later still gets it."""
+    program = (
+        "import sys; from mtl_cli.backend import start; start('cpu'); print('sklearn' in sys.modules); import sklearn;"
+        "print(sklearn.base.BaseEstimator.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "BaseEstimator"]

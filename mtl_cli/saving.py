@@ -6,6 +6,7 @@ is found out by saving numbers that occur nowhere else.
 """
 
 import io
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -36,13 +37,14 @@ def save(network: Network, dataset: Dataset, params: Params, path: Path) -> None
     scales = tuple((name, *scale.mean.tolist(), *scale.deviation.tolist()) for name, scale in dataset.scales.items())
     key = network, dataset.entry, scales
     beside = path.with_name("model.partial.keras")
-    with allowing_any_column(), writing(path):
-        archive = _archives.pop(key) if key in _archives else Archive(network, dataset)
-        _archives[key] = archive  # the last one, now
-        while len(_archives) > KEPT:
-            del _archives[next(iter(_archives))]
+    with writing(path):
         try:
-            archive.write(params, beside)
+            with _one_at_a_time, allowing_any_column():
+                archive = _archives.pop(key) if key in _archives else Archive(network, dataset)
+                _archives[key] = archive  # the last one, now
+                while len(_archives) > KEPT:
+                    del _archives[next(iter(_archives))]
+                archive.write(params, beside)
             sync(beside)
             beside.replace(path)
         except BaseException:
@@ -134,3 +136,4 @@ class Archive:
 
 
 _archives: dict[Any, Archive] = {}
+_one_at_a_time = threading.Lock()

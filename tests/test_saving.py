@@ -1,6 +1,7 @@
 """Saved models of many runs: only the first ones are Keras' work."""
 
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,24 @@ def test_every_runs_model_is_what_keras_would_save(
         assert set(predictions) == set(dataset.tasks)
         for task, values in answers.items():
             np.testing.assert_array_equal(predictions[task], values)
+
+
+def test_models_that_are_saved_at_once(tmp_path: Path) -> None:
+    """By threads that share the network: each has its own run's weights."""
+    config = composed(*SEED)
+    dataset, random = load(config), np.random.default_rng(2)
+    network, initial = network_for(config.model, dataset.entry, dataset.tasks, 0)
+    runs = [
+        initial.like([tf.constant(random.normal(size=p.shape), tf.float32) for p in initial.all()]) for _ in range(16)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        for i in range(16):
+            (tmp_path / str(i)).mkdir()
+        list(pool.map(lambda i: save(network, dataset, runs[i], tmp_path / str(i) / "model.keras"), range(16)))
+    for i, params in enumerate(runs):
+        found = loaded(tmp_path / str(i) / "model.keras").trainable_variables
+        for one, value in zip(found, params.all(), strict=True):
+            np.testing.assert_array_equal(one.numpy(), value.numpy())
 
 
 def test_large_models_are_keras_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

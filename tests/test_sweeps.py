@@ -16,7 +16,7 @@ from filelock import FileLock
 from mtl_cli.data.seed import UniformStream
 from mtl_cli.sweeps import group
 from mtl_cli.sweeps.lane import Lane
-from mtl_cli.sweeps.stacked import Stacked, cores
+from mtl_cli.sweeps.stacked import Way, cores, shards_for
 from tests.conftest import MtlTrain
 
 DIGITS = [
@@ -214,6 +214,26 @@ def test_jobs_train_beside_each_other(
     assert csv_files(tmp_path / "mtl") == csv_files(tmp_path / "basic")
 
 
+@pytest.mark.parametrize("way", [BESIDE, TOGETHER])
+def test_jobs_end_beside_each_other(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Most of it is waiting for the disk: each waits here for another one to end at the same time."""
+    both, end = threading.Barrier(2, timeout=60), Lane.end
+
+    def meeting(lane: Lane) -> None:
+        if not lane.summary:
+            assert threading.current_thread() is not threading.main_thread()
+            both.wait()
+        end(lane)
+
+    monkeypatch.setattr(Lane, "end", meeting)
+    monkeypatch.setattr(group, "cores", lambda: 2)
+    assert mtl_train("-m", "seed=range(0,4)", "steps=300", way, "hydra.sweep.dir=s").status == 0
+    assert not both.broken
+    assert all(summary["status"] == "finished" for summary in summaries(tmp_path / "s").values())
+
+
 def test_what_raises_beside_others_fails_alone(
     mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,13 +280,13 @@ def test_many_small_runs_are_mapped(
     seeds: int, steps: int, network: list[str], places: int,
 ) -> None:  # fmt: skip
     """From their sizes alone, so that no run's numbers depend on how long anything took."""
-    found, train = {0}, Stacked.train
+    found = {0}
 
-    def noted(self: Stacked, length: int) -> int:
-        found.add(len(self.places))
-        return train(self, length)
+    def noted(first: Lane, way: Way, *, own_rows: bool) -> Any:
+        found.add(way.calls * way.places)
+        return shards_for(first, way, own_rows=own_rows)
 
-    monkeypatch.setattr(Stacked, "train", noted)
+    monkeypatch.setattr(group, "shards_for", noted)
     monkeypatch.setattr(group, "FEWEST_ITERATIONS", 800 if seeds == 8 else 1)
     grid = [f"seed=range(0,{seeds})", f"steps={steps}", *network, "hydra.sweep.dir=s"]
     assert mtl_train("-m", *grid).status == 0
@@ -278,14 +298,13 @@ def test_a_resumed_sweep_has_as_many_places(
     mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is left: the bytes are those of a sweep that wasn't interrupted."""
-    ways: list[Any] = []
-    init = Stacked.__init__
+    ways: list[Way] = []
 
-    def noted(self: Stacked, first: Lane, way: Any, *, own_rows: bool) -> None:
+    def noted(first: Lane, way: Way, *, own_rows: bool) -> Any:
         ways.append(way)
-        init(self, first, way, own_rows=own_rows)
+        return shards_for(first, way, own_rows=own_rows)
 
-    monkeypatch.setattr(Stacked, "__init__", noted)
+    monkeypatch.setattr(group, "shards_for", noted)
     grid = ["mode=alternating", "seed=range(0,6)", "steps=300"]
     assert mtl_train("-m", *grid, TOGETHER, "hydra.sweep.dir=s").status == 0
     whole = csv_files(tmp_path / "s")

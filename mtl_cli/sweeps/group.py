@@ -4,7 +4,6 @@ Which way is taken never depends on how long anything took: it can change a run'
 """
 
 import math
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -12,11 +11,11 @@ from typing import Any, Final
 
 from mtl_cli.backend import keras
 from mtl_cli.console import REFRESHES_PER_SECOND
-from mtl_cli.loop import Pace
 from mtl_cli.sweeps.datasets import data_key
 from mtl_cli.sweeps.lane import Lane
 from mtl_cli.sweeps.plan import Job
-from mtl_cli.sweeps.stacked import Stacked, cores, way_of
+from mtl_cli.sweeps.stacked import Shard, cores, shards_for, way_of
+from mtl_cli.sweeps.worker import Alone, Worker
 
 MOST_TOGETHER: Final = 128
 """Runs in one program; up to 100 were measured, which took less time a run than 64 or 16."""
@@ -30,8 +29,8 @@ FEWEST_TOGETHER: Final = 8
 """Runs from which on that is done: fewer don't keep two cores busy."""
 FEWEST_ITERATIONS: Final = 500_000
 """Of all these runs, from which on it is worth compiling a second program."""
-CHUNKS_PER_SECOND: Final = 1
-"""Of runs that train together: each chunk costs half a millisecond a run beside its iterations."""
+ENDING_AT_ONCE: Final = 4
+"""Runs whose files are written at once: 3 of 4 parts of that is waiting for the disk."""
 
 
 class Group:
@@ -41,7 +40,7 @@ class Group:
         self,
         jobs: Sequence[Job],
         whole: Sequence[Job],
-        begin: Callable[[Job], Lane | None],
+        begin: Callable[[Job], Lane],
         ended: Callable[[Lane], None],
         trained: Callable[[int], None],
         say: Callable[[str], None],
@@ -52,7 +51,7 @@ class Group:
         Args:
             jobs: The jobs.
             whole: Those that were asked for, with the ones that an earlier call trained: they decide the way.
-            begin: Begins a job; None where it failed.
+            begin: Begins a job, which may fail at once.
             ended: Told of every run that has ended.
             trained: Told how many iterations were trained.
             say: Told what a person may want to know.
@@ -60,6 +59,8 @@ class Group:
         """
         self._whole = whole
         self._waiting = deque(jobs)
+        self._begun: deque[Lane] = deque()
+        """Runs that no worker has as yet."""
         self._given = jobs[0].config.sweep.runs_at_once
         self._own_rows = len({data_key(job.config) for job in whole}) > 1
         self._begin = begin
@@ -74,33 +75,39 @@ class Group:
     def train(self) -> None:
         """Trains all jobs, or until asked to stop: then those under way end in order."""
         first = self._next()
-        if first is not None:
-            first.ready.rehearse()
-            stacked = self._stacked(first)
-            self._beside([first] if stacked is None else self._together(stacked, first))
+        if first is None:
+            return
+        self._begun.append(first)
+        if shards := self._shards(first):
+            self._work(shards)
+        one_by_one = self._given == 1 or not first.ready.loop.program.on_cpu
+        self._work([Alone() for _ in range(1 if one_by_one else cores())], in_order=one_by_one)
 
     def _next(self) -> Lane | None:
-        """Begins the next job that has iterations left: not one that fails, or that an earlier call trained."""
-        while self._waiting and not self.stopped:
-            lane = self._begin(self._waiting.popleft())
-            if lane is not None:
-                if lane.goes_on:
-                    return lane
-                self._finish(lane)
+        """Returns the next run that has iterations left: not one that failed, or that an earlier call trained."""
+        while self._begun or (self._waiting and not self.stopped):
+            lane = self._begun.popleft() if self._begun else self._begin(self._waiting.popleft())
+            if lane.goes_on:
+                return lane
+            self._finish(lane)
         return None
 
-    def _stacked(self, first: Lane) -> Stacked | None:
-        """Returns places for the jobs to train together in, compiled; None where each trains alone."""
+    def _shards(self, first: Lane) -> list[Shard]:
+        """Returns places for the jobs to train together in, compiled; none where each trains alone."""
         on_cpu = first.ready.loop.program.on_cpu
         maps = not on_cpu or self._pays(first)
         runs = min(self._given or (self._most(first) if maps else 1), len(self._whole))
         if runs == 1:
-            return None
-        try:
-            return Stacked(first, way_of(runs, on_cpu=on_cpu), own_rows=self._own_rows)
-        except Exception as error:  # an operation that can't be mapped
+            return []
+        shards = shards_for(first, way_of(runs, on_cpu=on_cpu), own_rows=self._own_rows)
+        with ThreadPoolExecutor(1) as pool:
+            compiled = pool.submit(shards[0].rehearse)
+            while self._waiting and len(self._begun) < runs and not compiled.done():
+                self._begun.append(self._begin(self._waiting.popleft()))
+        error = compiled.exception()
+        if error is not None:  # an operation that can't be mapped
             self._say(f"these jobs train each alone: {' '.join(str(error).split())[:120]}")
-            return None
+        return [] if error else shards
 
     def _pays(self, first: Lane) -> bool:
         """Tells whether mapping the jobs is worth it on a CPU, from their sizes alone."""
@@ -116,78 +123,54 @@ class Group:
         rounds = -(-len(self._whole) // max(fitting, 1))
         return -(-len(self._whole) // rounds)
 
-    def _together(self, stacked: Stacked, first: Lane) -> list[Lane]:
-        """Trains the jobs that fit the places; returns those that are to go alone.
+    def _work(self, workers: Sequence[Worker], *, in_order: bool = False) -> None:
+        """Trains the runs begun, and those that wait, but for those that no worker takes.
 
-        A run that ends gives its place to the next job.
+        Each worker trains in a thread of its own. Jobs begin in this one, while others train, and end in others again,
+        as most of that is waiting for the disk; where jobs go one by one, it is waited for.
         """
-        pace, apart = Pace(stacked.program.capacity, CHUNKS_PER_SECOND), []
-        stacked.put(0, first)
-        while True:
-            for place, lane in enumerate(stacked.places):
-                while lane is None and (lane := self._next()):
-                    if stacked.fits(lane):
-                        stacked.put(place, lane)
-                    else:
-                        apart.append(lane)
-                        lane = None
-            active = [lane for lane in stacked.places if lane is not None]
-            if not active:
-                return apart
-            begun = time.perf_counter()
-            try:
-                count = stacked.train(pace.length)
-            except Exception as error:
-                for failed in active:
-                    failed.fail(error)
-                count = 1
-            pace.measure(count, time.perf_counter() - begun)
-            self._note(count * len(active))
-            for place, lane in enumerate(stacked.places):
-                if lane is not None and (self.stopped or not lane.goes_on):
-                    self._finish(lane)
-                    stacked.put(place, None)
-
-    def _beside(self, begun: list[Lane]) -> None:
-        """Trains jobs each alone, as many at once as there are cores: those begun, and then those that wait.
-
-        Only training is done in threads; jobs begin and end in this one, while others train.
-        """
-        threads = cores() if self._given != 1 and all(lane.ready.loop.program.on_cpu for lane in begun) else 1
-        training: dict[Future[None], Lane] = {}
-        with ThreadPoolExecutor(threads) as pool:
+        training: dict[Future[None], Worker] = {}
+        ending: dict[Future[None], Lane] = {}
+        idle, apart = list(workers), deque[Lane]()
+        with ThreadPoolExecutor(len(workers)) as trainers, ThreadPoolExecutor(ENDING_AT_ONCE) as enders:
             try:
                 while True:
-                    while len(training) < threads and (lane := begun.pop(0) if begun else self._next()):
-                        if not lane.ready.loop.program.traces:  # two threads would compile it at once
-                            lane.ready.rehearse()
-                        training[pool.submit(self._alone, lane)] = lane
-                    if not training:
-                        return
-                    done, _ = wait(training, 1 / REFRESHES_PER_SECOND, FIRST_COMPLETED)
+                    for worker in idle:
+                        while not worker.is_full and (lane := self._next()):
+                            worker.put(lane) if worker.fits(lane) else apart.append(lane)
+                        if worker.lanes:
+                            training[trainers.submit(self._chunks, worker)] = worker
+                    if not training and not ending:
+                        break
+                    done, _ = wait({**training, **ending}, 1 / REFRESHES_PER_SECOND, FIRST_COMPLETED)
                     self._note(sum(self._lengths.popleft() for _ in range(len(self._lengths))))
+                    idle = [training.pop(future) for future in done if future in training]
+                    ended = [lane for worker in idle for lane in worker.take_out(all_of_them=self.stopped)]
+                    for lane in ended:
+                        if in_order or lane.summary:
+                            self._finish(lane)
+                        else:
+                            ending[enders.submit(lane.end)] = lane
                     for future in done:
-                        self._finish(training.pop(future))
-            finally:
-                self.stopped = True  # also where a second signal ends this at once: the threads are waited for
+                        future.result()
+                        if future in ending:
+                            self._finish(ending.pop(future))
+            except BaseException:
+                self.stopped = True  # a second signal, for example; the threads are waited for
+                raise
+        self._begun.extend(apart)
 
-    def _alone(self, lane: Lane) -> None:
-        """Trains a job to its last iteration, or until this stops, in a thread."""
-        pace = Pace(lane.ready.loop.program.capacity)
-        while lane.goes_on and not self.stopped:
-            begun = time.perf_counter()
-            length = lane.alone(pace.length)
-            pace.measure(length, time.perf_counter() - begun)
-            self._lengths.append(length)
+    def _chunks(self, worker: Worker) -> None:
+        """Trains a worker's runs until one has ended, or until this stops, in a thread."""
+        while not (self.stopped or worker.has_ended):
+            self._lengths.append(worker.train())
 
     def _note(self, iterations: int) -> None:
         self._trained(iterations)
         self.stopped |= self._stop_asked()
 
     def _finish(self, lane: Lane) -> None:
-        if not lane.summary:
-            lane.progress.stopped = lane.goes_on
-            lane.end()
+        lane.end()
         self._ended(lane)
         self.stopped |= self._stop_asked()
 

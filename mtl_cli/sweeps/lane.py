@@ -87,7 +87,10 @@ class Lane:
         return len(iterations)
 
     def end(self) -> None:
-        """Evaluates and saves what selection chose, and ends the run."""
+        """Evaluates and saves what selection chose, and ends the run, if it hasn't ended: as stopped if it goes on."""
+        if self.summary:
+            return
+        self.progress.stopped = self.goes_on
         try:
             self.ready.loop.end(self.progress, self.files)
             self._record.finish(self.ready.finish(self.folder, self.progress, self.files.metrics))

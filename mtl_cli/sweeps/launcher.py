@@ -151,13 +151,9 @@ class Sweep:
     def _stop_asked(self) -> bool:
         return self._command.interrupt() or self._command.failed_fast
 
-    def _begin(self, job: Job) -> Lane | None:
+    def _begin(self, job: Job) -> Lane:
         """Begins a job in the folder that Hydra makes for it."""
-        lane = Lane(job, self._enter(job), lambda: self._command.datasets.load(job.config), self._device)
-        if lane.summary:
-            self._ended(lane)
-            return None
-        return lane
+        return Lane(job, self._enter(job), lambda: self._command.datasets.load(job.config), self._device)
 
     def _enter(self, job: Job) -> Path:
         folder, self._returns[job.overrides] = self._folders.make(job)

@@ -7,7 +7,6 @@ call of the program's own at the same time.
 import os
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -16,10 +15,14 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import keras, quiet, tf
 from mtl_cli.data.base import Arrays
+from mtl_cli.loop import Pace
 from mtl_cli.program import Together, Trained
 from mtl_cli.sweeps.datasets import draws_key
 from mtl_cli.sweeps.lane import Lane
+from mtl_cli.sweeps.worker import Worker
 
+CHUNKS_PER_SECOND: Final = 1
+"""Of runs that train together: each chunk costs half a millisecond a run beside its iterations."""
 FEWEST_IN_CALL: Final = 4
 """Runs in a call of the program, of which each core makes one."""
 
@@ -39,101 +42,92 @@ def way_of(runs: int, *, on_cpu: bool) -> Way:
     return Way(calls, -(-runs // calls))
 
 
-class Stacked:
-    """A place for each run; some may be empty."""
-
-    def __init__(self, first: Lane, way: Way, *, own_rows: bool) -> None:
-        """Makes the places, as yet empty, and compiles the program for runs like the first one.
-
-        Raises:
-            tf.errors.InvalidArgumentError: An operation can't be mapped.
-        """
-        self.way = way
-        self.places: list[Lane | None] = [None] * (way.calls * way.places)
-        self._keys = [""] * len(self.places)
-        """What tells the draws of the runs apart that are, or were, in the places."""
-        self._alone = first.ready.loop.program
-        own_rows = own_rows and bool(first.ready.loop.resident)
-        self.program = self._alone.together(way.places, own_rows=own_rows)
-        self._shards = [_Shard(self.program, first, way.places, own_rows) for _ in range(way.calls)]
-        with quiet():
-            self._shards[0].rehearse()
-
-    def fits(self, lane: Lane) -> bool:
-        """Tells whether a run can take part."""
-        return lane.ready.loop.program is self._alone
-
-    def put(self, place: int, lane: Lane | None) -> None:
-        """Gives a place to the next run, which fits, or leaves it empty."""
-        self.places[place] = lane
-        if lane is None:
-            return
-        shard, inner = divmod(place, self.way.places)
-        begin = place - inner
-        self._keys[place] = draws_key(lane.job.config)
-        for other in range(begin, begin + self.way.places):
-            if other != place and self._keys[other] == self._keys[place]:
-                self._share(self.places[other], lane)
-        self._shards[shard].put(inner, lane)
-
-    @staticmethod
-    def _share(known: Lane | None, lane: Lane) -> None:
-        """Lets a run draw with another one that is as far, and always will be: all train the same iterations."""
-        may_differ = lane.ready.loop.restores  # it may go back to a checkpoint, alone
-        if known is not None and known.progress.iterations == lane.progress.iterations and not may_differ:
-            draws = known.ready.loop.draws
-            lane.ready = replace(lane.ready, loop=replace(lane.ready.loop, draws=draws))
-
-    def train(self, length: int) -> int:
-        """Trains the next chunk of every run, at most `length` iterations, and returns how many."""
-        begun = time.perf_counter()
-        lanes = {place: lane for place, lane in enumerate(self.places) if lane is not None}
-        length = min(len(lane.upcoming(length)) for lane in lanes.values())
-        of_shards: list[dict[int, NDArray[np.int64]]] = [{} for _ in self._shards]
-        for place, lane in lanes.items():
-            of_shards[place // self.way.places][place % self.way.places] = lane.upcoming(length)
-        with ThreadPoolExecutor(len(self._shards)) as pool:
-            done = list(pool.map(_Shard.train, self._shards, of_shards))
-        share = (time.perf_counter() - begun) / len(lanes)
-        for place, lane in lanes.items():
-            shard, inner = divmod(place, self.way.places)
-            drawn, trained = done[shard][inner]
-            lane.take(of_shards[shard][inner], drawn, trained, share)
-            if lane.goes_on and lane.progress.state is not trained.state:  # it went back to a checkpoint
-                self._shards[shard].put(inner, lane)
-        return length
+def shards_for(first: Lane, way: Way, *, own_rows: bool) -> list["Shard"]:
+    """Returns the places for runs like this one, as yet empty."""
+    alone = first.ready.loop.program
+    own_rows = own_rows and bool(first.ready.loop.resident)
+    program = alone.together(way.places, own_rows=own_rows)
+    return [Shard(program, first, way, own_rows=own_rows) for _ in range(way.calls)]
 
 
-class _Shard:
-    """Some of the runs, in one call of the program."""
+class Shard(Worker):
+    """Trains runs in one call of the mapped program."""
 
     _states: Any
     _values: Any
     _resident: Any
 
-    def __init__(self, program: Together, first: Lane, places: int, own_rows: bool) -> None:
+    def __init__(self, program: Together, first: Lane, way: Way, *, own_rows: bool) -> None:
+        """Makes the places, whose states are the first run's until they are given away."""
+        super().__init__(way.places)
         self._program = program
-        self._lanes = [first] * places
+        self._alone = first.ready.loop.program
+        self._lanes = [first] * way.places
         """The run whose state is in each place, even if it has ended or is in another one."""
+        self._keys = [""] * way.places
+        """What tells the draws of the runs apart that are, or were, in the places."""
+        self._calls = way.calls
         self._own_rows = own_rows
         self._memory = program.memory()
-        self._stacked = False
-
-    def put(self, place: int, lane: Lane) -> None:
-        """Gives a place to the next run; every other keeps its run's state."""
-        self._lanes[place] = lane
+        self._pace = Pace(program.capacity, CHUNKS_PER_SECOND)
         self._stacked = False
 
     def rehearse(self) -> None:
-        """Trains an iteration in every place, and forgets it."""
+        """Compiles the program: trains an iteration in every place, and forgets it.
+
+        Raises:
+            tf.errors.InvalidArgumentError: An operation can't be mapped.
+        """
         drawn = {place: lane.ready.one_draw for place, lane in enumerate(self._lanes)}
         self._stack()
-        self._program.train(self._states, self._values, self._resident, drawn, self._memory)
+        with quiet():
+            self._program.train(self._states, self._values, self._resident, drawn, self._memory)
 
-    def train(self, iterations: Mapping[int, NDArray[np.int64]]) -> dict[int, tuple[Arrays, Trained]]:
+    def fits(self, lane: Lane) -> bool:
+        """Tells whether a run can take part."""
+        return lane.ready.loop.program is self._alone
+
+    def put(self, lane: Lane) -> int:
+        """Gives a place to the next run; every other keeps its run's state."""
+        place = super().put(lane)
+        self._keys[place] = draws_key(lane.job.config)
+        for other, known in self.lanes.items():
+            if other != place and self._keys[other] == self._keys[place]:
+                self._share(known, lane)
+        self._lanes[place] = lane
+        self._stacked = False
+        return place
+
+    @staticmethod
+    def _share(known: Lane, lane: Lane) -> None:
+        """Lets a run draw with another one that is as far, and always will be: all train the same iterations."""
+        may_differ = lane.ready.loop.restores  # it may go back to a checkpoint, alone
+        if known.progress.iterations == lane.progress.iterations and not may_differ:
+            draws = known.ready.loop.draws
+            lane.ready = replace(lane.ready, loop=replace(lane.ready.loop, draws=draws))
+
+    def train(self) -> int:
+        """Trains the next chunk of every run, equally many iterations of each; the runs fail if that fails."""
+        begun, lanes = time.perf_counter(), self.lanes
+        length = min(len(lane.upcoming(self._pace.length)) for lane in lanes.values())
+        iterations = {place: lane.upcoming(length) for place, lane in lanes.items()}
+        try:
+            done = self._train(iterations)
+        except Exception as error:
+            for lane in lanes.values():
+                lane.fail(error)
+            return 0
+        share = (time.perf_counter() - begun) / len(lanes) / self._calls
+        for place, lane in lanes.items():
+            drawn, trained = done[place]
+            lane.take(iterations[place], drawn, trained, share)
+            if lane.goes_on and lane.progress.state is not trained.state:  # it went back to a checkpoint
+                self._stacked = False
+        self._pace.measure(length, time.perf_counter() - begun)
+        return length * len(lanes)
+
+    def _train(self, iterations: Mapping[int, NDArray[np.int64]]) -> dict[int, tuple[Arrays, Trained]]:
         """Trains the given iterations of each place, equally many; returns what was drawn, and what came of it."""
-        if not iterations:
-            return {}
         self._stack()
         drawn = self._draw(iterations)
         self._states, losses, seen, finite = self._program.train(

@@ -48,8 +48,9 @@ def begun(folder: Path, *words: str) -> subprocess.Popen[str]:
 
 
 def _as_usual() -> None:
-    """Undoes that pytest's workers ignore Ctrl-C, and whoever they start."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Undoes that pytest's workers ignore Ctrl-C, and `nohup` the terminal's end, and whoever they start."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def done(folder: Path, *words: str) -> tuple[int, str]:

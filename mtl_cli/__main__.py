@@ -1,7 +1,11 @@
 """`mtl-train`, and `python -m mtl_cli`."""
 
+import atexit
 import os
 import signal
+import sys
+import threading
+from contextlib import suppress
 
 
 def main() -> None:
@@ -12,7 +16,26 @@ def main() -> None:
     signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
     from mtl_cli import main as command  # takes half a second
 
-    command.main()
+    try:
+        command.main()
+    except SystemExit as end:
+        if isinstance(end.code, int) and _is_alone():
+            _leave(end.code)
+        raise
+
+
+def _is_alone() -> bool:
+    """Tells whether no other thread has to be waited for."""
+    return all(thread.daemon or thread is threading.main_thread() for thread in threading.enumerate())
+
+
+def _leave(status: int) -> None:
+    """Ends the process, with all that was to be done at its end: to take TensorFlow apart as well takes a second."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads any more
+            stream.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -235,3 +235,21 @@ def test_an_early_signal_leaves_nothing_or_a_run(tmp_path: Path, seconds: float,
 def _mind_ctrl_c() -> None:
     """Undoes that pytest's workers ignore it, and whoever they start."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize(("word", "status"), [("--version", 0), ("stps=1", 1)])
+def test_the_process_ends_in_order(word: str, status: int) -> None:
+    """Though nobody waits for TensorFlow: what is due at the end is done, and other threads are waited for."""
+    program = f"""
+import atexit, sys, threading, time
+from mtl_cli.__main__ import main
+atexit.register(print, "due at the end")
+if "thread" in sys.argv:
+    threading.Thread(target=lambda: (time.sleep(1), print("waited for"))).start()
+sys.argv = ["mtl-train", {word!r}]
+main()
+"""
+    for words, said in (([], "due at the end\n"), (["thread"], "waited for\ndue at the end\n")):
+        done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == status
+        assert done.stdout.endswith(said)

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from mtl_cli.backend import keras, quiet, tf
 from mtl_cli.data.base import Arrays
 from mtl_cli.loop import Pace
-from mtl_cli.program import Together, Trained
+from mtl_cli.program import Memory, Together, Trained
 from mtl_cli.sweeps.datasets import draws_key
 from mtl_cli.sweeps.lane import Lane
 from mtl_cli.sweeps.worker import Worker
@@ -68,9 +69,13 @@ class Shard(Worker):
         """What tells the draws of the runs apart that are, or were, in the places."""
         self._calls = way.calls
         self._own_rows = own_rows
-        self._memory = program.memory()
         self._pace = Pace(program.capacity, CHUNKS_PER_SECOND)
         self._stacked = False
+
+    @cached_property
+    def _memory(self) -> Memory:
+        """Made where it is first used, in the worker's thread: to get it from the system takes 0.2 s."""
+        return self._program.memory()
 
     def rehearse(self) -> None:
         """Compiles the program: trains an iteration in every place, and forgets it.

@@ -30,7 +30,7 @@ def swept(overrides: list[str], folder: Path) -> tuple[Measured, list[dict[str, 
     command = [sys.executable, "-m", "mtl_cli", "-m", "experiment=seed_joint", *overrides, f"hydra.sweep.dir={sweep}"]
     done = measure(command, folder)
     summaries = [json.loads(path.read_text()) for path in sweep.glob("*/summary.json")]
-    assert all(summary["status"] == "finished" for summary in summaries)
+    assert summaries and all(summary["status"] == "finished" for summary in summaries), done.output
     return done, summaries
 
 

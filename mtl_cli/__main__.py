@@ -7,13 +7,17 @@ import sys
 import threading
 from contextlib import suppress
 
+from mtl_cli.interrupt import SIGNALS
+
 
 def main() -> None:
-    """Runs the command; until that minds signals itself, Ctrl-C ends the process without a word.
+    """Runs the command; until that minds signals itself, they end the process without a word.
 
-    The default action would do, but polars replaces it, when it is imported, by one that does nothing.
+    The default action would do, but polars replaces that of Ctrl-C, when it is imported, by one that does nothing.
     """
-    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, _: os._exit(128 + number))
     from mtl_cli import main as command  # takes half a second
 
     try:

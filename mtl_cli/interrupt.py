@@ -3,7 +3,9 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from signal import SIG_IGN
 from types import FrameType
+from typing import Any
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -11,13 +13,13 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 class Interrupt:
     """Ctrl-C, SIGTERM, SIGHUP: who can end in order asks whether to, by a call; the second signal is the end at once.
 
-    A signal that the process was begun to ignore, as `nohup` does with SIGHUP, stays ignored.
+    A signal that the process was begun to ignore stays ignored: SIGHUP after `nohup`, Ctrl-C after a script's `&`.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self._raises = False
-        self._heard: list[int] = []
+        self._heard: dict[int, Any] = {}
 
     def __call__(self) -> bool:
         """Tells whether there was a signal; one that comes later waits for the next call."""
@@ -56,18 +58,18 @@ class Interrupt:
     def handling(self) -> Iterator[None]:
         """Takes the signals over for the block."""
         before = {number: signal.getsignal(number) for number in SIGNALS}
-        self._heard = [number for number, handler in before.items() if handler != signal.SIG_IGN]
+        self._heard = {number: SIG_IGN if of == SIG_IGN else self._handle for number, of in before.items()}
         self._hear()
         try:
             yield
         finally:
-            for number in self._heard:
-                signal.signal(number, before[number])
-            self._heard = []
+            self._heard = {}
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _hear(self) -> None:
-        for number in self._heard:
-            signal.signal(number, self._handle)
+        for number, handler in self._heard.items():
+            signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         again, self.signal = self.signal is not None, number

@@ -1,6 +1,7 @@
 """The command, run in this process as a user would run it."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,12 @@ class Outcome:
         """The content of summary.json."""
         summary: dict[str, Any] = json.loads((self.folder / "summary.json").read_text())
         return summary
+
+
+def as_usual() -> None:
+    """Undoes, in a new process, that pytest's workers ignore Ctrl-C, and `nohup` the terminal's end."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 settings.register_profile("project", deadline=None)

@@ -14,7 +14,7 @@ import pytest
 
 from mtl_cli import program
 from mtl_cli.data import base
-from tests.conftest import MtlTrain
+from tests.conftest import MtlTrain, as_usual
 
 SUMMARY_KEYS = {
     "status", "error", "iterations", "seconds", "train_seconds", "iterations_per_second", "best_iteration", "epochs",
@@ -189,7 +189,9 @@ def test_module_and_clean_standard_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_in_order(tmp_path: Path, number: signal.Signals, status: int) -> None:
     command = [sys.executable, "-m", "mtl_cli", "steps=100000000", "hydra.run.dir=run"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=as_usual
+    )
     losses = tmp_path / "run" / "losses.csv"
     deadline = time.monotonic() + 60
     while not (losses.exists() and losses.stat().st_size > 10_000):
@@ -219,7 +221,7 @@ def test_a_signal_ends_the_run_in_order(tmp_path: Path, number: signal.Signals, 
 def test_an_early_signal_leaves_nothing_or_a_run(tmp_path: Path, seconds: float, sweep: list[str]) -> None:
     command = [sys.executable, "-m", "mtl_cli", "steps=100000000", "hydra.run.dir=run", *sweep]
     process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_mind_ctrl_c
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=as_usual
     )
     try:
         time.sleep(seconds)
@@ -227,14 +229,9 @@ def test_an_early_signal_leaves_nothing_or_a_run(tmp_path: Path, seconds: float,
         _, err = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode in (130, -signal.SIGINT)
+    assert process.returncode in (130, -signal.SIGINT)  # the latter before Python runs
     assert err == ""
     assert not any(tmp_path.iterdir()) or any(tmp_path.rglob("summary.json"))
-
-
-def _mind_ctrl_c() -> None:
-    """Undoes that pytest's workers ignore it, and whoever they start."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize(("word", "status"), [("--version", 0), ("stps=1", 1)])

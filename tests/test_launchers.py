@@ -24,7 +24,7 @@ from omegaconf import DictConfig
 
 from mtl_cli import sweeps
 from mtl_cli.command import Command
-from tests.conftest import MtlTrain
+from tests.conftest import MtlTrain, as_usual
 from tests.test_sweeps import BASIC, LINEAR, summaries
 
 RATES = ["optimizer=sgd", "optimizer.learning_rate=1e-9,1e30,2e-9,1e31", "steps=60", *LINEAR]
@@ -220,7 +220,8 @@ def test_a_signal_ends_the_wait_for_other_processes(tmp_path: Path, number: sign
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     grid = ["seed=0,1,2", "steps=5000000", "hydra/launcher=joblib", "hydra.sweep.dir=s"]
     command = [sys.executable, "-m", "mtl_cli", "-m", *grid]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=tmp_path, stdout=nowhere, stderr=nowhere, preexec_fn=as_usual) as process:
         deadline = time.monotonic() + 120
         while not list(tmp_path.glob("s/*/losses.csv")):
             assert process.poll() is None

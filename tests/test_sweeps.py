@@ -17,7 +17,7 @@ from mtl_cli.data.seed import UniformStream
 from mtl_cli.sweeps import group
 from mtl_cli.sweeps.lane import Lane
 from mtl_cli.sweeps.stacked import Way, cores, shards_for
-from tests.conftest import MtlTrain
+from tests.conftest import MtlTrain, as_usual
 
 DIGITS = [
     "data=digits", "data.examples={train: 200, val: 40, test: 40}", "batch_size=8", "model.shared_layers=[6]",
@@ -254,7 +254,8 @@ def test_what_raises_beside_others_fails_alone(
 
 def test_a_signal_ends_the_jobs_beside_each_other_in_order(tmp_path: Path) -> None:
     grid = ["seed=range(0,7)", "steps=100000000", "log.every=1000", "hydra.sweep.dir=s"]
-    process = subprocess.Popen([sys.executable, "-m", "mtl_cli", "-m", *grid], cwd=tmp_path, stdout=subprocess.PIPE)
+    command = [sys.executable, "-m", "mtl_cli", "-m", *grid]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, preexec_fn=as_usual)
     deadline = time.monotonic() + 90
     while not any(path.stat().st_size > 100 for path in tmp_path.glob("s/*/losses.csv")):
         assert time.monotonic() < deadline

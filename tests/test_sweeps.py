@@ -1,6 +1,7 @@
 """Sweeps: each job as if it had run alone, whatever becomes of the others."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -156,6 +157,25 @@ def test_a_job_that_is_there_twice_is_trained_once(mtl_train: MtlTrain, tmp_path
     files = {number: (tmp_path / "s" / number / "losses.csv").read_bytes() for number in "0123"}
     assert len(set(files.values())) == 1
     assert summaries(tmp_path / "s")["2"]["overrides"][0] == "tasks.y1.weight=null"
+
+
+@pytest.mark.parametrize(("lost", "left"), [("1", 4), ("12", 4), ("0", 4), ("01", 4), ("02", 2)])
+def test_a_job_that_is_there_twice_is_made_again(mtl_train: MtlTrain, tmp_path: Path, lost: str, left: int) -> None:
+    """Where the sweep ended before it got the files of the other one."""
+    assert mtl_train("-m", "tasks.y1.weight=0.5,null", "seed=3,4", "steps=20", "hydra.sweep.dir=s").status == 0
+    whole, of = csv_files(tmp_path / "s"), summaries(tmp_path / "s")
+    assert of["0"]["config_hash"] == of["2"]["config_hash"]
+    for number in lost:
+        shutil.rmtree(tmp_path / "s" / number)
+    done = mtl_train("resume", "s")
+    assert done.status == 0, done.err
+    assert f"{left} of 4 jobs are done" in done.out
+    assert csv_files(tmp_path / "s") == whole
+    again = summaries(tmp_path / "s")
+    assert [again[number]["overrides"] for number in "0123"] == [of[number]["overrides"] for number in "0123"]
+    for number in "0123":
+        assert (tmp_path / "s" / number / "model.keras").exists()
+        assert (tmp_path / "s" / number / ".hydra" / "config.yaml").exists()
 
 
 def test_a_dry_run_says_what_would_be_trained(mtl_train: MtlTrain, tmp_path: Path) -> None:

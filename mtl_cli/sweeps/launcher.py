@@ -124,12 +124,15 @@ class Sweep:
         more = [of.overrides for of in found if not of.finished and of.overrides and of.number not in known]
         jobs = [*jobs, *(Job(-1, parse(plain(self._composer(overrides))), overrides) for overrides in more)]
         state = resumed(jobs, found)
-        print(f"{len(state.done):,} of {len(jobs):,} jobs are done", flush=True)
+        print(f"{len(jobs) - len(state.left):,} of {len(jobs):,} jobs are done", flush=True)
         for job in state.changed:
             overrides = visible(" ".join(job.overrides))
             print(f"job {job.number} was trained with another config, and is trained anew: {overrides}")
-        self._command.runs += len(state.done)
-        for job in state.done:
+        for job, number in state.twins:
+            _copy(folder / str(number), self._enter(job), {"overrides": list(job.overrides)})
+        done = [*state.done, *(job for job, _ in state.twins)]
+        self._command.runs += len(done)
+        for job in done:
             value = compared(job.config, read_summary(folder / str(job.number)))
             self._returns[job.overrides] = _returned(job.overrides, value)
         return state.left

@@ -42,6 +42,8 @@ class Resumed:
     left: Sequence[Job]
     changed: Sequence[Job]
     """Those of `left` that were trained with another config, and are trained anew."""
+    twins: Sequence[tuple[Job, int]]
+    """Those that get the files of another one, which is done, with the same config; and that one's number."""
 
 
 def found_in(sweep: Path) -> list[Found]:
@@ -63,26 +65,38 @@ def resumed(jobs: Sequence[Job], found: Sequence[Found]) -> Resumed:
     """Returns which of the jobs are done; the others get their old folders, or new ones.
 
     A job is done if a finished one has its config's hash, whatever the number: so a grid that was extended trains its
-    new points only. One that only has another number of steps than before goes on in its folder.
+    new points only. Each finished one stands for one job; others with its config get its files. A job that only has
+    another number of steps than before goes on in its folder.
     """
-    by_hash = {of.summary.get("config_hash"): of for of in found if of.finished and of.summary is not None}
-    taken = {of.number for of in found}
+    befores, taken = before_of(jobs, found), {of.number for of in found}
+    own = {of.number for of in befores if of is not None}
+    finished: dict[str, list[Found]] = defaultdict(list)
+    for of in found:
+        if of.finished and of.summary is not None:
+            finished[str(of.summary.get("config_hash"))].append(of)
+    free = {config_hash: [of for of in same if of.number not in own] for config_hash, same in finished.items()}
     done: list[Job] = []
     left: list[Job] = []
     changed: list[Job] = []
-    for job, before in zip(jobs, before_of(jobs, found), strict=True):
-        same = by_hash.get(job.config.hash())
-        if same is not None:
-            done.append(replace(job, number=same.number))
-        elif before is not None:
-            left.append(replace(job, number=before.number))
-            if before.finished and not _goes_on(before, job.config):
-                changed.append(left[-1])
-        else:
-            number = job.number if job.number >= 0 and job.number not in taken else max(taken) + 1
-            taken.add(number)
-            left.append(replace(job, number=number))
-    return Resumed(done, left, changed)
+    twins: list[tuple[Job, int]] = []
+    for job, before in zip(jobs, befores, strict=True):
+        same, others = finished[job.config.hash()], free.get(job.config.hash())
+        if before is not None and before in same:
+            done.append(replace(job, number=before.number))
+            continue
+        if others:
+            done.append(replace(job, number=others.pop(0).number))
+            continue
+        number = job.number if job.number >= 0 and job.number not in taken else max(taken, default=-1) + 1
+        placed = replace(job, number=number if before is None else before.number)
+        taken.add(placed.number)
+        if same:
+            twins.append((placed, same[0].number))
+            continue
+        left.append(placed)
+        if before is not None and before.finished and not _goes_on(before, job.config):
+            changed.append(placed)
+    return Resumed(done, left, changed, twins)
 
 
 def before_of(jobs: Sequence[Job], found: Sequence[Found]) -> list[Found | None]:

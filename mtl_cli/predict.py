@@ -34,7 +34,7 @@ class Predictor:
     def columns(self, frame: Frame, first: int, file: Path) -> dict[str, Any]:
         """Returns the predictions for a block of rows, which begins with row `first` of a file, by column."""
         taken = arrays(frame, self.inputs, self.date_format, lambda row: f"{file}, row {first + row + 1}")
-        given = self.call({name: tf.constant(values) for name, values in taken.items()})
+        given = self.call({name: tf.constant(values[:, None]) for name, values in taken.items()})
         found: dict[str, Any] = {}
         for name, task in self.tasks.items():
             found |= _named(name, task, given[name].numpy())

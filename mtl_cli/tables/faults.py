@@ -11,6 +11,8 @@ from typing import IO, Final, cast
 
 from backports import zstd
 
+from mtl_cli.tables.footer import unpacked_length
+
 UNREADABLE: Final = (OSError, EOFError, zlib.error, zstd.ZstdError)
 """What a damaged file raises when it is unpacked."""
 _BLOCK: Final = 2**20
@@ -80,12 +82,9 @@ def rows_of(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def unpacked_lengths(path: Path) -> Iterator[int]:
-    """Yields how much the parts of a file unpack to: of a Parquet file, with 8 bytes a cell, as it says itself."""
-    import polars as pl
-
+    """Yields how much the parts of a compressed file unpack to."""
     if path.suffix.lower() in (".parquet", ".pq"):
-        table = pl.scan_parquet(path, glob=False)
-        yield 8 * len(table.collect_schema()) * table.select(pl.len()).collect().item()
+        yield unpacked_length(path)
         return
     with _open(path) as file:
         while block := file.read(_BLOCK):

@@ -1,0 +1,62 @@
+"""How large a Parquet file is unpacked, as its footer says."""
+
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtl_cli.tables.footer import CELL, unpacked_length
+
+ROWS = 1000
+SMALL_CELLS = pl.DataFrame(
+    {"flag": [True, False] * (ROWS // 2), "none": [None] * ROWS, "three": [[1, 2, 3]] * ROWS},
+    schema={"flag": pl.Boolean, "none": pl.Float64, "three": pl.List(pl.Int8)},
+)
+
+
+@pytest.mark.parametrize("compression", ["zstd", "snappy", "uncompressed", "gzip"])
+def test_every_value_counts(tmp_path: Path, compression: str) -> None:
+    """Also where it takes a bit in the file, or nothing; in however many groups of rows."""
+    SMALL_CELLS.write_parquet(tmp_path / "t.parquet", compression=compression, row_group_size=300)  # type: ignore[arg-type]
+    assert unpacked_length(tmp_path / "t.parquet") == CELL * (ROWS + ROWS + 3 * ROWS)
+
+
+def test_long_texts_count_as_long_as_they_are(tmp_path: Path) -> None:
+    texts = pl.DataFrame({"text": ["x" * 1_000_000, "y" * 2_000_000]})
+    texts.write_parquet(tmp_path / "t.parquet", compression="zstd")
+    assert (tmp_path / "t.parquet").stat().st_size < 10_000
+    assert unpacked_length(tmp_path / "t.parquet") == pytest.approx(3_000_000, rel=0.001)
+
+
+def content() -> bytes:
+    file = io.BytesIO()
+    SMALL_CELLS.write_parquet(file)
+    return file.getvalue()
+
+
+WHOLE = content()
+
+
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), max_size=20), st.integers(0, 12))
+def test_damaged_files(tmp_path_factory: pytest.TempPathFactory, bytes_: list[tuple[int, int]], cut: int) -> None:
+    damaged = bytearray(WHOLE[: len(WHOLE) - cut])
+    for place, byte in bytes_:
+        damaged[place % len(damaged)] = byte
+    path = tmp_path_factory.getbasetemp() / "damaged.parquet"
+    path.write_bytes(damaged)
+    try:
+        assert isinstance(unpacked_length(path), int)
+    except ValueError as error:
+        assert "footer" in str(error)
+
+
+@pytest.mark.parametrize(
+    "bytes_", [b"", b"PAR1", b"\0\0\0\0PAR1", b"\xff\xff\xff\x7fPAR1", b"\x19" * 50 + b"\x32\0\0\0PAR1"]
+)
+def test_no_footer(tmp_path: Path, bytes_: bytes) -> None:
+    (tmp_path / "t.parquet").write_bytes(bytes_)
+    with pytest.raises(ValueError, match="footer"):
+        unpacked_length(tmp_path / "t.parquet")

@@ -53,9 +53,10 @@ def test_damaged_files(tmp_path_factory: pytest.TempPathFactory, bytes_: list[tu
         assert "footer" in str(error)
 
 
-@pytest.mark.parametrize(
-    "bytes_", [b"", b"PAR1", b"\0\0\0\0PAR1", b"\xff\xff\xff\x7fPAR1", b"\x19" * 50 + b"\x32\0\0\0PAR1"]
-)
+NONE = [b"", b"PAR1", b"\0\0\0\0PAR1", b"\xff\xff\xff\x7fPAR1", b"\x19" * 50 + b"\x32\0\0\0PAR1"]
+
+
+@pytest.mark.parametrize("bytes_", NONE, ids=range(len(NONE)))
 def test_no_footer(tmp_path: Path, bytes_: bytes) -> None:
     (tmp_path / "t.parquet").write_bytes(bytes_)
     with pytest.raises(ValueError, match="footer"):

@@ -31,6 +31,17 @@ def test_long_texts_count_as_long_as_they_are(tmp_path: Path) -> None:
     assert unpacked_length(tmp_path / "t.parquet") == pytest.approx(3_000_000, rel=0.001)
 
 
+def test_what_nobody_needs_hides_nothing(tmp_path: Path) -> None:
+    """A map and a UUID in fields that no reader knows, and a column that counts less than nothing."""
+    chunk = bytes([0x3C, 0x56, 10, 0x16, 4, 0, 0])  # field 3, a struct: of 5 values, 2 bytes
+    less = bytes([0x3C, 0x56, 9, 0x16, 1, 0, 0])  # of -5, -1
+    group = bytes([0x19, 0x2C]) + chunk + less + b"\0"  # field 1, a list of two structs
+    unknown = bytes([0x1B, 1, 0x55, 2, 2]) + b"\x1d" + bytes(16)  # fields 1 and 2
+    footer = unknown + bytes([0x29, 0x1C]) + group + b"\0"  # field 4, a list of one struct
+    (tmp_path / "t.parquet").write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    assert unpacked_length(tmp_path / "t.parquet") == 5 * CELL
+
+
 def content() -> bytes:
     file = io.BytesIO()
     SMALL_CELLS.write_parquet(file)
@@ -53,7 +64,8 @@ def test_damaged_files(tmp_path_factory: pytest.TempPathFactory, bytes_: list[tu
         assert "footer" in str(error)
 
 
-NONE = [b"", b"PAR1", b"\0\0\0\0PAR1", b"\xff\xff\xff\x7fPAR1", b"\x19" * 50 + b"\x32\0\0\0PAR1"]
+LONG = b"\x16" + b"\xff" * 1_000_000 + (1_000_001).to_bytes(4, "little") + b"PAR1"  # an integer without end
+NONE = [b"", b"PAR1", b"\0\0\0\0PAR1", b"\xff\xff\xff\x7fPAR1", b"\x19" * 50 + b"\x32\0\0\0PAR1", LONG]
 
 
 @pytest.mark.parametrize("bytes_", NONE, ids=range(len(NONE)))

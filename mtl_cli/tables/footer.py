@@ -13,6 +13,9 @@ MAGIC: Final = b"PAR1"
 CELL: Final = 8
 """Bytes of a value in memory, at least; values that repeat take next to none in the file."""
 
+MOST_BITS: Final = 63
+"""Of an integer."""
+
 
 def unpacked_length(path: Path) -> int:
     """Returns how many bytes all columns take, as the file says itself.
@@ -30,7 +33,7 @@ def unpacked_length(path: Path) -> int:
         footer = file.read(length)
     try:
         chunks = [chunk[3] for group in _Compact(footer).struct()[4] for chunk in group[1]]
-        return sum(max(of[6], CELL * of[5]) for of in chunks)
+        return sum(max(of[6], CELL * of[5], 0) for of in chunks)
     except (IndexError, KeyError, TypeError, RecursionError, struct.error) as error:
         raise ValueError("its footer is damaged") from error
 
@@ -63,8 +66,14 @@ class _Compact:
             head = self._byte()
             count = self._unsigned() if head >> 4 == 15 else head >> 4
             return [self._value(head & 15) for _ in range(count)]
+        if kind == 11:
+            count = self._unsigned()
+            kinds = self._byte() if count else 0
+            return [(self._value(kinds >> 4), self._value(kinds & 15)) for _ in range(count)]
         if kind == 12:
             return self.struct()
+        if kind == 13:
+            return self._bytes(16)
         raise ValueError(f"a footer has no values of kind {kind}")
 
     def _byte(self) -> int:
@@ -85,6 +94,8 @@ class _Compact:
             if byte < 128:
                 return value
             shift += 7
+            if shift > MOST_BITS:
+                raise IndexError
 
     def _signed(self) -> int:
         value = self._unsigned()

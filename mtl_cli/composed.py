@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.config import Config
 from mtl_cli.errors import InputError, nearest
-from mtl_cli.foreign import in_time
+from mtl_cli.interpolations import bounded
 from mtl_cli.messages import suggest
 
 
@@ -20,7 +20,7 @@ def plain(composed: DictConfig) -> dict[str, Any]:
         InputError: A value can't be resolved.
     """
     try:
-        with in_time():
+        with bounded():
             parts = {str(key): composed[key] for key in composed if key != "hydra"}
             values = {
                 key: OmegaConf.to_container(part, resolve=True, throw_on_missing=True)

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import hydra._internal.config_loader_impl
 import hydra._internal.hydra
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra._internal.core_plugins import file_config_source, importlib_resources_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.config_search_path import ConfigSearchPath
@@ -19,8 +21,13 @@ from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 
 from mtl_cli.errors import InputError
-from mtl_cli.foreign import check_yaml, in_time
+from mtl_cli.foreign import MOST_NODES, check_yaml
+from mtl_cli.interpolations import bounded, size
 
+MOST_VALUES: Final = 2 * MOST_NODES
+"""Of the files that a config is composed of, each as often as a defaults list names it."""
+AT_LEAST: Final = 300
+"""What a file counts; ours come to some 60 files."""
 _PLUGINS: Final = ("hydra_plugins.", "hydra._internal.core_plugins.")
 """Where launchers and sweepers come from; Hydra takes only those that it knows as such."""
 _OPTUNA: Final = re.compile(r"optuna\.(samplers|pruners)\.[A-Z]\w+")
@@ -41,6 +48,7 @@ def guard_hydra(words: Sequence[str]) -> None:
     SourcesRegistry.instance().types |= {"file": FileConfigSource, "pkg": ImportlibResourcesConfigSource}
     _Loader.typed = tuple(word.lstrip("+~").partition("=")[0] for word in words)
     hydra._internal.hydra.ConfigLoaderImpl = _Loader  # type: ignore[attr-defined]
+    hydra._internal.config_loader_impl.CachingConfigRepository = _Repository  # type: ignore[attr-defined]
 
 
 class _Loader(ConfigLoaderImpl):
@@ -53,10 +61,26 @@ class _Loader(ConfigLoaderImpl):
 
     def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
         """Composes a config, of a run or of a sweep's job."""
-        with in_time():
+        with bounded():
             config = super().load_configuration(*args, **kwargs)
             refuse_code(config, self.typed)
         return config
+
+
+class _Repository(CachingConfigRepository):
+    """The files that one config is composed of."""
+
+    def __init__(self, delegate: IConfigRepository) -> None:
+        super().__init__(delegate)
+        self._values = 0
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        """Reads a file, unless they are too many: defaults lists may multiply each other."""
+        found = super().load_config(config_path)
+        self._values += AT_LEAST + (size(found.config) if found else 0)
+        if self._values > MOST_VALUES:
+            raise InputError(f"{config_path}: the defaults lists of the config name too many files, or too large ones")
+        return found
 
 
 class FileConfigSource(file_config_source.FileConfigSource):

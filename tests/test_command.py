@@ -238,11 +238,11 @@ def test_an_early_signal_leaves_nothing_or_a_run(tmp_path: Path, seconds: float,
 def test_the_process_ends_in_order(word: str, status: int) -> None:
     """Though nobody waits for TensorFlow: what is due at the end is done, and other threads are waited for."""
     program = f"""
-import atexit, sys, threading, time
+import atexit, sys, threading
 from mtl_cli.__main__ import main
 atexit.register(print, "due at the end")
 if "thread" in sys.argv:
-    threading.Thread(target=lambda: (time.sleep(1), print("waited for"))).start()
+    threading.Thread(target=lambda: (threading.main_thread().join(), print("waited for"))).start()
 sys.argv = ["mtl-train", {word!r}]
 main()
 """

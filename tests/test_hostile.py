@@ -6,13 +6,17 @@ import json
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 from backports import zstd
+from omegaconf import DictConfig
 
+from mtl_cli.composed import plain
 from mtl_cli.errors import InputError
 from mtl_cli.tables.reading import read
 from tests.conftest import MtlTrain
@@ -95,15 +99,40 @@ def test_yaml_bombs(mtl_train: MtlTrain, tmp_path: Path, bomb: str) -> None:
     assert "sweep/multirun.yaml: it " in refused.err
 
 
-def test_interpolations_that_multiply(mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtl_cli.foreign.MOST_SECONDS", 2)
+TEXTS = ["y0: aaaaaaaaaa", *(f"y{i}: '{f'${{y{i - 1}}}' * 10}'" for i in range(1, 10))]
+MULTIPLYING = {
+    "texts": ["name: ${y9}", *TEXTS],
+    "lists": ["y0: [1]", *(f"y{i}: {json.dumps([f'${{y{i - 1}}}'] * 10)}" for i in range(1, 10))],
+    "a long text": [f"y0: {'a' * 100_000}", f"name: '{'${y0}' * 1000}'"],
+    "for Hydra": ["hydra: {job: {name: '${y9}'}}", *TEXTS],
+}
+
+
+@pytest.mark.parametrize("kind", MULTIPLYING)
+def test_interpolations_that_multiply(mtl_train: MtlTrain, tmp_path: Path, kind: str) -> None:
     config = tmp_path / "theirs" / "experiment" / "x.yaml"
     config.parent.mkdir(parents=True)
-    lines = ["# @package _global_", "name: ${y9}", "y0: aaaaaaaaaa"]
-    config.write_text("\n".join([*lines, *(f"y{i}: '{f'${{y{i - 1}}}' * 10}'" for i in range(1, 10))]))
+    config.write_text("\n".join(["# @package _global_", *MULTIPLYING[kind]]))
     refused = mtl_train("--config-dir", "theirs", "experiment=x")
+    assert refused.status == (1 if "Hydra" in kind else 2)
+    assert "the config's interpolations come to more than 1,048,576 characters" in refused.err
+
+
+def test_interpolations_that_multiply_in_a_thread() -> None:
+    config = DictConfig(yaml.safe_load("\n".join(MULTIPLYING["texts"])))
+    with ThreadPoolExecutor(1) as pool, pytest.raises(InputError, match="come to more than"):
+        pool.submit(plain, config).result()
+
+
+def test_defaults_lists_that_multiply(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    group = tmp_path / "theirs" / "experiment"
+    group.mkdir(parents=True)
+    for i in range(30):
+        (group / f"x{i}.yaml").write_text(f"defaults: [x{i + 1}@a, x{i + 1}@b]")
+    (group / "x30.yaml").write_text("c: 1")
+    refused = mtl_train("--config-dir", "theirs", "experiment=x0")
     assert refused.status == 2
-    assert "the config isn't composed after 2 s" in refused.err
+    assert "the defaults lists of the config name too many files" in refused.err
 
 
 def recorded(*overrides: str, name: str = "config") -> str:

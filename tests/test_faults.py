@@ -102,6 +102,7 @@ def test_kills_at_random_moments(tmp_path: Path, kind: str) -> None:
         kills += process.returncode == -signal.SIGKILL
     status, said = done(tmp_path, "resume", "run")
     assert status == 0, said
+    print(f"{kind}: killed {kills} times")
     assert kills
     assert all_left(tmp_path / "run") == all_left(tmp_path / "whole")
 

@@ -1,17 +1,23 @@
 """Signals that ask for an end, and when they take effect."""
 
+import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from signal import SIG_IGN
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO, cast
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+READER_LEFT = getattr(signal, "SIGPIPE", 13)
 
 
 class Interrupt:
     """Ctrl-C, SIGTERM, SIGHUP: who can end in order asks whether to, by a call; the second signal is the end at once.
+
+    So is it where nobody reads what is printed any more, as after `| head`; nothing more is printed then.
 
     A signal that the process was begun to ignore stays ignored: SIGHUP after `nohup`, Ctrl-C after a script's `&`.
     """
@@ -56,13 +62,16 @@ class Interrupt:
 
     @contextmanager
     def handling(self) -> Iterator[None]:
-        """Takes the signals over for the block."""
+        """Takes the signals and the standard streams over for the block."""
         before = {number: signal.getsignal(number) for number in SIGNALS}
         self._heard = {number: SIG_IGN if of == SIG_IGN else self._handle for number, of in before.items()}
         self._hear()
+        streams = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = (cast(TextIO, _Outlet(stream, self._reader_left)) for stream in streams)
         try:
             yield
         finally:
+            sys.stdout, sys.stderr = streams
             self._heard = {}
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -75,3 +84,37 @@ class Interrupt:
         again, self.signal = self.signal is not None, number
         if again or self._raises:
             raise KeyboardInterrupt
+
+    def _reader_left(self) -> None:
+        if self.signal is None:
+            self.signal = READER_LEFT
+
+
+class _Outlet:
+    """A standard stream whose reader may leave: that is told once, and what comes later goes nowhere."""
+
+    def __init__(self, stream: TextIO, left: Callable[[], None]) -> None:
+        self._stream = stream
+        self._left = left
+
+    def write(self, text: str) -> int:
+        with self._minding():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._minding():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    @contextmanager
+    def _minding(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+            self._left()

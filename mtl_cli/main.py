@@ -24,6 +24,7 @@ from mtl_cli.config import parse
 from mtl_cli.errors import CompositionError, InputError
 from mtl_cli.files import locked
 from mtl_cli.guard import guard_hydra
+from mtl_cli.interrupt import READER_LEFT
 from mtl_cli.resuming import held, with_settings
 from mtl_cli.sweeps.elsewhere import is_elsewhere, refuse_elsewhere
 from mtl_cli.sweeps.grid import is_grid, jobs_of, refuse, refuse_other_folders
@@ -132,6 +133,8 @@ def main() -> None:
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         complain(hydra_message(error))
         sys.exit(FAILED)
+    except BrokenPipeError:
+        sys.exit(128 + READER_LEFT)
     except OSError as error:  # the folder can't be made
         complain(brief(error))
         sys.exit(WRONG_INPUT)

@@ -182,6 +182,36 @@ def test_a_second_signal_ends_a_run_at_once_and_harms_nothing(tmp_path: Path) ->
     assert all_left(tmp_path / "run") == all_left(tmp_path / "whole")
 
 
+def test_a_reader_that_leaves_ends_a_run_in_order(tmp_path: Path) -> None:
+    """As `| head` does: like a signal, rather than as a failure."""
+    words = ["steps=400000", "checkpoint.every=0.2", "log.console=lines"]
+    with begun(tmp_path, *words, "hydra.run.dir=run") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("iteration:1,")
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(60) == 128 + signal.SIGPIPE
+    assert "mtl-train:" not in err
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "stopped"
+    assert (tmp_path / "run" / "model.keras").is_file()
+    assert done(tmp_path, "resume", "run")[0] == 0
+    assert done(tmp_path, *words, "hydra.run.dir=whole")[0] == 0
+    assert all_left(tmp_path / "run") == all_left(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("words", [("-c", "job"), ("steps=10",)])
+def test_a_reader_that_is_not_there(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """What can be done is done, without a word."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "mtl_cli", *words]
+    ended = subprocess.run(command, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, text=True, preexec_fn=as_usual)
+    os.close(write)
+    assert ended.returncode == 128 + signal.SIGPIPE
+    assert ended.stderr == ""
+
+
 def test_two_processes_on_one_folder(tmp_path: Path) -> None:
     words = ["steps=100000000", *LONG]
     with under_way(tmp_path, "run/losses.csv", *words, "hydra.run.dir=run") as process:

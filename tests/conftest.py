@@ -1,6 +1,7 @@
 """The command, run in this process as a user would run it."""
 
 import json
+import logging
 import signal
 import sys
 from collections.abc import Callable
@@ -71,6 +72,9 @@ def mtl_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
         with pytest.raises(SystemExit) as ended:
             main()
         out, err = capfd.readouterr()
+        for handler in [handler for handler in logging.root.handlers if isinstance(handler, logging.FileHandler)]:
+            logging.root.removeHandler(handler)  # Hydra leaves it, and its folder may not be there any more
+            handler.close()
         status = ended.value.code
         assert isinstance(status, int)
         return Outcome(status, out, err, sorted(_folders(tmp_path) - before))

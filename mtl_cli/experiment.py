@@ -19,10 +19,11 @@ from mtl_cli.console import View
 from mtl_cli.continuing import differences, put_back
 from mtl_cli.data.base import OBSERVING, Arrays, Dataset, generator
 from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.evaluation import Selection, evaluate
 from mtl_cli.files import RUN_FILES, write_json
 from mtl_cli.foreign import summary_in
 from mtl_cli.interrupt import Interrupt
-from mtl_cli.loop import Loop, Selection, draw, evaluate
+from mtl_cli.loop import Loop, draw
 from mtl_cli.models.base import Network, network_for
 from mtl_cli.modes.base import Draws, State
 from mtl_cli.overview import ending, plan

@@ -6,61 +6,31 @@ How iterations are cut into chunks changes no number, only how often files, term
 import math
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.backend import Tensor, keras, tf
-from mtl_cli.console import REFRESHES_PER_SECOND, View
-from mtl_cli.data.base import Arrays, Dataset, Labels, Split
+from mtl_cli.backend import Tensor
+from mtl_cli.console import View
+from mtl_cli.data.base import Arrays, Dataset, Split
+from mtl_cli.divergence import Diverged, finite_rows, loss_diverged, state_diverged
 from mtl_cli.errors import RunFailed
+from mtl_cli.evaluation import Selection, evaluate
 from mtl_cli.files import Mark
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Draws, Mode, State
 from mtl_cli.observing import of_tasks, quantities
 from mtl_cli.optimizers import Optimizer
+from mtl_cli.pace import Pace
 from mtl_cli.program import Program, Trained
 from mtl_cli.progress import Progress
 from mtl_cli.records import DiagnosticsCsv, Files, Metrics
-from mtl_cli.tasks import HIGHER_IS_BETTER, Task
 
-FIRST_CHUNK = 10
-GROWTH = 16
-"""How many times longer a chunk may be than the one before."""
-EVALUATION_ROWS = 8192
 MOST_RESTORED = 10
 """How often a run that diverges may go back to a checkpoint; the learning rate is a thousandth then."""
-
-
-class Diverged(RunFailed):
-    """A loss, a parameter or an optimizer's state became NaN or infinite."""
-
-
-@dataclass(frozen=True)
-class Selection:
-    """When to evaluate, what to compare, when to give up."""
-
-    every: int
-    objective: str
-    patience: int | None
-    counted: tuple[str, ...]
-    """The tasks that are trained: those whose weight or probability isn't 0."""
-
-    def value(self, metrics: Metrics) -> float:
-        """Returns the objective: the mean over trained tasks of the loss, or the named task's metric."""
-        if self.objective == "val_loss":
-            return float(np.mean([metrics[task]["loss"] for task in self.counted]))
-        _, task, metric = self.objective.split("/")
-        return metrics[task][metric]
-
-    def better(self, value: float, than: float | None) -> bool:
-        """Tells whether `value` is better; NaN never is."""
-        if than is None:
-            return not np.isnan(value)
-        return value > than if self.objective.rpartition("/")[2] in HIGHER_IS_BETTER else value < than
 
 
 @dataclass(frozen=True)
@@ -172,7 +142,7 @@ class Loop:
         trained: Trained,
     ) -> None:
         losses, picks, state = trained.losses, drawn.get("pick"), trained.state
-        good, fault = _finite_rows(losses), None
+        good, fault = finite_rows(losses), None
         if good < len(iterations) or not trained.finite:
             good, fault, state = self._fault(progress.state, iterations, drawn, trained, good)
         done = iterations[: good + 1], losses[: good + 1], None if picks is None else picks[: good + 1]
@@ -215,11 +185,11 @@ class Loop:
         tasks, picks = list(self.dataset.tasks), drawn.get("pick")
         place = bisect_left(range(1, good + 1), True, key=lambda count: not after(count).finite)
         if place == good < len(iterations):
-            return place, _diverged(tasks, int(iterations[place]), trained.losses[place]), trained.state
+            return place, loss_diverged(tasks, int(iterations[place]), trained.losses[place]), trained.state
         place = min(place, len(iterations) - 1)  # alone it may take longer than together with others
         state = after(place + 1).state if place < good - 1 else trained.state
         who = "" if picks is None else f", which trained task {tasks[picks[place]]}"
-        return place, _state_diverged(f"{iterations[place]}{who}", state), state
+        return place, state_diverged(f"{iterations[place]}{who}", state), state
 
     def _go_back(self, progress: Progress, files: Files, error: Diverged) -> None:
         """Goes on from the last checkpoint with half the learning rate.
@@ -283,78 +253,3 @@ def draw(mode: Mode, optimizer: Optimizer, draws: Draws, iterations: NDArray[np.
     """Draws on the host what the iterations of a run of `steps` need: rows, picks, noise, learning rates."""
     rates = {"learning_rate": optimizer.learning_rates(iterations - 1, steps)}
     return rates | mode.draw(draws, iterations) | draws.noise(len(iterations)) | draws.observed(iterations)
-
-
-def evaluate(program: Program, dataset: Dataset, params: Params, split: Split, when: str) -> Metrics:
-    """Returns each task's loss and metrics on the rows of a split.
-
-    Raises:
-        RunFailed: A loss is NaN or infinite; the message says `when`.
-    """
-    blocks = [
-        program.predict(params, tf.constant(split.block(start, EVALUATION_ROWS)))
-        for start in range(0, len(split), EVALUATION_ROWS)
-    ]
-    metrics = {}
-    for name, task in dataset.tasks.items():
-        raw, labels = tf.concat([block[name] for block in blocks], axis=0), split.labels[name]
-        if labels.rows is not None:
-            raw = tf.gather(raw, labels.rows)
-        loss = _mean_loss(task, labels, raw)
-        if not math.isfinite(loss):
-            raise Diverged(f"diverged: task {name}'s loss is {loss} {when}; {_ADVICE}")
-        answers, predictions = labels.values, keras.activations.get(task.activation)(raw).numpy()
-        if name in dataset.scales:
-            answers, predictions = map(dataset.scales[name].original, (answers, predictions))
-        metrics[name] = {"loss": loss, **task.metrics(answers, predictions, labels.weights)}
-    return metrics
-
-
-def _mean_loss(task: Task, labels: Labels, raw: Tensor) -> float:
-    return float(task.batch_loss(task.row_losses(labels.values, raw), labels.weights))
-
-
-class Pace:
-    """How many iterations the next chunk gets: as many as fit between two refreshes of the terminal."""
-
-    def __init__(self, capacity: int, refreshes_per_second: float = REFRESHES_PER_SECOND) -> None:
-        self._capacity = capacity
-        self._refreshes_per_second = refreshes_per_second
-        self.length = min(FIRST_CHUNK, capacity)
-
-    def measure(self, count: int, seconds: float) -> None:
-        """Notes how long a chunk took."""
-        fitting = int(count / max(seconds, 1e-9) / self._refreshes_per_second)
-        self.length = max(1, min(fitting, GROWTH * self.length, self._capacity))
-
-
-def _finite_rows(losses: NDArray[np.float32]) -> int:
-    """Returns how many rows there are before the first that holds NaN or infinity."""
-    finite = np.isfinite(losses).all(axis=1)
-    return len(losses) if finite.all() else int(finite.argmin())
-
-
-_ADVICE = "try a smaller optimizer.learning_rate, or optimizer.clip_norm=1"
-
-
-def _state_diverged(iteration: str, state: State) -> str:
-    """Returns the message for a state that isn't finite while its iteration's losses are."""
-
-    def finite(tensors: Any) -> bool:
-        return all(np.isfinite(tensor.numpy()).all() for tensor in keras.tree.flatten(tensors))
-
-    params = state.params
-    owners = {"the shared layers": params.shared} | {f"task {task}'s layers": own for task, own in params.own.items()}
-    bad = [owner for owner, tensors in owners.items() if not finite(tensors)]
-    what = f"a parameter of {bad[0]}" if bad else "the optimizer's state"
-    return f"diverged: {what} became NaN or infinite in iteration {iteration}; {_ADVICE}"
-
-
-def _diverged(tasks: Sequence[str], iteration: int, losses: NDArray[np.float32]) -> str:
-    """Returns the message for the first row of losses [1 + T] that isn't finite."""
-    bad = [task for task, loss in zip(tasks, losses[1:], strict=True) if not np.isfinite(loss)]
-    if not bad:
-        return f"diverged: the joint loss is {losses[0]} in iteration {iteration}; {_ADVICE}"
-    value = losses[1 + tasks.index(bad[0])]
-    who = f"task {bad[0]}'s loss" if len(bad) == 1 else f"the losses of tasks {', '.join(bad)}"
-    return f"diverged: {who} became {value} in iteration {iteration}; {_ADVICE}"

@@ -11,8 +11,8 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from mtl_cli.backend import keras
 from mtl_cli.console import View
+from mtl_cli.evaluation import Selection
 from mtl_cli.experiment import load, run
-from mtl_cli.loop import Selection
 from mtl_cli.progress import Recent
 from tests.test_conf import composed
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import keras, quiet, tf
 from mtl_cli.data.base import Arrays
-from mtl_cli.loop import Pace
+from mtl_cli.pace import Pace
 from mtl_cli.program import Memory, Together, Trained
 from mtl_cli.sweeps.datasets import draws_key
 from mtl_cli.sweeps.lane import Lane

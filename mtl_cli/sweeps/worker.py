@@ -3,7 +3,7 @@
 import time
 from abc import ABC, abstractmethod
 
-from mtl_cli.loop import Pace
+from mtl_cli.pace import Pace
 from mtl_cli.sweeps.lane import Lane
 
 

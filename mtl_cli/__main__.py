@@ -15,6 +15,7 @@ def main() -> None:
 
     The default action would do, but polars replaces that of Ctrl-C, when it is imported, by one that does nothing.
     """
+    _open_standard_streams()
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda number, _: os._exit(128 + number))
@@ -26,6 +27,14 @@ def main() -> None:
         if isinstance(end.code, int) and _is_alone():
             _leave(end.code)
         raise
+
+
+def _open_standard_streams() -> None:
+    """Has those that are closed (`>&-`) go nowhere; else the next file that is opened would get what is printed."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, the stream's own
+            setattr(sys, name, os.fdopen(nowhere, mode))
 
 
 def _is_alone() -> bool:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -85,6 +85,10 @@ class Checkpoint(Settings):
     keep: Count = 2
 
 
+MOST_JOBS: Final = 100_000
+"""Of a sweep: they are composed, some 400 a second, before the first one trains."""
+
+
 class Sweep(Settings):
     """How the jobs of a sweep are trained."""
 
@@ -92,7 +96,7 @@ class Sweep(Settings):
     baselines: bool = False
     dry_run: bool = False
     fail_fast: bool = False
-    max_jobs: Count = 1000
+    max_jobs: Annotated[Count, Field(le=MOST_JOBS)] = 1000
 
 
 class Log(Settings):

@@ -24,16 +24,21 @@ from mtl_cli.errors import InputError
 from mtl_cli.foreign import MOST_NODES, check_yaml
 from mtl_cli.interpolations import bounded, size
 
-MOST_VALUES: Final = 2 * MOST_NODES
-"""Of the files that a config is composed of, each as often as a defaults list names it."""
-AT_LEAST: Final = 300
-"""What a file counts; ours come to some 60 files."""
+MOST_VALUES: Final = 6 * MOST_NODES
+"""Of the files that a config is composed of, each as often as Hydra asks for it: three times where it is named once."""
+A_FILE: Final = 300
+"""What a file counts besides its values; ours are asked for some 60 times."""
+A_DEFAULT: Final = 100
+"""What an item of a defaults list counts."""
+SHARE_OF_REST: Final = 50
+"""What a file is merged with counts by this part: it is copied each time."""
 _PLUGINS: Final = ("hydra_plugins.", "hydra._internal.core_plugins.")
 """Where launchers and sweepers come from; Hydra takes only those that it knows as such."""
 _OPTUNA: Final = re.compile(r"optuna\.(samplers|pruners)\.[A-Z]\w+")
 _HANDLERS: Final = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler")
 _PARTS: Final = (
-    "callbacks", "launcher", "sweeper", "job_logging", "hydra_logging", "job.env_set", "job.name", "output_subdir"
+    "callbacks", "launcher", "sweeper", "job_logging", "hydra_logging", "job.env_set", "job.name", "output_subdir",
+    "verbose",
 )  # fmt: skip
 _STREAMS: Final = ("ext://sys.stdout", "ext://sys.stderr")
 _LOG_FILE: Final = re.compile(r"\$\{hydra\.runtime\.output_dir\}/([\w-]+|\$\{hydra\.job\.name\})\.\w+")
@@ -73,12 +78,16 @@ class _Repository(CachingConfigRepository):
     def __init__(self, delegate: IConfigRepository) -> None:
         super().__init__(delegate)
         self._values = 0
+        self._taken = 0
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         """Reads a file, unless they are too many: defaults lists may multiply each other."""
         found = super().load_config(config_path)
-        self._values += AT_LEAST + (size(found.config) if found else 0)
-        if self._values > MOST_VALUES:
+        if found is not None:
+            values = size(found.config, 32) + A_DEFAULT * size(found.defaults_list, 32)
+            self._values += values
+            self._taken += A_FILE + values + self._values // SHARE_OF_REST
+        if self._taken > MOST_VALUES:
             raise InputError(f"{config_path}: the defaults lists of the config name too many files, or too large ones")
         return found
 

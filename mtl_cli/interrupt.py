@@ -62,19 +62,31 @@ class Interrupt:
 
     @contextmanager
     def handling(self) -> Iterator[None]:
-        """Takes the signals and the standard streams over for the block."""
+        """Takes the signals over for the block."""
         before = {number: signal.getsignal(number) for number in SIGNALS}
         self._heard = {number: SIG_IGN if of == SIG_IGN else self._handle for number, of in before.items()}
         self._hear()
+        try:
+            yield
+        finally:
+            self._heard = {}
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def minding_readers(self) -> Iterator[None]:
+        """Takes the standard streams over for the block."""
         streams = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = (cast(TextIO, _Outlet(stream, self._reader_left)) for stream in streams)
         try:
             yield
         finally:
             sys.stdout, sys.stderr = streams
-            self._heard = {}
-            for number, handler in before.items():
-                signal.signal(number, handler)
+
+    def status(self, else_: int) -> int:
+        """Returns the exit status that says what ended the process; another one where nothing did."""
+        sys.stdout.flush()
+        return else_ if self.signal is None else 128 + self.signal
 
     def _hear(self) -> None:
         for number, handler in self._heard.items():

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import hydra
 from hydra.core.plugins import Plugins
@@ -24,7 +24,6 @@ from mtl_cli.config import parse
 from mtl_cli.errors import CompositionError, InputError
 from mtl_cli.files import locked
 from mtl_cli.guard import guard_hydra
-from mtl_cli.interrupt import READER_LEFT
 from mtl_cli.resuming import held, with_settings
 from mtl_cli.sweeps.elsewhere import is_elsewhere, refuse_elsewhere
 from mtl_cli.sweeps.grid import is_grid, jobs_of, refuse, refuse_other_folders
@@ -105,26 +104,31 @@ class Check(Callback):
 
 def main() -> None:
     """Runs `mtl-train` with the process' arguments and ends the process with its exit status."""
-    arguments = sys.argv[1:]
+    command = Command()
+    Check.begin(command)
+    with command.interrupt.minding_readers():
+        _run(command, sys.argv[1:])
+
+
+def _run(command: Command, arguments: list[str]) -> NoReturn:
     sys.argv[1:] = sorted(arguments, key=lambda word: word not in ("-m", "--multirun"))  # it may stand anywhere
     if "--version" in arguments:
         print(f"mtl-cli {version('mtl-cli')}")
-        sys.exit(0)
+        sys.exit(command.interrupt.status(0))
     logging.raiseExceptions = False  # a log that can't be written is no reason for tracebacks in the terminal
     os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions come to us, and we say what was wrong
-    command = Command()
-    Check.begin(command)
     try:
         verb = verb_of(arguments)
         if verb is not None:
             further = verb(arguments[1:])
             if further is None:
-                sys.exit(0)
+                sys.exit(command.interrupt.status(0))
             command.resumes, sys.argv[1:] = True, further
         sys.argv[1:], command.repeats = with_settings(sys.argv[1:], _conf())
         _register_launcher()
         guard_hydra(arguments)
         with command.held, command.interrupt.handling():
+            command.interrupt.let_through()
             run = hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")
             run(command.__call__)()
     except InputError as error:
@@ -133,8 +137,6 @@ def main() -> None:
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         complain(hydra_message(error))
         sys.exit(FAILED)
-    except BrokenPipeError:
-        sys.exit(128 + READER_LEFT)
     except OSError as error:  # the folder can't be made
         complain(brief(error))
         sys.exit(WRONG_INPUT)
@@ -142,14 +144,14 @@ def main() -> None:
         complain(brief(error))
         sys.exit(FAILED)
     except KeyboardInterrupt:
-        sys.exit(128 + (command.interrupt.signal or signal.SIGINT))
+        sys.exit(command.interrupt.status(128 + signal.SIGINT))
     finally:
         command.say_elsewhere()
         if Check.sweep is not None and not command.runs and not any(Check.sweep.rglob(".hydra")):
             for name in ("multirun.yaml", ".lock", "sweep.csv", "sweep.md"):
                 (Check.sweep / name).unlink(missing_ok=True)
             remove_empty(Check.sweep, command.made_in or Check.sweep)
-    sys.exit(128 + command.interrupt.signal if command.interrupt.signal is not None else command.status)
+    sys.exit(command.interrupt.status(command.status))
 
 
 def _register_launcher() -> None:

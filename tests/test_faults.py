@@ -200,9 +200,11 @@ def test_a_reader_that_leaves_ends_a_run_in_order(tmp_path: Path) -> None:
     assert all_left(tmp_path / "run") == all_left(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("words", [("-c", "job"), ("steps=10",)])
+@pytest.mark.parametrize("words", [("-c", "job"), ("steps=10",), ("--version",), ("report", "run")])
 def test_a_reader_that_is_not_there(tmp_path: Path, words: tuple[str, ...]) -> None:
     """What can be done is done, without a word."""
+    if "report" in words:
+        assert done(tmp_path, "steps=10", "hydra.run.dir=run")[0] == 0
     read, write = os.pipe()
     os.close(read)
     command = [sys.executable, "-m", "mtl_cli", *words]
@@ -210,6 +212,28 @@ def test_a_reader_that_is_not_there(tmp_path: Path, words: tuple[str, ...]) -> N
     os.close(write)
     assert ended.returncode == 128 + signal.SIGPIPE
     assert ended.stderr == ""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_fault(tmp_path: Path, closed: str) -> None:
+    """Nor does a file that is opened later get what is printed."""
+    command = f"exec {sys.executable} -m mtl_cli steps=10 log.console=lines hydra.run.dir=run {closed}"
+    assert subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert len((tmp_path / "run" / "losses.csv").read_text().splitlines()) == 11
+
+
+def test_a_signal_ends_a_command_that_composes(tmp_path: Path) -> None:
+    """However long that would take."""
+    with begun(tmp_path, "-m", "seed=range(0,90000)", "sweep.max_jobs=90000", "steps=2") as process:
+        time.sleep(5)  # 90,000 jobs take minutes
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert err == ""
+    assert not (tmp_path / "multirun").exists()
 
 
 def test_two_processes_on_one_folder(tmp_path: Path) -> None:

@@ -105,6 +105,8 @@ MULTIPLYING = {
     "lists": ["y0: [1]", *(f"y{i}: {json.dumps([f'${{y{i - 1}}}'] * 10)}" for i in range(1, 10))],
     "a long text": [f"y0: {'a' * 100_000}", f"name: '{'${y0}' * 1000}'"],
     "for Hydra": ["hydra: {job: {name: '${y9}'}}", *TEXTS],
+    "for Hydra's log": [f"hydra: {{verbose: {json.dumps(['${y4}'] * 50)}}}", *TEXTS[:5]],
+    "decoded": [f"y: '{{{','.join(['a:1'] * 25_000)}}}'", f"z: {json.dumps(['${oc.decode:${y}}'] * 50)}"],
 }
 
 
@@ -114,7 +116,7 @@ def test_interpolations_that_multiply(mtl_train: MtlTrain, tmp_path: Path, kind:
     config.parent.mkdir(parents=True)
     config.write_text("\n".join(["# @package _global_", *MULTIPLYING[kind]]))
     refused = mtl_train("--config-dir", "theirs", "experiment=x")
-    assert refused.status == (1 if "Hydra" in kind else 2)
+    assert refused.status == (1 if "Hydra" in kind else 2)  # Hydra refuses to compose
     assert "the config's interpolations come to more than 1,048,576 characters" in refused.err
 
 
@@ -124,15 +126,62 @@ def test_interpolations_that_multiply_in_a_thread() -> None:
         pool.submit(plain, config).result()
 
 
-def test_defaults_lists_that_multiply(mtl_train: MtlTrain, tmp_path: Path) -> None:
+def test_no_resolver_writes_to_standard_error(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    config = tmp_path / "theirs" / "experiment" / "x.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text("# @package _global_\nname: '${oc.deprecated:t,$OLD_KEY}'\nt: 1")
+    refused = mtl_train("--config-dir", "theirs", "experiment=x")
+    assert refused.status == 2
+    assert "name: Unsupported interpolation type oc.deprecated" in refused.err
+
+
+OF_MANY = {
+    "each other": {f"x{i}": f"defaults: [x{i + 1}@a, x{i + 1}@b]" for i in range(30)} | {"x30": "c: 1"},
+    "a long list": {
+        "x0": f"defaults: [{', '.join(f'x1@q{i}' for i in range(20))}]",
+        "x1": f"defaults: [{', '.join(f'{{g{i}: []}}' for i in range(5_000))}]",
+    },
+    "small ones into a large one": {
+        "x0": f"defaults: [x1, {', '.join(f'x2@q{i}' for i in range(300))}]",
+        "x1": f"a: [{', '.join(['1'] * 20_000)}]",
+        "x2": "b: 1",
+    },
+}
+
+
+@pytest.mark.parametrize("kind", OF_MANY)
+def test_defaults_lists_that_multiply(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr("mtl_cli.guard.MOST_VALUES", 300_000)
     group = tmp_path / "theirs" / "experiment"
     group.mkdir(parents=True)
-    for i in range(30):
-        (group / f"x{i}.yaml").write_text(f"defaults: [x{i + 1}@a, x{i + 1}@b]")
-    (group / "x30.yaml").write_text("c: 1")
+    for name, text in OF_MANY[kind].items():
+        (group / f"{name}.yaml").write_text(text)
     refused = mtl_train("--config-dir", "theirs", "experiment=x0")
     assert refused.status == 2
     assert "the defaults lists of the config name too many files" in refused.err
+
+
+def test_a_config_of_many_columns_is_none_of_these(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    names = [f"a_long_descriptive_name_of_a_measurement_{i}" for i in range(3000)]
+    group = tmp_path / "mine" / "experiment"
+    group.mkdir(parents=True)
+    data = f"data: {{path: t.csv, features: {json.dumps(names)}}}"
+    (group / "x.yaml").write_text(f"# @package _global_\ndefaults: [override /data: table]\n{data}")
+    shown = mtl_train("--config-dir", "mine", "experiment=x", "--cfg", "job", "--resolve")
+    assert shown.status == 0
+    assert names[-1] in shown.out
+
+
+def test_a_config_does_not_choose_any_number_of_jobs(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    config = tmp_path / "theirs" / "experiment" / "x.yaml"
+    config.parent.mkdir(parents=True)
+    sweep = "{mode: MULTIRUN, sweeper: {params: {seed: 'range(0,300000)'}}}"
+    config.write_text(f"# @package _global_\nhydra: {sweep}\nsweep: {{max_jobs: 100000000}}")
+    refused = mtl_train("--config-dir", "theirs", "experiment=x")
+    assert refused.status == 2
+    assert "jobs, more than 100,000" in refused.err
 
 
 def recorded(*overrides: str, name: str = "config") -> str:

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.composed import hydra_message, plain
-from mtl_cli.config import Sweep, parse
+from mtl_cli.config import MOST_JOBS, Sweep, parse
 from mtl_cli.errors import CompositionError, InputError
 from mtl_cli.sweeps.baselines import baselines
 from mtl_cli.sweeps.composing import Composer
@@ -102,7 +102,7 @@ def _refuse_folder(composed: DictConfig, number: int, folders: dict[str, str], *
 
 def _refuse_too_many(overrides: Sequence[Override], given: Any) -> None:
     """Refuses a grid of more jobs than `sweep.max_jobs`, without making them."""
-    most = given if isinstance(given, int) else Sweep().max_jobs
+    most = min(given, MOST_JOBS) if isinstance(given, int) else Sweep().max_jobs
     values = {
         override.get_key_element(): sum(1 for _ in islice(override.sweep_string_iterator(), most + 1))
         for override in overrides
@@ -114,4 +114,4 @@ def _refuse_too_many(overrides: Sequence[Override], given: Any) -> None:
 def _refuse_more(count: int, most: int, what: str, *, at_least: bool = False) -> None:
     if count > max(most, 1):
         text = f"these are {'at least ' * at_least}{count:,} jobs{what}, more than {most:,}"
-        raise InputError(f"sweep.max_jobs: {text}; raise it if that is meant")
+        raise InputError(f"sweep.max_jobs: {text}; raise it, up to {MOST_JOBS:,}, if that is meant")

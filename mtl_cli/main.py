@@ -52,6 +52,7 @@ class Check(Callback):
                 command.held.enter_context(held(absolute(config.hydra.run.dir), parsed))
             else:
                 command.made_in = _free(config.hydra.run.dir, "hydra.run.dir")
+        command.interrupt.hold_back()  # while Hydra makes the folder
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks every job of a sweep, where Hydra's own sweeper makes the jobs."""

@@ -154,7 +154,8 @@ def test_whatever_is_damaged_the_numbers_are_the_same(
     newest, *others = sorted((parts / "checkpoints").iterdir(), reverse=True)
     damaged = {"losses": parts / "losses.csv", "metrics": parts / "metrics.csv"}.get(change, newest)
     content = damaged.read_bytes()
-    kept = {"torn": content[: len(content) // 2], "empty": b""}.get(change, content[:60] + b"7" + content[61:])
+    flipped = content[:60] + bytes([content[60] ^ 1]) + content[61:]
+    kept = {"torn": content[: len(content) // 2], "empty": b""}.get(change, flipped)
     damaged.write_bytes(kept)
     for other in others if change == "all" else ():
         other.write_bytes(b"")

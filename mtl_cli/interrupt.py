@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from signal import SIG_IGN
 from types import FrameType
 from typing import Any, TextIO, cast
@@ -85,7 +85,8 @@ class Interrupt:
 
     def status(self, else_: int) -> int:
         """Returns the exit status that says what ended the process; another one where nothing did."""
-        sys.stdout.flush()
+        with suppress(OSError):  # nothing can be said any more
+            sys.stdout.flush()
         return else_ if self.signal is None else 128 + self.signal
 
     def _hear(self) -> None:

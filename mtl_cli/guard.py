@@ -2,11 +2,15 @@
 
 A config is composed of YAML files, which may come from anywhere, and of what was typed. Of Hydra's own part a file may
 say what is harmless; what names a class, a command, a file elsewhere or a variable of the environment has to be typed.
+
+Hydra resolves interpolations each time it uses a value, and what they come to may change in between. So its own part is
+resolved once, here, where it is composed; those very values are looked at, and those are what Hydra gets.
 """
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +21,18 @@ from hydra._internal.config_repository import CachingConfigRepository, IConfigRe
 from hydra._internal.core_plugins import file_config_source, importlib_resources_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
 from hydra.plugins.config_source import ConfigResult
-from omegaconf import DictConfig, OmegaConf
+from hydra.types import RunMode
+from omegaconf import MISSING, DictConfig, OmegaConf, flag_override
+from omegaconf.errors import OmegaConfBaseException
 
+from mtl_cli import composed
+from mtl_cli.composed import hydra_message
 from mtl_cli.errors import InputError
 from mtl_cli.foreign import MOST_NODES, check_yaml
 from mtl_cli.interpolations import bounded, size
@@ -32,28 +45,75 @@ A_DEFAULT: Final = 100
 """What an item of a defaults list counts."""
 SHARE_OF_REST: Final = 50
 """What a file is merged with counts by this part: it is copied each time."""
-_PLUGINS: Final = ("hydra_plugins.", "hydra._internal.core_plugins.")
-"""Where launchers and sweepers come from; Hydra takes only those that it knows as such."""
-_OPTUNA: Final = re.compile(r"optuna\.(samplers|pruners)\.[A-Z]\w+")
+
+_CLASSES: Final = {
+    "launcher": (
+        "hydra_plugins.mtl_launcher.SweepLauncher",
+        "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
+        "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
+        "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher",
+        "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher",
+        "hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher",
+    ),
+    "sweeper": (
+        "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
+        "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper",
+    ),
+}
+"""The classes that a file may choose; others, also installed ones, are typed."""
+_WORDS: Final = {
+    "account", "batch_size", "comment", "constraint", "direction", "max_nbytes", "mem_per_cpu", "name", "nodelist",
+    "exclude", "gres", "partition", "pre_dispatch", "qos", "study_name",
+}  # fmt: skip
+"""Keys of launchers and sweepers that a file may give a text: a name or a size, which becomes a line of a script."""
+_WORD: Final = re.compile(r"[A-Za-z0-9_][\w.,:+@%*-]*", re.ASCII)
+_COMMANDS: Final = {
+    "setup", "python", "runtime_env", "srun_args", "additional_parameters", "custom_search_space"
+}  # fmt: skip
+"""Keys of launchers and sweepers that hold commands, options for them, or a function's name, whatever their type."""
 _HANDLERS: Final = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler")
+_STREAMS: Final = ("ext://sys.stdout", "ext://sys.stderr")
+_LOGGING: Final = {
+    "version", "disable_existing_loggers", "incremental", "formatters", "handlers", "loggers", "root", "level",
+    "format", "datefmt", "style", "validate", "class", "()", "formatter", "filename", "stream", "mode", "encoding",
+    "delay", "propagate", "log_colors",
+}  # fmt: skip
+"""Keys that a file may give the log's settings; what is below some of them has a name of its own."""
+_NAMED: Final = ("formatters", "handlers", "loggers", "log_colors")
 _PARTS: Final = (
     "callbacks", "launcher", "sweeper", "job_logging", "hydra_logging", "job.env_set", "job.name", "output_subdir",
     "verbose",
 )  # fmt: skip
-_STREAMS: Final = ("ext://sys.stdout", "ext://sys.stderr")
-_LOG_FILE: Final = re.compile(r"\$\{hydra\.runtime\.output_dir\}/([\w-]+|\$\{hydra\.job\.name\})\.\w+")
-_COMMANDS: Final = {
-    "setup", "python", "runtime_env", "srun_args", "additional_parameters", "custom_search_space"
-}  # fmt: skip
-"""Keys of launchers and sweepers that hold commands, an environment for them, or a function's name."""
+"""Of Hydra's part, what may name code or a file."""
+_TYPED: Final = ("run", "sweep", "job", "runtime")
+"""Of Hydra's part, what has a type that it has to keep."""
+_UNUSED: Final = {
+    "run": ("job.override_dirname", "sweep.dir", "sweep.subdir"),
+    "sweep": ("job.override_dirname", "run.dir", "sweep.subdir"),
+    "job": ("job.override_dirname", "run.dir"),
+}
+"""Of it, what Hydra makes no use of in a run, in a sweep's own config and in that of its job."""
+_TEXTS: Final = ("help", "hydra_help", "overrides")
+"""Of Hydra's part, what it only prints or parses as it stands."""
 
 
 def guard_hydra(words: Sequence[str]) -> None:
     """Makes Hydra refuse configs that name code before it acts on them; `words` are what was typed."""
     SourcesRegistry.instance().types |= {"file": FileConfigSource, "pkg": ImportlibResourcesConfigSource}
-    _Loader.typed = tuple(word.lstrip("+~").partition("=")[0] for word in words)
+    _Loader.typed = tuple(_typed(words))
     hydra._internal.hydra.ConfigLoaderImpl = _Loader  # type: ignore[attr-defined]
     hydra._internal.config_loader_impl.CachingConfigRepository = _Repository  # type: ignore[attr-defined]
+
+
+def _typed(words: Sequence[str]) -> Iterator[str]:
+    """Yields the keys that words give values: of those below `hydra.launcher` that `hydra.launcher={x: 1}` has, `x`."""
+    parser = OverridesParser.create()
+    for word in words:
+        try:
+            override = parser.parse_override(word)
+            yield from (path for path, _ in _below(override.key_or_group, override.value()))
+        except (HydraException, ValueError):
+            continue  # an option, or a mistake, which Hydra names
 
 
 class _Loader(ConfigLoaderImpl):
@@ -64,11 +124,25 @@ class _Loader(ConfigLoaderImpl):
         super().__init__(config_search_path)
         self.typed = _Loader.typed  # goes to other processes
 
-    def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
-        """Composes a config, of a run or of a sweep's job."""
+    def load_configuration(
+        self, config_name: str | None, overrides: list[str], run_mode: RunMode, *args: Any, **kwargs: Any
+    ) -> DictConfig:
+        """Composes a config, of a run or of a sweep."""
         with bounded():
-            config = super().load_configuration(*args, **kwargs)
-            refuse_code(config, self.typed)
+            config = super().load_configuration(config_name, overrides, run_mode, *args, **kwargs)
+            settle(config, self.typed, len(overrides), "run" if run_mode == RunMode.RUN else "sweep")
+        return config
+
+    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        """Composes the config of a sweep's job, which is in the sweep's folder."""
+        typed: Any = OmegaConf.to_container(master_config.hydra.overrides.hydra, resolve=False)
+        overrides = [*typed, *sweep_overrides]
+        with bounded():
+            config = super().load_configuration(master_config.hydra.job.config_name, overrides, RunMode.RUN)
+            OmegaConf.copy_cache(from_config=master_config, to_config=config)
+            settle(config, self.typed, len(overrides), "job")
+            with flag_override(config, ["readonly", "struct"], False):
+                config.hydra.sweep.dir = master_config.hydra.sweep.dir
         return config
 
 
@@ -112,24 +186,126 @@ class ImportlibResourcesConfigSource(importlib_resources_config_source.Importlib
         super().__init__(provider, path)
 
 
-def refuse_code(config: DictConfig, typed: Sequence[str]) -> None:
-    """Refuses a composed config that names code, but for keys that were typed.
+def settle(config: DictConfig, typed: Sequence[str], overrides: int, kind: str) -> None:
+    """Resolves Hydra's part of a composed config, and refuses one that names code, but for keys that were typed.
+
+    What Hydra learns later alone stays an interpolation: a job's number, and the folder that is made of it.
+
+    Args:
+        config: The config, whose part `hydra` is changed.
+        typed: The keys that were typed.
+        overrides: How many overrides it was composed with.
+        kind: `run`, `sweep`, or `job` of a sweep.
+
+    Raises:
+        InputError: It names code, or leaves the run's folder.
+    """
+    if "${" in _raw(config.hydra.runtime, "cwd"):
+        raise InputError(f"the working folder {Path.cwd()} has ${{ in its name, which Hydra replaces; work in another")
+    with flag_override(config, ["readonly", "struct"], False):
+        if len(config.hydra.overrides.task) + len(config.hydra.overrides.hydra) != overrides:
+            raise InputError("hydra.overrides: a config can't have overrides; they are typed")
+        later = _Later(config.hydra, output_dir=kind != "run")
+        before, HydraConfig.instance().cfg = HydraConfig.instance().cfg, config  # type: ignore[assignment]
+        try:
+            if kind == "run":
+                config.hydra.runtime.output_dir = os.path.abspath(config.hydra.run.dir)  # noqa: PTH100 (as Hydra does)
+            for part in config.hydra:
+                if part not in _TEXTS:
+                    _resolve(config.hydra, str(part), kind)
+        except OmegaConfBaseException as error:
+            composed.plain(config)  # names the key, if it is one of the run's own that can't be resolved
+            message = hydra_message(error)
+            known = message if re.match(r"[\w.]+: ", message) else f"a value that Hydra itself needs: {message}"
+            raise InputError(known) from error
+        finally:
+            HydraConfig.instance().cfg = before
+        later.put_back()
+    plain: Any = OmegaConf.to_container(config.hydra, resolve=False)
+    for path, value in _below("hydra", {key: part for key, part in plain.items() if key not in _TEXTS}):
+        unused = path.removeprefix("hydra.") in _UNUSED[kind]
+        if "${" in str(value) and not unused and not later.stays(path, str(value)):
+            raise InputError(f"{path}: {value!r} has ${{ in it once it is resolved; Hydra would resolve it again")
+    refuse_code(plain, typed)
+
+
+def _resolve(hydra: DictConfig, part: str, kind: str) -> None:
+    """Resolves a part, but for what isn't used."""
+    if OmegaConf.is_missing(hydra, part):
+        return
+    if part not in _TYPED:
+        value: Any = hydra[part]
+        hydra[part] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+        return
+    kept = {key: _raw(hydra[part], key) for key in hydra[part] if f"{part}.{key}" in _UNUSED[kind]}
+    for key in kept:
+        hydra[part][key] = MISSING
+    OmegaConf.resolve(hydra[part])
+    for key, raw in kept.items():
+        hydra[part][key] = raw
+
+
+def _raw(node: Any, key: str) -> Any:
+    """Returns a value as it stands, interpolations unresolved."""
+    return node._get_node(key)._value()
+
+
+class _Later:
+    """What Hydra learns later: numbers that occur nowhere else stand for it meanwhile."""
+
+    def __init__(self, hydra: DictConfig, *, output_dir: bool) -> None:
+        parts = [("job", "num"), ("job", "id"), *([("runtime", "output_dir")] if output_dir else [])]
+        self._hydra = hydra
+        self._stands_for = {10**17 + secrets.randbelow(10**17): part for part in parts}
+        for number, (group, key) in self._stands_for.items():
+            hydra[group][key] = number
+
+    def put_back(self) -> None:
+        """Makes interpolations of the numbers again, wherever they came to."""
+        for group, key in self._stands_for.values():
+            self._hydra[group][key] = MISSING
+        self._replace(self._hydra)
+
+    def _replace(self, node: Any) -> None:
+        for key in node if OmegaConf.is_dict(node) else range(len(node)):
+            inner = node._get_node(key)
+            value = inner._value()
+            if isinstance(value, str | int) and not isinstance(value, bool):
+                text = str(value)
+                for number, place in self._stands_for.items():
+                    text = text.replace(str(number), f"${{hydra.{'.'.join(place)}}}")
+                if text != str(value):
+                    inner._set_value(text)
+            elif OmegaConf.is_config(inner) and isinstance(value, dict | list):
+                self._replace(inner)
+
+    def stays(self, path: str, text: str) -> bool:
+        """Tells whether a text may have interpolations left: of what Hydra learns later, in the places for that."""
+        left = text
+        for place in self._stands_for.values():
+            left = left.replace(f"${{hydra.{'.'.join(place)}}}", "")
+        return "${" not in left and (path == "hydra.sweep.subdir" or path.rpartition(".")[2] == "filename")
+
+
+def refuse_code(plain: Mapping[str, Any], typed: Sequence[str]) -> None:
+    """Refuses Hydra's part of a config, as plain values, where it names code and wasn't typed.
 
     Raises:
         InputError: It does.
     """
-    for path, value in _leaves(config):
-        if not _harmless(path, value) and not any(f"{path}.".startswith(f"{key}.") for key in typed):
+    subdir = str(plain["sweep"]["subdir"])
+    if Path(subdir).is_absolute() or ".." in Path(subdir).parts:
+        raise InputError(f"hydra.sweep.subdir: {subdir!r} leaves the sweep's folder")
+    for path, value in _leaves(plain):
+        if not _harmless(path, value, plain) and not any(f"{path}.".startswith(f"{key}.") for key in typed):
             raise InputError(f"{path}: {value!r} can name code, or leave the run's folder; a config can't do that")
 
 
-def _leaves(config: DictConfig) -> Iterator[tuple[str, Any]]:
-    """Yields path and value of what may name code; logging's interpolations stand for what isn't known yet."""
+def _leaves(plain: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yields path and value of what may name code."""
     for part in _PARTS:
-        node = OmegaConf.select(config.hydra, part)
-        resolve = not part.endswith("_logging")
-        known = OmegaConf.to_container(node, resolve=resolve) if OmegaConf.is_config(node) else node
-        yield from _below(f"hydra.{part}", known)
+        group, _, key = part.partition(".")
+        yield from _below(f"hydra.{part}", plain[group].get(key) if key else plain.get(group))
 
 
 def _below(path: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -140,24 +316,79 @@ def _below(path: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _harmless(path: str, value: Any) -> bool:
+def _harmless(path: str, value: Any, plain: Mapping[str, Any]) -> bool:
     """Tells whether a file may hold this value of Hydra's."""
-    parts, key, text = path.split("."), path.rpartition(".")[2], str(value)
+    parts, text = path.split("."), str(value)
     match parts[1]:
         case "callbacks":
             return (path, value) == ("hydra.callbacks.check._target_", "mtl_cli.main.Check")
-        case "launcher" | "sweeper" if key == "_target_":
-            return text.startswith(_PLUGINS) if len(parts) == 3 else _OPTUNA.fullmatch(text) is not None
         case "launcher" | "sweeper":
-            return value is None or not _COMMANDS & {*parts}
+            return _harmless_plugin(parts, value, plain)
         case "output_subdir":
             return value is None or re.fullmatch(r"\.?[\w-]+", text) is not None
         case "job" if parts[2] == "name":
             return re.fullmatch(r"[\w.-]+", text) is not None
         case "job":  # what hydra.job.env_copy has made of the environment may stay
-            return not value or value == os.environ.get(key)
-    if key == "filename":
-        return _LOG_FILE.fullmatch(text) is not None
-    if key in ("class", "()"):
-        return text in (_HANDLERS if key == "class" else ("colorlog.ColoredFormatter",))
-    return key != "" and ("://" not in text or text in _STREAMS) and "${" not in text
+            return not value or value == os.environ.get(parts[-1])
+        case "verbose":
+            return isinstance(value, bool) or re.fullmatch(r"[\w.]+", text) is not None
+    return _harmless_log(parts[2:], value, str(plain["runtime"]["output_dir"]))
+
+
+def _harmless_plugin(parts: Sequence[str], value: Any, plain: Mapping[str, Any]) -> bool:
+    """Tells whether a file may hold this value of a launcher or sweeper."""
+    kind, keys, key = parts[1], parts[2:], parts[-1]
+    if keys == ["_target_"]:
+        return value in _CLASSES[kind] and value in Plugins.instance().class_name_to_class
+    if (keys, value) in _of_plugins(kind):
+        return True
+    if value is None:
+        return True
+    if any(part.startswith("_") or not re.fullmatch(r"\w+", part) for part in keys if keys[0] != "params"):
+        return False
+    if _COMMANDS & {*keys}:
+        return False
+    if isinstance(value, bool | int | float) or (keys[0] == "params" and "_target_" not in keys):
+        return True
+    if keys == ["submitit_folder"]:
+        return bool(value == f"{plain['sweep']['dir']}/.submitit/%j")
+    return key in _WORDS and _WORD.fullmatch(str(value)) is not None
+
+
+def _of_plugins(kind: str) -> list[tuple[list[str], Any]]:
+    """Returns the keys and values that installed plugins have by themselves, as they registered them with Hydra."""
+    found: list[tuple[list[str], Any]] = []
+    group = ConfigStore.instance().repo.get("hydra", {}).get(kind, {})
+    inside: list[tuple[list[str], Any]] = [([], group)]
+    while inside:
+        above, node = inside.pop()
+        if isinstance(node, dict):
+            inside += [
+                ([] if key.endswith(".yaml") and not above else [*above, key.removesuffix(".yaml")], inner)
+                for key, inner in node.items()
+            ]
+        elif OmegaConf.is_config(getattr(node, "node", None)):
+            place = above[:-1] if len(above) > 1 else []
+            known: Any = OmegaConf.to_container(node.node, resolve=False)
+            found += [(path.split(".")[1:], value) for path, value in _below(".".join(["", *place]), known)]
+    return [(keys, value) for keys, value in found if "${" not in str(value) and keys != ["_target_"]]
+
+
+def _harmless_log(keys: Sequence[str], value: Any, output_dir: str) -> bool:
+    """Tells whether a file may hold this value of the log's settings."""
+    names = [key for above, key in zip(("", *keys), keys, strict=False) if above not in _NAMED and not key.isdecimal()]
+    text, key = str(value), keys[-1] if keys else ""
+    if not _LOGGING.issuperset(names):
+        return False
+    match key:
+        case "filename":
+            folder, _, name = text.rpartition("/")
+            places = (output_dir, "${hydra.runtime.output_dir}")
+            return folder in places and re.fullmatch(r"[\w-]+(\.\w+)+", name) is not None
+        case "class":
+            return text in _HANDLERS
+        case "()":
+            return text == "colorlog.ColoredFormatter"
+        case "style":
+            return text == "%"
+    return "://" not in text or (key == "stream" and text in _STREAMS)

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 import yaml
 from backports import zstd
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from mtl_cli.composed import plain
 from mtl_cli.errors import InputError
@@ -52,6 +52,102 @@ def test_a_config_names_no_code(mtl_train: MtlTrain, tmp_path: Path, code: str, 
         assert message in refused.err
         assert len(refused.err.splitlines()) == 1
         assert sorted(path.name for path in tmp_path.iterdir()) == ["theirs"]
+
+
+LATER = {
+    "a folder that changes with the output's": """
+        runtime: {output_dir: X}
+        output_subdir: "${oc.select:'hydra.job_logging.tbl.${hydra.runtime.output_dir}',owned}"
+        job_logging: {tbl: {X: good}}""",
+    "a log that changes with the output's": """
+        runtime: {output_dir: X}
+        job: {name: "${oc.select:'hydra.job_logging.tbl.${hydra.runtime.output_dir}',../../owned}"}
+        job_logging: {tbl: {X: good}, handlers: {file: {filename: "${hydra.job.name}.log"}}}""",
+    "a value that is an interpolation once it is resolved": """
+        job: {name: "${oc.env:MTL_EVIL}"}""",
+    "a launcher's argument": """
+        launcher: {a: TOUCH}""",
+    "a line of a script": """
+        mode: MULTIRUN
+        sweeper: {params: {seed: "0,1"}}
+        launcher: {_target_: hydra_plugins.mtl_launcher.SweepLauncher, partition: "x\\ntouch OWNED #"}""",
+    "an option of a script": """
+        launcher: {_target_: hydra_plugins.mtl_launcher.SweepLauncher, account: "x --export=BASH_ENV=owned"}""",
+    "a database": """
+        launcher: {storage: "sqlite:///owned.db"}""",
+    "an unknown launcher": """
+        launcher: {_target_: hydra_plugins.owned.Launcher}""",
+    "overrides": """
+        overrides: {hydra: ["hydra.launcher._target_=x"]}""",
+    "an address": """
+        launcher: {ray: {init: {address: "10.0.0.1:6379"}}}""",
+}
+
+
+@pytest.mark.parametrize("kind", LATER)
+def test_hydra_gets_the_values_that_were_looked_at(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("MTL_EVIL", "${evil}")
+    config = tmp_path / "theirs" / "experiment" / "w.yaml"
+    config.parent.mkdir(parents=True)
+    part = LATER[kind].replace("TOUCH", TOUCH)
+    config.write_text(f"# @package _global_\nsteps: 2\nhydra:{part}\n")
+    for mode in ([], ["-m", "seed=0,1"]):
+        ended = mtl_train("--config-dir", "theirs", "experiment=w", "log.console=quiet", *mode)
+        assert ended.status == 2, ended.err
+        assert len(ended.err.splitlines()) == 1
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["theirs"]
+
+
+def test_a_value_that_changes_is_used_as_it_was_looked_at(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    own = "hydra_plugins.mtl_launcher.SweepLauncher"
+    config = tmp_path / "theirs" / "experiment" / "w.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text(
+        "# @package _global_\nsteps: 2\nhydra:\n  mode: MULTIRUN\n  sweeper: {params: {seed: '0,1'}}\n"
+        "  launcher: '${oc.select:hydra.job_logging.${mtl_changes:},null}'\n"
+        f"  job_logging: {{a: {{_target_: {own}}}, b: {{_target_: {own}, x: {TOUCH}}}}}\n"
+    )
+    statuses = []
+    for changes in range(8):
+        calls = iter("a" * changes)
+        OmegaConf.register_new_resolver("mtl_changes", lambda calls=calls: next(calls, "b"), replace=True)
+        statuses.append(mtl_train("--config-dir", "theirs", "experiment=w").status)
+        assert sorted(path.name for path in tmp_path.iterdir() if path.name != "outputs") == ["theirs"]
+    OmegaConf.clear_resolver("mtl_changes")
+    assert 2 in statuses
+
+
+@pytest.mark.parametrize(
+    ("words", "folder"),
+    [
+        (["hydra.run.dir='r/${hydra:runtime.choices.model}_${hydra:job.name}'"], "r/shared_bottom_train"),
+        (["-m", "hydra.sweep.dir=s", "hydra.sweep.subdir='j${hydra:job.num}'"], "s/j0"),
+        (["-m", "hydra.sweep.dir=s", "hydra.sweep.subdir='${hydra:job.override_dirname}'"], "s/steps=2"),
+    ],
+)
+def test_hydras_own_values_can_be_part_of_a_folders_name(mtl_train: MtlTrain, words: list[str], folder: str) -> None:
+    run = mtl_train("steps=2", *words)
+    assert run.status == 0, run.err
+    assert (Path(folder) / "losses.csv").exists()
+
+
+def test_a_file_may_say_what_is_harmless(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    config = tmp_path / "ours" / "experiment" / "w.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text(
+        "# @package _global_\nsteps: 2\nhydra:\n  mode: MULTIRUN\n  run: {dir: 'here/${name}'}\n"
+        "  sweeper: {params: {seed: '0,1'}}\n  sweep: {dir: 's/${name}', subdir: 'job_${hydra.job.num}_${seed}'}\n"
+        "  job_logging: {handlers: {file: {filename: '${hydra.runtime.output_dir}/${name}.log'}}}\n"
+    )
+    sweep = mtl_train("--config-dir", "ours", "experiment=w", "log.console=quiet")
+    assert sweep.status == 0, sweep.err
+    names = sorted(path.name for path in (tmp_path / "s" / "mtl").iterdir() if path.is_dir())
+    assert names == ["job_0_0", "job_1_1"]
+    recorded = (tmp_path / "s" / "mtl" / "job_1_1" / ".hydra" / "hydra.yaml").read_text()
+    assert "subdir: job_${hydra.job.num}_1" in recorded
+    assert "dir: s/mtl" in recorded
 
 
 def test_a_config_imports_no_package(mtl_train: MtlTrain, tmp_path: Path) -> None:
@@ -116,7 +212,7 @@ def test_interpolations_that_multiply(mtl_train: MtlTrain, tmp_path: Path, kind:
     config.parent.mkdir(parents=True)
     config.write_text("\n".join(["# @package _global_", *MULTIPLYING[kind]]))
     refused = mtl_train("--config-dir", "theirs", "experiment=x")
-    assert refused.status == (1 if "Hydra" in kind else 2)  # Hydra refuses to compose
+    assert refused.status == 2
     assert "the config's interpolations come to more than 1,048,576 characters" in refused.err
 
 
@@ -132,7 +228,7 @@ def test_no_resolver_writes_to_standard_error(mtl_train: MtlTrain, tmp_path: Pat
     config.write_text("# @package _global_\nname: '${oc.deprecated:t,$OLD_KEY}'\nt: 1")
     refused = mtl_train("--config-dir", "theirs", "experiment=x")
     assert refused.status == 2
-    assert "name: Unsupported interpolation type oc.deprecated" in refused.err
+    assert ": Unsupported interpolation type oc.deprecated" in refused.err
 
 
 OF_MANY = {

@@ -16,6 +16,8 @@ from mtl_cli.tables.footer import unpacked_length
 UNREADABLE: Final = (OSError, EOFError, zlib.error, zstd.ZstdError)
 """What a damaged file raises when it is unpacked."""
 _BLOCK: Final = 2**20
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_ZLIB: Final = (b"x\x01", b"x^", b"x\x9c", b"x\xda")
 
 
 def first_fault(path: Path, form: str) -> str | None:
@@ -81,10 +83,20 @@ def rows_of(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
             yield reader.line_num, fields
 
 
-def unpacked_lengths(path: Path) -> Iterator[int]:
-    """Yields how much the parts of a compressed file unpack to."""
-    if path.suffix.lower() in (".parquet", ".pq"):
+def unpacked_lengths(path: Path, form: str) -> Iterator[int]:
+    """Yields how much the parts of a file unpack to, nothing where it isn't compressed.
+
+    Raises:
+        ValueError: It is a Parquet file that doesn't say, or begins as zlib's do.
+    """
+    if form == "parquet":
         yield unpacked_length(path)
+        return
+    head = _head(path)
+    if head.startswith(_ZLIB):
+        start = ascii(head[:2].decode("latin-1"))
+        raise ValueError(f"it begins with {start} as zlib's files do; rename its first column, or compress it as .gz")
+    if not head.startswith((_GZIP, _ZSTD)):
         return
     with _open(path) as file:
         while block := file.read(_BLOCK):
@@ -92,8 +104,13 @@ def unpacked_lengths(path: Path) -> Iterator[int]:
 
 
 def _open(path: Path) -> IO[bytes]:
-    """Opens a file for its bytes, decompressed."""
-    suffix = path.suffix.lower()
-    if suffix == ".gz":
+    """Opens a file for its bytes, decompressed as polars does: by how it begins, whatever its name is."""
+    head = _head(path)
+    if head.startswith(_GZIP):
         return cast(IO[bytes], gzip.GzipFile(path))
-    return cast(IO[bytes], zstd.ZstdFile(path)) if suffix in (".zst", ".zstd") else path.open("rb")
+    return cast(IO[bytes], zstd.ZstdFile(path)) if head == _ZSTD else path.open("rb")
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(_ZSTD))

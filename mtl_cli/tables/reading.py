@@ -4,7 +4,7 @@ import glob
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -248,7 +248,7 @@ def _explaining(path: Path, key: str, form: str) -> Iterator[None]:
 
     try:
         yield
-    except (*UNREADABLE, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (*UNREADABLE, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         where = first_fault(path, form)
         raise InputError(f"{key}: {path} can't be read as {form}: {where or _reason(error)}") from error
 
@@ -273,21 +273,25 @@ def _check_file(path: Path, key: str) -> None:
     format_of(path, key)
     if path.stat().st_size == 0:
         raise InputError(f"{key}: {path} is empty")
-    if path.suffix.lower() in _COMPRESSED or format_of(path, key) == "parquet":
-        _refuse_bomb(path, key)
+    _refuse_bomb(path, key, format_of(path, key))
 
 
-def _refuse_bomb(path: Path, key: str) -> None:
-    """Refuses a file that unpacks to far more than a table does."""
-    most, unpacked = max(SMALL, MOST_UNPACKED * path.stat().st_size), 0
-    with suppress(*UNREADABLE, ValueError):  # what is damaged is told by who reads it
-        for length in unpacked_lengths(path):
+def _refuse_bomb(path: Path, key: str, form: str) -> None:
+    """Refuses a file that unpacks to far more than a table does, or that doesn't say."""
+    unpacked = 0
+    with _explaining(path, key, form):
+        for length in unpacked_lengths(path, form):
             unpacked += length
-            if unpacked > most:
-                raise InputError(
-                    f"{key}: {path} unpacks to more than {MOST_UNPACKED} times its size, and more than "
-                    f"{SMALL >> 20} MiB; save it as plain CSV"
-                )
+            refuse_unpacked(path, key, unpacked)
+
+
+def refuse_unpacked(path: Path, key: str, size: float) -> None:
+    """Refuses a file of which so many bytes were unpacked."""
+    if size > max(SMALL, MOST_UNPACKED * path.stat().st_size):
+        raise InputError(
+            f"{key}: {path} unpacks to more than {MOST_UNPACKED} times its size, and more than "
+            f"{SMALL >> 20} MiB; save it as plain CSV"
+        )
 
 
 def _check_header(path: Path, key: str, form: str) -> str | None:

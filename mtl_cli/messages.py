@@ -74,7 +74,7 @@ def _place(root: type[Settings], location: Sequence[str], *, tags: bool = True) 
             any_name = False
             continue
         annotations = [cls.model_fields[part].annotation for cls in classes if part in cls.model_fields]
-        any_name = any(get_origin(annotation) is dict for annotation in annotations)
+        any_name = any(get_origin(annotation) in (dict, list) for annotation in annotations)
         classes = [cls for annotation in annotations for cls in _settings_in(annotation)]
     return ".".join(key), siblings
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from mtl_cli.backend import keras, start, tf
 from mtl_cli.errors import InputError, nearest
-from mtl_cli.foreign import check_model, read_json
-from mtl_cli.tables.labels import prediction_names
+from mtl_cli.foreign import check_model
+from mtl_cli.schema import Predicted, Schema, read_schema
 from mtl_cli.tables.raw import Input, allowing_any_column, arrays
 from mtl_cli.tables.reading import Frame, check, files_of, scan
 from mtl_cli.texts import cells
@@ -26,18 +26,19 @@ class Predictor:
     """A run's model, and what it takes and gives."""
 
     call: Any
+    schema: Schema
     inputs: Sequence[Input]
-    tasks: dict[str, dict[str, Any]]
-    date_format: str | None
-    missing: Sequence[str]
 
     def columns(self, frame: Frame, first: int, file: Path) -> dict[str, Any]:
         """Returns the predictions for a block of rows, which begins with row `first` of a file, by column."""
-        taken = arrays(frame, self.inputs, self.date_format, lambda row: f"{file}, row {first + row + 1}")
-        given = self.call({name: tf.constant(values[:, None]) for name, values in taken.items()})
+        rows = arrays(frame, self.inputs, self.schema.date_format, lambda row: f"{file}, row {first + row + 1}")
+        try:
+            given = self.call({name: tf.constant(values[:, None]) for name, values in rows.items()})
+        except (tf.errors.InvalidArgumentError, ValueError, TypeError) as error:
+            raise InputError(f"RUN_DIR: the model can't be applied to {file}: {type(error).__name__}") from error
         found: dict[str, Any] = {}
-        for name, task in self.tasks.items():
-            found |= _named(name, task, given[name].numpy())
+        for name, task in self.schema.tasks.items():
+            found |= _named(self.schema.names(name), task, given[name].numpy())
         return found
 
 
@@ -59,14 +60,14 @@ def predict(folder: Path, source: str, out: Path, ids: Sequence[str], *, force: 
     schema = _schema(folder)
     files = files_of(source, "INPUT")
     for file in files:
-        check(file, "INPUT", schema["missing"])
-        names = scan(file, "INPUT", schema["missing"], looked_at=0).collect_schema().names()
-        for column in [*(each["name"] for each in schema["inputs"]), *ids]:
+        check(file, "INPUT", schema.missing)
+        names = scan(file, "INPUT", schema.missing, looked_at=0).collect_schema().names()
+        for column in [*(each.name for each in schema.inputs), *ids]:
             if column not in names:
                 raise InputError(f"INPUT: {file} has no column {column!r}; {nearest(column, names, 'columns')}")
     if out.resolve() in [file.resolve() for file in files]:
         raise InputError(f"--out: {out} is the input as well")
-    taken = [name for each, task in schema["tasks"].items() for name in _names(each, task)]
+    taken = [name for task in schema.tasks for name in schema.names(task)]
     for name in ids:
         if name in taken:
             raise InputError(f"--id: {name!r} is the name of a column of predictions as well")
@@ -96,20 +97,14 @@ def _check_out(out: Path, *, force: bool) -> None:
         raise InputError(f"--out: {str(out)[:80]} can't be written: {error.strerror}") from error
 
 
-def _schema(folder: Path) -> dict[str, Any]:
+def _schema(folder: Path) -> Schema:
     if not folder.is_dir():
         raise InputError(f"RUN_DIR: there is no folder {folder}")
     for name in ("model.keras", "columns.json"):
         if not (folder / name).is_file():
             more = "; only a finished run with data=table has one" if (folder / "summary.json").exists() else ""
             raise InputError(f"RUN_DIR: {folder} has no {name}{more}")
-    try:
-        schema = read_json(folder / "columns.json")
-        [Input(**each) for each in schema["inputs"]]
-        [_names(name, task) for name, task in schema["tasks"].items()]
-        _ = schema["date_format"], list(schema["missing"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"RUN_DIR: {folder / 'columns.json'} is damaged: {error!r}") from error
+    schema = read_schema(folder / "columns.json")
     try:
         check_model(folder / "model.keras")
     except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
@@ -117,21 +112,36 @@ def _schema(folder: Path) -> dict[str, Any]:
     return schema
 
 
-def _load(folder: Path, schema: dict[str, Any]) -> Predictor:
+def _load(folder: Path, schema: Schema) -> Predictor:
     start("auto")
+    file = folder / "model.keras"
     try:
         with allowing_any_column():
-            model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
-        taken, given = {each["name"] for each in schema["inputs"]}, set(model.output)
+            model = keras.saving.load_model(file, compile=False, safe_mode=True)
+        taken, given = model.input, model.output
     except Exception as error:  # Keras raises all kinds
-        raise InputError(
-            f"RUN_DIR: {folder / 'model.keras'} is damaged, or not a model: Keras can't load it"
-        ) from error
-    if taken != set(model.input) or given != set(schema["tasks"]):
-        raise InputError(f"RUN_DIR: model.keras and columns.json of {folder} don't belong together")
+        raise InputError(f"RUN_DIR: {file} is damaged, or not a model: Keras can't load it") from error
+    for what, tensors in (("takes", taken), ("gives", given)):
+        if not isinstance(tensors, dict) or not all(hasattr(tensor, "shape") for tensor in tensors.values()):
+            raise InputError(f"RUN_DIR: {file} {what} a {type(tensors).__name__}, not a dict of tensors by name")
+    apart = f"RUN_DIR: model.keras and columns.json of {folder} don't belong together"
+    inputs = schema.columns()
+    _compare(apart, "column", taken, {each.name: (1, each.tensor_type()) for each in inputs})
+    _compare(apart, "task", given, {name: (task.width, "float32") for name, task in schema.tasks.items()})
     call = tf.function(lambda rows: model(rows, training=False), reduce_retracing=True)
-    inputs = [Input(**each) for each in schema["inputs"]]
-    return Predictor(call, inputs, schema["tasks"], schema["date_format"], schema["missing"])
+    return Predictor(call, schema, inputs)
+
+
+def _compare(apart: str, noun: str, tensors: dict[str, Any], expected: dict[str, tuple[int, str]]) -> None:
+    """Refuses a model whose tensors aren't [rows, width] of the type that columns.json says, for the same names."""
+    for name in sorted(set(tensors) ^ set(expected)):
+        which = "the model" if name in tensors else "columns.json"
+        raise InputError(f"{apart}: only {which} has the {noun} {name!r}")
+    for name, (width, type_) in expected.items():
+        shape, found = tuple(tensors[name].shape), str(tensors[name].dtype)
+        if shape != (None, width) or found != type_:
+            has = f"{list(shape)} of {found}, and in columns.json [None, {width}] of {type_}"
+            raise InputError(f"{apart}: {noun} {name!r} is in the model {has}")
 
 
 def _blocks(predictor: Predictor, files: Sequence[Path], ids: Sequence[str]) -> Iterator[Frame]:
@@ -142,8 +152,8 @@ def _blocks(predictor: Predictor, files: Sequence[Path], ids: Sequence[str]) -> 
     text = {each.name: each.type() for each in predictor.inputs if each.type() is not None}
     for file in files:
         first = 0
-        types = scan(file, "INPUT", predictor.missing, text).collect_schema()
-        lazy = scan(file, "INPUT", predictor.missing, types, 0).select(needed)
+        types = scan(file, "INPUT", predictor.schema.missing, text).collect_schema()
+        lazy = scan(file, "INPUT", predictor.schema.missing, types, 0).select(needed)
         for batch in lazy.collect_batches(chunk_size=BLOCK):
             for frame in batch.iter_slices(BLOCK):
                 if len(frame):
@@ -166,18 +176,12 @@ def _join(parts: list[Path], whole: Path) -> Path:
     return whole
 
 
-def _names(name: str, task: dict[str, Any]) -> list[str]:
-    return prediction_names(name, task["columns"], task["probabilities"])
-
-
-def _named(name: str, task: dict[str, Any], values: Any) -> dict[str, Any]:
+def _named(names: Sequence[str], task: Predicted, values: Any) -> dict[str, Any]:
     """Returns a task's predictions [rows, U] by column."""
     import polars as pl
 
-    names, classes, shown = _names(name, task), task["classes"], len(task["probabilities"])
-    if not shown:
-        return {each: values[:, i] for i, each in enumerate(names)}
-    probabilities = values[:, :shown]
-    every = probabilities if shown == len(classes) else np.hstack([1 - probabilities, probabilities])
-    labels = pl.Series(classes).gather(every.argmax(axis=1))
-    return {name: labels, **{each: probabilities[:, i] for i, each in enumerate(names[1:])}}
+    if not task.probabilities:
+        return {name: values[:, i] for i, name in enumerate(names)}
+    every = values if task.probabilities == task.classes else np.hstack([1 - values, values])
+    labels = pl.Series(task.classes).gather(every.argmax(axis=1))
+    return {names[0]: labels, **{name: values[:, i] for i, name in enumerate(names[1:])}}

@@ -19,6 +19,7 @@ LAYERS = [
     ["modes", "program", "observing", "progress", "pace", "divergence"],
     ["evaluation"],
     ["config", "loop", "continuing"],
+    ["schema"],
     ["composed", "overview", "inspect", "predict"],
     ["guard"],
     ["resuming", "experiment"],

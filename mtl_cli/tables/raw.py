@@ -26,6 +26,10 @@ class Input(NamedTuple):
 
         return {"text": pl.String}.get(self.kind)
 
+    def tensor_type(self) -> str:
+        """Returns the type that the saved model takes it as."""
+        return {"integer": "int64", "text": "string"}.get(self.kind, "float32")
+
 
 def arrays(frame: Frame, inputs: Sequence[Input], date_format: str | None, place: Place) -> dict[str, NDArray[Any]]:
     """Returns rows as the saved model takes them.

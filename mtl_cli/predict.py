@@ -13,8 +13,9 @@ from mtl_cli.backend import keras, start, tf
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.foreign import check_model
 from mtl_cli.schema import Predicted, Schema, read_schema
+from mtl_cli.tables.cells import plain
 from mtl_cli.tables.raw import Input, allowing_any_column, arrays
-from mtl_cli.tables.reading import Frame, check, files_of, scan
+from mtl_cli.tables.reading import Frame, check, files_of, format_of, refuse_unpacked, scan
 from mtl_cli.texts import cells
 
 BLOCK: Final = 65_536
@@ -151,10 +152,13 @@ def _blocks(predictor: Predictor, files: Sequence[Path], ids: Sequence[str]) -> 
     needed = list(dict.fromkeys([*ids, *(each.name for each in predictor.inputs)]))
     text = {each.name: each.type() for each in predictor.inputs if each.type() is not None}
     for file in files:
-        first = 0
+        first, unpacked = 0, 0.0
         types = scan(file, "INPUT", predictor.schema.missing, text).collect_schema()
         lazy = scan(file, "INPUT", predictor.schema.missing, types, 0).select(needed)
         for batch in lazy.collect_batches(chunk_size=BLOCK):
+            if format_of(file, "INPUT") == "parquet":  # a text that stands in many rows is one in the file
+                unpacked += sum(plain(series).estimated_size() for series in batch)
+                refuse_unpacked(file, "INPUT", unpacked)
             for frame in batch.iter_slices(BLOCK):
                 if len(frame):
                     made = predictor.columns(frame, first, file)

@@ -295,6 +295,17 @@ def test_fields_that_nobody_knows(tmp_path: Path) -> None:
     assert read(str(tmp_path / "t.parquet"), "data.path", []).frame.height == FEW
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_long_text_in_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
+    """In the file it is one; polars keeps it as one, but who goes on with it may not."""
+    monkeypatch.setattr("mtl_cli.tables.reading.SMALL", 2**20)
+    schema = WORD | {6: i32(0)} if known else WORD  # text, or bytes
+    (tmp_path / "t.parquet").write_bytes(constant(schema, 10_000, sized(b"x" * 1000)))
+    assert unpacked_length(tmp_path / "t.parquet") < 2**19
+    with pytest.raises(InputError, match="unpacks to more than 200 times"):
+        read(str(tmp_path / "t.parquet"), "data.path", [])
+
+
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_a_page_unpacks_to_no_more_than_it_says(tmp_path: Path, compression: Any) -> None:
     """What `unpacked_length` rests on: polars refuses, or gives, no more bytes than the page's head counts."""

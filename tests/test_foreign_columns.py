@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mtl_cli.backend import keras
+from mtl_cli.tables.footer import unpacked_length
 from tests.conftest import MtlTrain, Outcome
 
 COUNT = 60
@@ -186,6 +187,19 @@ def test_several_changes_are_refused_or_do_no_harm(mtl_train: MtlTrain, run: Pat
         checked(run, mtl_train("predict", "run", "t.csv", "--out", "out.csv"), repr(changed))
     finally:
         file.write_text(kept)
+
+
+@pytest.mark.parametrize("dictionary", [pl.String, pl.Categorical])
+def test_a_long_text_in_many_rows(mtl_train: MtlTrain, run: Path, dictionary: Any, monkeypatch: Any) -> None:
+    """In the file it is one; the model would get it as often as it stands there."""
+    monkeypatch.setattr("mtl_cli.tables.reading.SMALL", 2**20)
+    long = TABLE.with_columns(city=pl.lit("x" * 100_000).cast(dictionary))
+    long.write_parquet(run.parent / "long.parquet")
+    assert unpacked_length(run.parent / "long.parquet") < 2**19
+    refused = mtl_train("predict", "run", "long.parquet", "--out", "out.csv")
+    assert refused.status == 2, refused.err
+    assert "INPUT: long.parquet unpacks to more than 200 times its size" in refused.err
+    assert not [*run.parent.glob("*out.csv*")]
 
 
 def classes(*of: Any, given: int = 0) -> dict[str, Any]:

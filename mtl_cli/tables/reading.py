@@ -221,7 +221,10 @@ def _read(path: Path, key: str, missing: Sequence[str], text: Sequence[str] = ()
         separator = _check_header(path, key, form)
         frame = _collected(path, key, missing, dict.fromkeys(text, pl.String))
         _check_rows(path, key, separator, len(frame), frame.width and frame[:, -1].null_count())
-    return pl.DataFrame([plain(series) for series in frame])
+    whole = pl.DataFrame([plain(series) for series in frame])
+    if form == "parquet":
+        refuse_unpacked(path, key, whole.estimated_size())  # a long text that stands in many rows is one in the file
+    return whole
 
 
 def _collected(path: Path, key: str, missing: Sequence[str], types: Mapping[str, Any]) -> Frame:

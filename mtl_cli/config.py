@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 import mtl_cli.data
 import mtl_cli.models
@@ -51,7 +51,7 @@ else:
 TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 RESTORABLE_STEPS = 10_000
 """`checkpoint.every_steps` of runs that go back to a checkpoint where they diverge."""
-INDIFFERENT = ("name", "sweep", "log", "device", "checkpoint")
+INDIFFERENT = ("name", "sweep", "log", "device", "checkpoint", "max_time")
 """The keys that decide no result."""
 RESERVED = {"joint"}
 """Task names that would clash with columns of losses.csv."""
@@ -99,6 +99,24 @@ class Sweep(Settings):
     max_jobs: Annotated[Count, Field(le=MOST_JOBS)] = 1000
 
 
+def _seconds(given: Any) -> Any:
+    """Returns a duration in seconds.
+
+    >>> _seconds("1h30m"), _seconds("45s"), _seconds(90)
+    (5400.0, 45.0, 90)
+    """
+    if not isinstance(given, str):
+        return given
+    found = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", given)
+    if not found or not given:
+        raise ValueError(f"a duration is a number of seconds, or like 2h, 90m, 1d12h, 45s; got {given!r}")
+    return float(sum(int(count or 0) * unit for count, unit in zip(found.groups(), (86400, 3600, 60, 1), strict=True)))
+
+
+Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
+"""In seconds."""
+
+
 class Log(Settings):
     """What is written, and what is shown."""
 
@@ -125,6 +143,7 @@ class Config(Settings):
     early_stopping: EarlyStopping = EarlyStopping()
     diagnostics: Diagnostics = Diagnostics()
     checkpoint: Checkpoint = Checkpoint()
+    max_time: Duration | None = None
     on_divergence: Literal["fail", "restore"] = "fail"
     sweep: Sweep = Sweep()
     log: Log = Log()
@@ -224,8 +243,11 @@ class Config(Settings):
         return hashlib.sha256(json.dumps(self.decisive(), sort_keys=True).encode()).hexdigest()[:16]
 
     def decisive(self) -> dict[str, Any]:
-        """Returns all that decides the results, as JSON can hold it."""
-        return self.model_dump(mode="json", exclude=set(INDIFFERENT))
+        """Returns all that decides the results, as JSON can hold it: a run that may go back does so to a checkpoint."""
+        decisive = self.model_dump(mode="json", exclude=set(INDIFFERENT))
+        if self.on_divergence == "restore":
+            decisive["checkpoint"] = {"every_steps": self.checkpoints().every_steps}
+        return decisive
 
 
 def _shares(given: Mapping[str, float | None], key: str, *, must_sum: bool) -> dict[str, float]:
@@ -263,3 +285,15 @@ def parse(plain: Mapping[str, Any]) -> Config:
     except ValidationError as error:
         lines = dict.fromkeys(describe(Config, detail) for detail in error.errors())
         raise InputError("\n".join(lines)) from None
+
+
+def changes(before: Any, now: Any, key: str = "") -> list[str]:
+    """Returns how a config's values differ from what they were, a line each; how long it trains may change.
+
+    >>> changes({"steps": 1, "model": {"units": 3}}, {"steps": 2, "model": {"units": 4}})
+    ['model.units: it was 3 and is 4']
+    """
+    if not isinstance(before, Mapping) or not isinstance(now, Mapping):
+        return [] if before == now else [f"{key}: it was {before!r} and is {now!r}"]
+    names = [name for name in dict.fromkeys([*before, *now]) if (key, name) != ("", "steps")]
+    return [line for name in names for line in changes(before.get(name), now.get(name), f"{key}.{name}".lstrip("."))]

@@ -218,7 +218,7 @@ class Record:
             return
         status = "stopped" if self.progress.stopped else "finished"
         message = None
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt | SystemExit):
             status = "stopped"
         elif error is not None:
             status, message = "failed", str(error) or type(error).__name__

@@ -1,36 +1,57 @@
 """Signals that ask for an end, and when they take effect."""
 
+import math
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from signal import SIG_IGN
 from types import FrameType
-from typing import Any, TextIO, cast
+from typing import Any, Final, TextIO, cast
 
-SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+SIGNALS: Final = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+TIME_IS_OVER: Final = 124
+"""The exit status where the time that the run was given ended it, as `timeout` has it."""
 
-READER_LEFT = getattr(signal, "SIGPIPE", 13)
+READER_LEFT: Final = getattr(signal, "SIGPIPE", 13)
 
 
 class Interrupt:
-    """Ctrl-C, SIGTERM, SIGHUP: who can end in order asks whether to, by a call; the second signal is the end at once.
+    """Ctrl-C, SIGTERM, SIGHUP, and those by which queues say that the time is over, SIGUSR1 and SIGUSR2.
 
-    So is it where nobody reads what is printed any more, as after `| head`; nothing more is printed then.
+    Who can end in order asks whether to, by a call; the second signal is the end at once. To end is the answer as well
+    when the time is over that was given to the command (`max_time`), and where nobody reads what is printed any more,
+    as after `| head`; nothing more is printed then.
 
     A signal that the process was begun to ignore stays ignored: SIGHUP after `nohup`, Ctrl-C after a script's `&`.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._begun = time.monotonic()
+        self._until = math.inf
+        self._over = False
         self._raises = False
         self._heard: dict[int, Any] = {}
 
     def __call__(self) -> bool:
-        """Tells whether there was a signal; one that comes later waits for the next call."""
+        """Tells whether to end; a signal that comes later waits for the next call."""
         self.hold_back()
-        return self.signal is not None
+        self._over |= time.monotonic() >= self._until
+        return self.asked
+
+    @property
+    def asked(self) -> bool:
+        """Whether there was a signal, or somebody was told that the time is over."""
+        return self.signal is not None or self._over
+
+    def limit(self, seconds: float | None) -> None:
+        """Sets how long the command may take, from its beginning."""
+        self._until = math.inf if seconds is None else self._begun + seconds
 
     def hold_back(self) -> None:
         """Has a signal wait until somebody asks."""
@@ -40,10 +61,10 @@ class Interrupt:
         """Has a signal end what is under way, from now until somebody asks.
 
         Raises:
-            KeyboardInterrupt: There was one.
+            KeyboardInterrupt: There was one, or the time is over.
         """
         self._raises = True
-        if self.signal is not None:
+        if self.asked:
             raise KeyboardInterrupt
 
     @contextmanager
@@ -61,10 +82,21 @@ class Interrupt:
         self.let_through()
 
     @contextmanager
-    def handling(self) -> Iterator[None]:
-        """Takes the signals over for the block."""
+    def handling(self, *, passes_on: bool = False) -> Iterator[None]:
+        """Takes the signals over for the block.
+
+        Args:
+            passes_on: Whether who had them before gets the one that came, at the end of the block: a launcher has its
+                process wait in the queue again. SIGTERM stays with one that has a handler for it.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals are others' there
+            return
+        if passes_on:
+            self.signal, self._over, self._begun = None, False, time.monotonic()
         before = {number: signal.getsignal(number) for number in SIGNALS}
-        self._heard = {number: SIG_IGN if of == SIG_IGN else self._handle for number, of in before.items()}
+        own = [number for number, of in before.items() if not (passes_on and number == signal.SIGTERM and callable(of))]
+        self._heard = {number: SIG_IGN if before[number] == SIG_IGN else self._handle for number in own}
         self._hear()
         try:
             yield
@@ -72,6 +104,8 @@ class Interrupt:
             self._heard = {}
             for number, handler in before.items():
                 signal.signal(number, handler)
+            if passes_on and self.signal is not None:
+                signal.raise_signal(self.signal)
 
     @contextmanager
     def minding_readers(self) -> Iterator[None]:
@@ -87,7 +121,9 @@ class Interrupt:
         """Returns the exit status that says what ended the process; another one where nothing did."""
         with suppress(OSError):  # nothing can be said any more
             sys.stdout.flush()
-        return else_ if self.signal is None else 128 + self.signal
+        if self.signal is not None:
+            return 128 + self.signal
+        return TIME_IS_OVER if self._over and else_ == 128 + signal.SIGINT else else_
 
     def _hear(self) -> None:
         for number, handler in self._heard.items():

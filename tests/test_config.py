@@ -77,3 +77,33 @@ def test_bind_puts_what_it_is_given_in_the_numbers_places() -> None:
     assert bound["optimizer"].beta_1 == "optimizer.beta_1"
     assert bound["tasks"]["y2"].weight == "tasks.y2.weight"
     assert tree["optimizer"].beta_1 == 0.9
+
+
+def config(**changed: Any) -> Config:
+    """Returns the default config with some values changed."""
+    return parse(composed().model_dump() | changed)
+
+
+@pytest.mark.parametrize(
+    ("duration", "seconds"), [("2h", 7200), ("90m", 5400), ("1d12h", 129600), ("1h2m3s", 3723), (30, 30), (0.5, 0.5)]
+)
+def test_durations(duration: str | float, seconds: float) -> None:
+    assert config(max_time=duration).max_time == seconds
+    assert config(max_time=duration).hash() == config().hash()
+
+
+@pytest.mark.parametrize(
+    "duration", ["", "2 h", "h", "2x", "3m2h", "-1h", "0s", 0, -3, float("inf"), float("nan"), True]
+)
+def test_what_is_no_duration(duration: Any) -> None:
+    with pytest.raises(InputError, match=r"^max_time: .*got "):
+        config(max_time=duration)
+
+
+def test_where_a_run_goes_back_to_decides_its_results() -> None:
+    """Where it goes back to a checkpoint at all; those are due by iterations alone then."""
+    every = [{"every_steps": 10}, {"every_steps": 20}, {"every_steps": 10, "keep": 5}, {"every": 3.0}, {}]
+    restore = [config(on_divergence="restore", checkpoint=of).hash() for of in every]
+    assert [restore.index(of) for of in restore] == [0, 1, 0, 3, 3]
+    assert config(on_divergence="restore", checkpoint={"every_steps": 10_000}).hash() == restore[4]
+    assert len({config(checkpoint=of).hash() for of in every}) == 1

@@ -21,7 +21,7 @@ _SHARE = re.compile(r"tasks\.([^.]+)\.(?:weight|prob)")
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _SHARES = re.compile(r"tasks\.[^.]+\.(weight|prob)|(weighting|sampling)(\..*)?")
 """The keys in which a job may differ from its single-task baselines."""
-_IRRELEVANT: Final = ("name", "log", "device", "sweep", "weighting", "sampling")
+_IRRELEVANT: Final = ("name", "log", "device", "sweep", "max_time", "weighting", "sampling")
 _DEPTH: Final = 4
 """How deep job folders are looked for."""
 

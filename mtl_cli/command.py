@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shlex
 import sys
 import time
 import traceback
@@ -11,6 +12,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -18,18 +20,18 @@ from omegaconf import DictConfig
 from mtl_cli.composed import plain
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
-from mtl_cli.files import locked
-from mtl_cli.interrupt import Interrupt
+from mtl_cli.interrupt import TIME_IS_OVER, Interrupt
+from mtl_cli.locks import locked
 from mtl_cli.resuming import record, recorded_overrides
 from mtl_cli.sweeps.compared import compared, worst
 from mtl_cli.sweeps.datasets import Datasets
 from mtl_cli.sweeps.elsewhere import failures
 from mtl_cli.sweeps.plan import Job
 from mtl_cli.sweeps.results import job_folders
-from mtl_cli.texts import visible
+from mtl_cli.texts import shown, visible
 
 FAILED, WRONG_INPUT = 1, 2
-"""Exit statuses; 0 is done, and 128 + the signal's number is stopped by one."""
+"""Exit statuses; 0 is done, 124 that the time is over, and 128 + the signal's number is stopped by one."""
 
 MOST_LINES, LONGEST_LINE = 20, 1000
 """Of a message."""
@@ -45,8 +47,6 @@ class Command:
         self.runs = 0
         """How many of the jobs left files of a run."""
         self.failed_fast = False
-        self.made_in: Path | None = None
-        """The deepest folder on the way to the output that was there before."""
         self.interrupt = Interrupt()
         self.datasets = Datasets()
         self.jobs: list[Job] = []
@@ -55,6 +55,8 @@ class Command:
         """Whether the jobs' folder has some that were trained before."""
         self.repeats: Path | None = None
         """The folder of a run whose recorded config this is."""
+        self.sweep: Path | None = None
+        """The folder of the sweep, where it is one."""
         self.elsewhere: Path | None = None
         """The folder of a sweep whose jobs other processes train, until it is said what became of them."""
         self.held = ExitStack()
@@ -63,15 +65,27 @@ class Command:
         """Whether others train jobs of the same sweep meanwhile."""
 
     def __call__(self, composed: DictConfig) -> float | None:
-        """Trains one job into the folder that Hydra made, and returns its objective."""
+        """Trains one job into the folder that Hydra made, and returns its objective.
+
+        A job in another process may be there for the second time: a queue begins it again after it was interrupted.
+        """
+        settings = HydraConfig.get()
+        folder = Path(settings.runtime.output_dir)
+        with ExitStack() as held:
+            if self.is_worker:
+                held.enter_context(self.interrupt.handling(passes_on=True))
+            if settings.mode == RunMode.MULTIRUN:
+                held.enter_context(locked(folder))
+            return self._train(composed, settings, folder)
+
+    def _train(self, composed: DictConfig, settings: HydraConf, folder: Path) -> float | None:
         from mtl_cli import experiment  # not needed to refuse a config
         from mtl_cli.console import view
         from mtl_cli.sweeps.resuming import trained
 
-        settings = HydraConfig.get()
-        folder, overrides = Path(settings.runtime.output_dir), list(settings.overrides.task)
+        overrides = list(settings.overrides.task)
         config, begun = parse(plain(composed)), time.perf_counter()
-        if self.resumes:
+        if self.resumes or self.is_worker:
             known = trained(folder, config)
             if known is not None:
                 self.runs += 1
@@ -80,9 +94,8 @@ class Command:
                 overrides = [*recorded_overrides(folder), *overrides]
         elif _has_run(folder):
             raise InputError(f"{folder} has a run already; runs are never overwritten")
-        elif settings.mode == RunMode.RUN:
-            self.held.enter_context(locked(folder))
         try:
+            self.interrupt.limit(config.max_time)
             self.interrupt.let_through()
             log.info("training into %s with %s", folder, " ".join(overrides) or "the defaults")
             one_of_many = self.is_worker and config.log.console == "auto"  # which would overwrite each other's lines
@@ -100,19 +113,21 @@ class Command:
                     raise RunFailed(str(error)) from error
                 self._fail(FAILED, error)
             else:
-                self._discard(folder, settings.output_subdir)
+                self._discard(folder, settings)
                 self._fail(WRONG_INPUT, error)
         except KeyboardInterrupt:
-            self._discard(folder, settings.output_subdir)
+            self._discard(folder, settings)
             raise
         except Exception as error:
             log.exception("the run failed")
             left = f"; what there was to write is in {folder}" if _has_run(folder) else ""
             if not settings.verbose:
-                self._discard(folder, settings.output_subdir)
+                self._discard(folder, settings)
             self._fail(FAILED, error, left)
         else:
             log.info("%s after %d iterations", summary["status"], summary["iterations"])
+            if summary["status"] == "stopped":  # a signal has a status of its own
+                self.status = max(self.status, TIME_IS_OVER)
             return compared(config, summary)
         finally:
             self.runs += _has_run(folder)
@@ -125,20 +140,28 @@ class Command:
     def say_elsewhere(self) -> None:
         """Says what became of the jobs that other processes trained, by their folders."""
         sweep, self.elsewhere = self.elsewhere, None
-        if sweep is None:
+        if sweep is None or not sweep.is_dir():
             return
-        self.runs += sum(1 for _ in job_folders(sweep))
+        folders = list(job_folders(sweep))
+        self.runs += len(folders)
         for error, where in failures(sweep):
             self._fail(FAILED, error, where)
+        lost = len(self.jobs) - sum((folder / "summary.json").exists() for folder in folders)
+        if lost > 0 and not self.status and not self.interrupt.asked:
+            self._fail(FAILED, RunFailed(f"{sweep}: {lost:,} of {len(self.jobs):,} jobs left no summary.json there"))
+        if self.interrupt.asked and (sweep / "multirun.yaml").exists():
+            print(f"go on with: mtl-train resume {shlex.quote(shown(sweep))}")
 
     def failed(self, error: Exception, where: str) -> None:
         """Says that a run failed, and makes that the command's status."""
         self._fail(FAILED, error, where)
 
-    def _discard(self, folder: Path, configs: str | None) -> None:
+    def _discard(self, folder: Path, settings: HydraConf) -> None:
         """Removes what Hydra made for a run that left nothing."""
         if not self.resumes:
-            _discard(folder, configs, self.made_in)
+            _discard(folder, settings.output_subdir)
+            if settings.mode == RunMode.MULTIRUN:
+                _remove_empty(folder, absolute(settings.sweep.dir))
 
     def _fail(self, status: int, error: Exception, where: str = "") -> None:
         self.status = max(self.status, status)
@@ -187,8 +210,8 @@ def _has_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in ("losses.csv", "summary.json"))
 
 
-def _discard(folder: Path, configs: str | None, made_in: Path | None) -> None:
-    """Removes what Hydra made for a run: its log, its folder of configs, and the run's folder if that empties it."""
+def _discard(folder: Path, configs: str | None) -> None:
+    """Removes what Hydra made for a run: its log, and its folder of configs."""
     if _has_run(folder):
         return
     for handler in logging.getLogger().handlers:
@@ -199,12 +222,10 @@ def _discard(folder: Path, configs: str | None, made_in: Path | None) -> None:
     if folder in inner.parents:
         for name in ("config.yaml", "hydra.yaml", "overrides.yaml"):
             (inner / name).unlink(missing_ok=True)
-        remove_empty(inner, folder)
-    (folder / ".lock").unlink(missing_ok=True)
-    remove_empty(folder, made_in or folder.parent)
+        _remove_empty(inner, folder)
 
 
-def remove_empty(folder: Path, end: Path) -> None:
+def _remove_empty(folder: Path, end: Path) -> None:
     """Removes the folder and those above it, as long as they are empty, up to one that stays."""
     with suppress(OSError):
         while folder != end and end in folder.parents:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 
 from mtl_cli.backend import keras
 from mtl_cli.checkpoint import Snapshot, snapshots
+from mtl_cli.config import changes
 from mtl_cli.errors import InputError
 from mtl_cli.files import Mark, holds, refuse_odd
 from mtl_cli.modes.base import Draws
@@ -42,7 +43,7 @@ def put_back(
         How far each file was whole then; nothing where the run begins at its first iteration.
 
     Raises:
-        InputError: A checkpoint is whole, and isn't one that this command wrote for such a run.
+        InputError: A checkpoint is whole, and isn't one that this command wrote for such a run, with this config.
     """
     refuse_odd(folder)
     faults: list[str] = []
@@ -51,13 +52,16 @@ def put_back(
             _Rest.model_validate(snapshot.rest)
             if set(snapshot.rest["files"]) != set(growing):
                 raise ValueError(f"its files are {', '.join(snapshot.rest['files'])}")
-            fault = _fault(folder, snapshot, steps, about)
+            _refuse_other(folder, snapshot, steps, about)
+            fault = _fault(folder, snapshot)
             if fault is None:
                 progress.put_back(snapshot, draws)
                 for line in faults + _differences(snapshot.rest["about"], about):
                     say(line)
                 say(f"going on from iteration {progress.iterations:,}")
                 return {name: Mark(*mark) for name, mark in snapshot.rest["files"].items()}
+        except InputError:
+            raise
         except Exception as error:
             what = f"{folder}: its checkpoint of iteration {snapshot.iterations} is of no run like this"
             raise InputError(f"{what} ({' '.join(str(error).split())[:200]})") from error
@@ -69,11 +73,19 @@ def put_back(
     return {}
 
 
-def _fault(folder: Path, snapshot: Snapshot, steps: int, about: Mapping[str, Any]) -> str | None:
+def _refuse_other(folder: Path, snapshot: Snapshot, steps: int, about: Mapping[str, Any]) -> None:
+    """Refuses to go on from, or to begin again over, what another config came to."""
+    if snapshot.iterations > steps:
+        raise InputError(f"steps: {steps} is less than the {snapshot.iterations} iterations that {folder} has")
+    changed = changes(snapshot.rest["about"]["config"], about["config"])
+    if changed:
+        what = f"{folder}: its checkpoint of iteration {snapshot.iterations} is of a run with another config"
+        raise InputError(f"{what} ({'; '.join(changed)}); train this one in another folder")
+
+
+def _fault(folder: Path, snapshot: Snapshot) -> str | None:
     """Returns why a checkpoint can't be used."""
     iterations, rest = snapshot.iterations, snapshot.rest
-    if without_steps(rest["about"]["config"]) != without_steps(about["config"]) or iterations > steps:
-        return f"the checkpoint of iteration {iterations} is of a run with another config"
     for name, mark in rest["files"].items():
         if not holds(folder / name, Mark(*mark)):
             return f"{folder / name} isn't what it was at iteration {iterations}"
@@ -103,11 +115,6 @@ class _Rest(BaseModel):
     files: dict[str, Annotated[list[_Whole], Field(min_length=2, max_length=2)]]
     draws: dict[str, Any]
     about: dict[str, Any]
-
-
-def without_steps(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a config's dump without how long it trains, which a run that goes on may change."""
-    return {key: value for key, value in config.items() if key != "steps"}
 
 
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

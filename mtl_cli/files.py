@@ -191,26 +191,6 @@ def fingerprint(path: Path) -> str:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes out of the folder while the block runs; what one that was killed left doesn't count.
-
-    Raises:
-        InputError: Another process is in there.
-    """
-    from filelock import FileLock, Timeout  # takes a while, and a refused config needs none
-
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        with lock:
-            try:
-                yield
-            finally:
-                Path(lock.lock_file).unlink(missing_ok=True)
-    except Timeout:
-        raise InputError(f"{folder}: another process is training into this folder; wait for its end") from None
-
-
 def _write(file: int, content: bytes) -> None:
     rest = memoryview(content)
     while rest:

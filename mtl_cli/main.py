@@ -4,26 +4,27 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
-import hydra
+import hydra._internal.hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mtl_cli.command import FAILED, WRONG_INPUT, Command, absolute, brief, complain, remove_empty
+from mtl_cli.command import FAILED, WRONG_INPUT, Command, absolute, brief, complain
 from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import parse
-from mtl_cli.errors import CompositionError, InputError
-from mtl_cli.files import locked
+from mtl_cli.errors import CompositionError, InputError, RunFailed
 from mtl_cli.guard import guard_hydra
+from mtl_cli.locks import LOCK, claimed, locked, refuse_taken
 from mtl_cli.resuming import held, with_settings
 from mtl_cli.sweeps.elsewhere import is_elsewhere, refuse_elsewhere
 from mtl_cli.sweeps.grid import is_grid, jobs_of, refuse, refuse_other_folders
@@ -32,81 +33,100 @@ from mtl_cli.verbs import verb_of
 
 
 class Check(Callback):
-    """Refuses what can't be trained before Hydra makes a folder for it; `conf/config.yaml` names it to Hydra."""
+    """Does nothing: configs that were recorded before name it. What can't be trained is refused by `Application`."""
+
+
+class Application(hydra._internal.hydra.Hydra):
+    """Hydra's, which checks what it composed, and keeps others out of the folder, before it makes anything there."""
 
     command: ClassVar[Command]
-    sweep: ClassVar[Path | None] = None
-    """The folder of the sweep, where there is one."""
 
-    @classmethod
-    def begin(cls, command: Command) -> None:
-        """Forgets what an earlier call of the command left."""
-        cls.command, cls.sweep = command, None
+    def compose_config(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        with_log_configuration: bool = False,
+        *options: Any,
+        **others: Any,
+    ) -> DictConfig:
+        """Composes a config, and checks it if it is to be trained, not only looked at."""
+        config = super().compose_config(config_name, overrides, run_mode, with_log_configuration, *options, **others)
+        if with_log_configuration:
+            HydraConfig.instance().cfg = config  # type: ignore[assignment] # for ${hydra:...} in the run's own part
+            (self._check_run if run_mode == RunMode.RUN else self._check_sweep)(config)
+        return config
 
-    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Checks a single run."""
-        command = Check.command
-        with _refusing():
-            parsed = parse(plain(config))
-            if command.resumes:
-                command.held.enter_context(held(absolute(config.hydra.run.dir), parsed))
-            else:
-                command.made_in = _free(config.hydra.run.dir, "hydra.run.dir")
-        command.interrupt.hold_back()  # while Hydra makes the folder
+    def multirun(
+        self, config_name: str | None, task_function: TaskFunction, overrides: list[str], *options: Any
+    ) -> Any:
+        """Trains a sweep, and says what it came to, whoever trained its jobs."""
+        returned = super().multirun(config_name, task_function, overrides, *options)
+        from mtl_cli.report import report  # with polars, which takes Ctrl-C for itself
 
-    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        self.command.say_elsewhere()
+        folder = self.command.sweep
+        if folder is not None and not folder.is_dir():
+            raise RunFailed(f"{folder}: the sweep's folder is gone, with what was trained")
+        if folder is not None and not self.command.interrupt.asked and any(folder.glob("*/summary.json")):
+            report(folder)
+        return returned
+
+    def _check_run(self, config: DictConfig) -> None:
+        command, folder = self.command, absolute(config.hydra.run.dir)
+        parsed = parse(plain(config))
+        command.interrupt.hold_back()  # while the folder is made
+        command.held.enter_context(held(folder, parsed) if command.resumes else claimed(folder, "hydra.run.dir"))
+
+    def _check_sweep(self, config: DictConfig) -> None:
         """Checks every job of a sweep, where Hydra's own sweeper makes the jobs."""
-        command, folder = Check.command, absolute(config.hydra.sweep.dir)
-        with _refusing():
-            command.interrupt.let_through()
-            if not command.resumes:
-                command.made_in = _free(config.hydra.sweep.dir, "hydra.sweep.dir")
-                Check.sweep = folder
-            if is_grid(config):
-                Check._jobs(config)
-            refuse_elsewhere(config, folder, command.jobs if command.resumes else ())
-            if is_elsewhere(config):
-                folder.mkdir(parents=True, exist_ok=True)
-                command.held.enter_context(locked(folder))
-                command.elsewhere = folder
-        if command.elsewhere is None:  # else a signal is to end the wait for the others
-            command.interrupt()
+        command, folder = self.command, absolute(config.hydra.sweep.dir)
+        command.interrupt.let_through()
+        if not command.resumes:
+            refuse_taken(folder, "hydra.sweep.dir")
+        if is_grid(config):
+            self._check_jobs(config)
+        command.interrupt()
+        command.held.enter_context(locked(folder) if command.resumes else claimed(folder, "hydra.sweep.dir"))
+        refuse_elsewhere(config, folder, command.jobs if command.resumes else ())
+        if command.resumes:
+            from mtl_cli.sweeps.resuming import found_in, refuse_changed, resumed  # needs polars
 
-    @staticmethod
-    def _jobs(config: DictConfig) -> None:
+            found = found_in(folder)
+            refuse_changed(resumed([*command.jobs, *command.baselines], found).left, found, folder)
+        command.sweep = folder
+        if not command.resumes:
+            command.held.callback(_remove_unbegun, folder)
+        if is_elsewhere(config):
+            command.elsewhere = folder
+            command.interrupt.let_through()  # a signal is to end the wait for the others
+
+    def _check_jobs(self, config: DictConfig) -> None:
         """Checks the jobs that Hydra's own sweeper will make, and the first data of each kind."""
+        command = self.command
         if OmegaConf.is_interpolation(config.hydra.sweep, "subdir") is False:
             raise InputError("hydra.sweep.subdir: every job needs a folder of its own, e.g. ${hydra.job.num}")
-        if Check.command.resumes:
+        if command.resumes:
             refuse_other_folders(config)
-        jobs, alone = jobs_of(config, taken=Check.command.resumes)
+        jobs, alone = jobs_of(config, taken=command.resumes)
         if jobs[0].config.sweep.dry_run:
             planned = plan([*jobs, *alone])
             print("\n".join([*planned.lines(), *planned.listing()]))
-            Check.sweep = None
             sys.exit(0)
-        Check.command.jobs, Check.command.baselines = jobs, alone
+        command.jobs, command.baselines = jobs, alone
         wrong: dict[str, str] = {}  # what all of them have wrong is said before a folder is there
         for job in first_of_data([*jobs, *alone]):
             try:
-                Check.command.datasets.load(job.config)
+                command.datasets.load(job.config)
             except InputError as error:
                 wrong.setdefault(str(error), " ".join(job.overrides))
         refuse(wrong)
 
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Says what the sweep came to, whoever trained its jobs."""
-        from mtl_cli.report import report
-
-        Check.command.say_elsewhere()
-        if Check.command.interrupt.signal is None and any(Path(config.hydra.sweep.dir).glob("*/summary.json")):
-            report(Path(config.hydra.sweep.dir))
-
 
 def main() -> None:
     """Runs `mtl-train` with the process' arguments and ends the process with its exit status."""
-    command = Command()
-    Check.begin(command)
+    command = Application.command = Command()
+    HydraConfig.instance().cfg = None  # of an earlier call
     with command.interrupt.minding_readers():
         _run(command, sys.argv[1:])
 
@@ -128,13 +148,14 @@ def _run(command: Command, arguments: list[str]) -> NoReturn:
         sys.argv[1:], command.repeats = with_settings(sys.argv[1:], _conf())
         _register_launcher()
         guard_hydra(arguments)
-        with command.held, command.interrupt.handling():
+        hydra._internal.hydra.Hydra = Application  # type: ignore[misc]
+        with command.interrupt.handling(), command.held:
             command.interrupt.let_through()
             run = hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")
             run(command.__call__)()
     except InputError as error:
         complain(str(error))
-        sys.exit(WRONG_INPUT)
+        sys.exit(FAILED if isinstance(error, CompositionError) else WRONG_INPUT)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         complain(hydra_message(error))
         sys.exit(FAILED)
@@ -148,10 +169,6 @@ def _run(command: Command, arguments: list[str]) -> NoReturn:
         sys.exit(command.interrupt.status(128 + signal.SIGINT))
     finally:
         command.say_elsewhere()
-        if Check.sweep is not None and not command.runs and not any(Check.sweep.rglob(".hydra")):
-            for name in ("multirun.yaml", ".lock", "sweep.csv", "sweep.md"):
-                (Check.sweep / name).unlink(missing_ok=True)
-            remove_empty(Check.sweep, command.made_in or Check.sweep)
     sys.exit(command.interrupt.status(command.status))
 
 
@@ -169,28 +186,10 @@ def _conf() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "conf"
 
 
-def _free(folder: str, key: str) -> Path:
-    """Returns the deepest folder on the way to a new `folder` that is there already."""
-    path = absolute(folder)
-    if path.is_dir() and any(path.iterdir()):
-        raise InputError(f"{key}: {folder} exists and isn't empty; runs are never overwritten, choose another folder")
-    above = path if path.exists() else next(parent for parent in path.parents if parent.exists())
-    if not above.is_dir():
-        raise InputError(f"{key}: {folder} can't be a folder: {above} is a file")
-    return above
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """Ends the process with a message where the block finds the input wrong; Hydra would swallow the exception."""
-    try:
-        yield
-    except InputError as error:
-        complain(str(error))
-        sys.exit(FAILED if isinstance(error, CompositionError) else WRONG_INPUT)
-    except (HydraException, OmegaConfBaseException) as error:
-        complain(hydra_message(error))
-        sys.exit(FAILED)
-    except OSError as error:
-        complain(brief(error))
-        sys.exit(WRONG_INPUT)
+def _remove_unbegun(sweep: Path) -> None:
+    """Removes what Hydra writes of a sweep before its jobs, where nothing else came into its folder."""
+    names = {"multirun.yaml", "sweep.csv", "sweep.md"}
+    with suppress(OSError):
+        if {path.name for path in sweep.iterdir()} <= {*names, LOCK}:
+            for name in names:
+                (sweep / name).unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from mtl_cli.console import SHOWN_TASKS, Ending, Plan, duration, number
 from mtl_cli.data.base import Dataset
 from mtl_cli.models.base import Network
 from mtl_cli.modes.base import Draws
-from mtl_cli.texts import visible
+from mtl_cli.texts import shown
 
 
 def plan(config: Config, dataset: Dataset, network: Network, draws: Draws, device: str, folder: Path) -> Plan:
@@ -68,13 +67,6 @@ def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
         metrics=summary["metrics"],
         folder=shown(folder),
     )
-
-
-def shown(path: Path) -> str:
-    """Returns a path as short as it can be said from here."""
-    with suppress(ValueError):
-        path = path.relative_to(Path.cwd())
-    return visible(str(path))
 
 
 def _of_tasks(values: Mapping[str, str]) -> str:

@@ -12,9 +12,9 @@ from mtl_cli.config import parse
 from mtl_cli.console import Display, Ending
 from mtl_cli.errors import InputError
 from mtl_cli.foreign import read_summary
-from mtl_cli.overview import ending, shown
+from mtl_cli.overview import ending
 from mtl_cli.sweeps.summary import SweepFolder, is_sweep, print_report, terminal
-from mtl_cli.texts import printable
+from mtl_cli.texts import printable, shown
 
 
 def report(folder: Path) -> None:

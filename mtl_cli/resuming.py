@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -12,12 +12,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.checkpoint import newest
 from mtl_cli.composed import plain
-from mtl_cli.config import Config, parse
+from mtl_cli.config import Config, changes, parse
 from mtl_cli.errors import InputError
-from mtl_cli.files import locked, refuse_odd, replace
-from mtl_cli.foreign import check_yaml, read_yaml, summary_in
+from mtl_cli.files import refuse_odd, replace
+from mtl_cli.foreign import read_yaml, summary_in
+from mtl_cli.locks import locked
 
 CONFIGS = ".hydra"
+MOST_LEVELS: Final = 4
+"""Of folders between a sweep's and a job's."""
 
 
 def arguments(run: Path, extra: Sequence[str]) -> list[str]:
@@ -27,6 +30,8 @@ def arguments(run: Path, extra: Sequence[str]) -> list[str]:
         InputError: It isn't a run's folder, or an override is about something else than the run.
     """
     refuse_odd(run)
+    _refuse_more(run / CONFIGS / "config.yaml")
+    recorded(run)
     for line in extra:
         if re.match(r"[+~]*hydra[./@]", line) and not line.startswith("hydra.verbose="):
             raise InputError(f"{line}: a run goes on where and as it began")
@@ -47,11 +52,17 @@ def with_settings(arguments: Sequence[str], conf: Path) -> tuple[list[str], Path
     words = list(arguments)
     for i, word in enumerate(words):
         name, equals, value = word.partition("=")
-        if name not in ("-cp", "--config-path") or (not equals and i + 1 == len(words)):
+        if _abbreviates(name, "--experimental-rerun", "--e"):
+            raise InputError(f"{name}: a pickle may hold code; a run is repeated by -cp RUN_DIR/{CONFIGS} -cn config")
+        if not (name == "-cp" or _abbreviates(name, "--config-path", "--config-p")) or (
+            not equals and i + 1 == len(words)
+        ):
             continue
         configs = Path(value if equals else words[i + 1]).absolute()  # Hydra takes it from its own module's folder
         words[i : i + (1 if equals else 2)] = ["-cp", str(configs)]
-        if all((configs / name).is_file() for name in ("config.yaml", "hydra.yaml", "overrides.yaml")):
+        files = ("config.yaml", "hydra.yaml", "overrides.yaml")
+        if configs.name == CONFIGS or all((configs / name).is_file() for name in files):
+            _refuse_more(configs / "config.yaml")
             settings = yaml.safe_load((conf / "config.yaml").read_text())["hydra"]
             del settings["help"]
             first = next((k for k, word in enumerate(words) if k > i + 1 and not _is_option(words, k)), len(words))
@@ -68,16 +79,15 @@ def held(run: Path, config: Config) -> Iterator[None]:
         InputError: It has another config, or more iterations already.
         SystemExit: It has finished.
     """
-    before = recorded(run)
-    changed = _changes("", before.decisive(), config.decisive())
-    if changed:
-        raise InputError(
-            "\n".join(f"{line}: a run goes on with the config it began with, but for steps" for line in changed)
-        )
     with ExitStack() as locks:
-        if (run.parent / "multirun.yaml").exists():
-            locks.enter_context(locked(run.parent))
+        for sweep in [above for above in run.parents[:MOST_LEVELS] if (above / "multirun.yaml").exists()]:
+            locks.enter_context(locked(sweep))
         locks.enter_context(locked(run))
+        changed = changes(recorded(run).decisive(), config.decisive())
+        if changed:
+            raise InputError(
+                "\n".join(f"{line}: a run goes on with the config it began with, but for steps" for line in changed)
+            )
         summary = summary_in(run) or {}
         done = max(summary.get("iterations", 0), newest(run))
         if config.steps < done:
@@ -113,9 +123,9 @@ def recorded(run: Path) -> Config:
         InputError: It can't be read.
     """
     path = run / CONFIGS / "config.yaml"
+    _read(path)
     try:
-        check_yaml(path)
-        loaded: Any = OmegaConf.load(path)
+        loaded: Any = OmegaConf.load(path)  # which takes 1e-3 for a number, other than plain YAML
         return parse(plain(loaded))
     except (OSError, yaml.YAMLError, OmegaConfBaseException, InputError, AttributeError, ValueError) as error:
         raise InputError(f"{path} can't be used: {' '.join(str(error).split())}") from error
@@ -134,6 +144,44 @@ def quoted(folder: Path) -> str:
     return _in_quotes(str(folder))
 
 
+def _refuse_more(recorded_config: Path) -> None:
+    """Refuses what Hydra doesn't write into a run's config, and would follow: its own settings, other files.
+
+    Raises:
+        InputError: There is some of it, or the file can't be read.
+    """
+    content = _read(recorded_config)
+    for key in ("hydra", "defaults"):
+        if key in content:
+            raise InputError(
+                f"{recorded_config}: {key}: a run's config has no such key; it is typed, where it is wanted"
+            )
+    if re.search(r"^\s*#\s*@package", recorded_config.read_text(errors="replace")):
+        raise InputError(f"{recorded_config}: a run's config has no @package")
+
+
+def _read(recorded_config: Path) -> dict[Any, Any]:
+    """Returns what a recorded config holds, interpolations as they stand.
+
+    Raises:
+        InputError: It can't be read as one.
+    """
+    try:
+        content = read_yaml(recorded_config)
+        if not isinstance(content, dict):
+            raise ValueError("it is no mapping" if content else "it is empty")
+    except FileNotFoundError as error:
+        raise InputError(f"{recorded_config} is missing; without it the run can't go on") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{recorded_config} can't be used: {' '.join(str(error).split())}") from error
+    return content
+
+
+def _abbreviates(word: str, option: str, shortest: str) -> bool:
+    """Tells whether a word is an option, or as much of it as argparse takes for it."""
+    return word.startswith(shortest) and option.startswith(word)
+
+
 def _in_quotes(value: str) -> str:
     return "'" + re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), value) + "'"
 
@@ -148,16 +196,3 @@ def _leaves(key: str, value: Any) -> list[str]:
     if isinstance(value, dict):
         return [line for name, inner in value.items() for line in _leaves(f"{key}.{name}", inner)]
     return [f"{key}={_in_quotes(value) if isinstance(value, str) else value}"]
-
-
-def _changes(key: str, before: Any, now: Any) -> list[str]:
-    """Returns a line for each value that differs, other than `steps`."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        names = dict.fromkeys([*before, *now])
-        return [
-            line
-            for name in names
-            if (key, name) != ("", "steps")
-            for line in _changes(f"{key}.{name}".lstrip("."), before.get(name), now.get(name))
-        ]
-    return [] if before == now else [f"{key}: it was {before!r} and is {now!r}"]

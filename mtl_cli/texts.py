@@ -1,6 +1,8 @@
 """Texts that come from data, made harmless where they are shown and in the tables that are written."""
 
 import re
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 _FORMULA: Final = r"^[=+\-@\t\r\n]"
@@ -24,6 +26,13 @@ def printable(text: str) -> str:
     a\x1b[31m b c
     """
     return visible(" ".join(text.split()))
+
+
+def shown(path: Path) -> str:
+    """Returns a path as short as it can be said from the working folder."""
+    with suppress(ValueError, OSError):
+        path = path.relative_to(Path.cwd())
+    return visible(str(path))
 
 
 def cell(value: Any) -> Any:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,16 +39,20 @@ GRID = ["-m", "seed=0,1", "mode=joint,alternating", "steps=60000"]
 SWEEPS = {"mapped sweep": [*GRID, "sweep.runs_at_once=2"], "sweep": GRID}
 
 
-def begun(folder: Path, *words: str) -> subprocess.Popen[str]:
+Ended = tuple[int, str]
+"""A command's status, and what it printed."""
+
+
+def begun(folder: Path, *words: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
     """Starts the command in a folder."""
     return subprocess.Popen(
         [sys.executable, "-m", "mtl_cli", *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, preexec_fn=as_usual,
+        text=True, preexec_fn=as_usual, env=environment,
     )  # fmt: skip
 
 
-def done(folder: Path, *words: str) -> tuple[int, str]:
-    """Runs the command in a folder; returns its status and what it printed."""
+def done(folder: Path, *words: str) -> Ended:
+    """Runs the command in a folder."""
     with begun(folder, *words) as process:
         out, err = process.communicate(timeout=600)
     return process.returncode, out + err
@@ -78,8 +82,14 @@ def all_left(folder: Path) -> dict[str, Any]:
         of_run["summary"].pop("overrides")
         of_run["summary"]["config"].pop("log")
         of_run["summary"]["config"].pop("checkpoint")
+        of_run["summary"]["config"].pop("max_time")
         found[str(path.parent.relative_to(folder))] = of_run
     return found
+
+
+def all_bytes(folder: Path) -> dict[Path, bytes]:
+    """Returns what every file in a folder holds."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("kind", [*RUNS, *SWEEPS])
@@ -107,7 +117,10 @@ def test_kills_at_random_moments(tmp_path: Path, kind: str) -> None:
     assert all_left(tmp_path / "run") == all_left(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_a_run_in_order(tmp_path: Path, number: signal.Signals) -> None:
     words = ["mode=alternating", "tasks.y1.prob=0.3", "steps=400000", *LONG]
     assert done(tmp_path, *words, "hydra.run.dir=whole")[0] == 0
@@ -125,6 +138,28 @@ def test_a_signal_ends_a_run_in_order(tmp_path: Path, number: signal.Signals) ->
     assert (tmp_path / "run" / "model.keras").is_file()
     assert done(tmp_path, "resume", "run")[0] == 0
     assert all_left(tmp_path / "run") == all_left(tmp_path / "whole")
+
+
+def test_a_run_ends_in_order_when_its_time_is_over(tmp_path: Path) -> None:
+    words = ["steps=400000", *LONG]
+    assert done(tmp_path, *words, "max_time=1h", "hydra.run.dir=whole")[0] == 0
+    status, said = done(tmp_path, *words, "max_time=4s", "hydra.run.dir=run")
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (status, summary["status"]) == (124, "stopped"), said
+    assert 0 < summary["iterations"] < 400_000
+    assert "mtl-train resume run goes on" in said
+    assert done(tmp_path, "resume", "run", "max_time=null")[0] == 0
+    assert all_left(tmp_path / "run") == all_left(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("launcher", ["mtl", "basic"])
+def test_a_sweep_ends_in_order_when_its_time_is_over(tmp_path: Path, launcher: str) -> None:
+    grid = ["seed=0,1,2", "steps=3000000", f"hydra/launcher={launcher}", "hydra.sweep.dir=s", *LONG]
+    status, said = done(tmp_path, "-m", *grid, "max_time=10s")
+    assert status == 124, said
+    found = [json.loads(path.read_text()) for path in tmp_path.glob("s/*/summary.json")]
+    assert 0 < len(found) < 3
+    assert {of["status"] for of in found} == {"stopped"}
 
 
 def test_a_signal_waits_while_polars_writes() -> None:
@@ -250,6 +285,76 @@ def test_two_processes_on_one_folder(tmp_path: Path) -> None:
     assert "steps: 100 is less than the" in said
     with under_way(tmp_path, "run/losses.csv", "resume", "run") as process:
         assert process.poll() is None
+
+
+def together(folder: Path, commands: Sequence[Sequence[str]], environment: dict[str, str] | None = None) -> list[Ended]:
+    """Runs commands that begin at the same time."""
+    processes = [begun(folder, *words, environment=environment) for words in commands]
+    ended = []
+    for process in processes:
+        out, err = process.communicate(timeout=600)
+        ended.append((process.returncode, out + err))
+    return ended
+
+
+NO_LOCKS = """
+import errno, fcntl
+
+def flock(*arguments):
+    raise OSError(errno.ENOLCK, "No locks available")
+
+fcntl.flock = flock
+"""
+
+
+@pytest.mark.parametrize("locks", ["locks", "no locks"])
+@pytest.mark.parametrize("count", [2, 8])
+@pytest.mark.parametrize("kind", ["run", "sweep"])
+def test_processes_that_begin_at_once_in_one_folder(tmp_path: Path, kind: str, count: int, locks: str) -> None:
+    """One trains; the others leave nothing of theirs, and take nothing of its away."""
+    (tmp_path / "python").mkdir()
+    (tmp_path / "python" / "sitecustomize.py").write_text(NO_LOCKS if locks == "no locks" else "")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "python"), *sys.path])}
+    words = ["steps=3000", "log.console=quiet", f"hydra.{kind}.dir=in/it"]
+    more = ["-m", "model=shared_bottom"] if kind == "sweep" else []
+    ended = together(tmp_path, [[*more, *words, f"seed={i}"] for i in range(count)], environment)
+    assert sorted(status for status, _ in ended) == [0] + (count - 1) * [2], ended
+    for status, said in ended:
+        assert status == 0 or "another process is training" in said or "exists and isn't empty" in said
+        assert (status, "has no locks" in said) != (0, locks == "locks")
+    seed = next(i for i, (status, _) in enumerate(ended) if status == 0)
+    folder = tmp_path / "in" / "it" / ("0" if kind == "sweep" else "")
+    assert f"seed: {seed}\n" in (folder / ".hydra" / "config.yaml").read_text()
+    assert f"- seed={seed}\n" in (folder / ".hydra" / "overrides.yaml").read_text()
+    assert json.loads((folder / "summary.json").read_text())["seed"] == seed
+    assert sorted(path.name for path in (tmp_path / "in").iterdir()) == ["it"]
+    status, said = done(tmp_path, "resume", "in/it", "steps=4000")
+    assert status == 0, said
+    assert done(tmp_path, *words, f"seed={seed}", "steps=4000", "hydra.run.dir=whole")[0] == 0
+    assert (folder / "losses.csv").read_bytes() == (tmp_path / "whole" / "losses.csv").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["run", "sweep"])
+def test_processes_that_go_on_at_once_in_one_folder(tmp_path: Path, kind: str) -> None:
+    """Those that a queue began again, with the first command, too."""
+    words = ["-m", "seed=0,1"] if kind == "sweep" else []
+    words = [*words, "steps=60000", *LONG]
+    assert done(tmp_path, *words, f"hydra.{kind}.dir=whole")[0] == 0
+    first = [*words, f"hydra.{kind}.dir=run"]
+    losses = "run/*/losses.csv" if kind == "sweep" else "run/losses.csv"
+    with under_way(tmp_path, losses, *first) as process:
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    before = all_bytes(tmp_path / "run")
+    status, said = done(tmp_path, *first)
+    assert (status, "go on with it by 'mtl-train resume run'" in said) == (2, True)
+    assert all_bytes(tmp_path / "run") == before
+    ended = together(tmp_path, [["resume", "run"], ["resume", "run"], first])
+    assert [status for status, _ in ended[:2]].count(0) >= 1, ended
+    assert ended[2][0] == 2
+    for status, said in ended[:2]:
+        assert status == 0 or (status == 2 and "another process is training into this folder" in said)
+    assert all_left(tmp_path / "run") == all_left(tmp_path / "whole")
 
 
 Write = Callable[[int, Any], int]

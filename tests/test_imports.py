@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "mtl_cli"
 LAYERS = [
     ["errors", "texts", "interrupt", "settings", "families", "backend"],
-    ["files", "foreign", "interpolations"],
+    ["files", "foreign", "interpolations", "locks"],
     ["tasks", "schedules", "messages", "checkpoint", "gram"],
     ["records"],
     ["optimizers", "data.base", "sampling.base", "console"],
@@ -18,7 +18,8 @@ LAYERS = [
     ["models", "modes.base", "gradients", "saving"],
     ["modes", "program", "observing", "progress", "pace", "divergence"],
     ["evaluation"],
-    ["config", "loop", "continuing"],
+    ["config", "loop"],
+    ["continuing"],
     ["schema"],
     ["composed", "overview", "inspect", "predict"],
     ["guard"],

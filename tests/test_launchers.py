@@ -219,18 +219,104 @@ def test_what_only_our_own_launcher_does(mtl_train: MtlTrain, tmp_path: Path, op
     assert list(tmp_path.iterdir()) == []
 
 
+REQUEUES = """
+import os, pickle, signal, sys, threading, time
+from pathlib import Path
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus, run_job
+from hydra.plugins.launcher import Launcher
+
+class Requeues(Launcher):
+    __module__ = "hydra_plugins.requeues"
+
+    def setup(self, *, hydra_context, task_function, config):
+        self.context, self.config, self.task = hydra_context, config, pickle.dumps(task_function)
+
+    def launch(self, job_overrides, initial_job_idx):
+        for number, overrides in enumerate(job_overrides, initial_job_idx):
+            print([self.attempt(list(overrides), number, interrupted) for interrupted in (True, False, False)])
+        done = JobStatus.COMPLETED
+        return [JobReturn(overrides=overrides, status=done, _return_value=0.0) for overrides in job_overrides]
+
+    def attempt(self, overrides, number, interrupted):
+        process = os.fork()
+        if process:
+            return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        signal.signal(signal.SIGUSR2, lambda *_: sys.exit(33))
+        losses = Path(self.config.hydra.sweep.dir, str(number), "losses.csv")
+
+        def interrupt():
+            while not (losses.exists() and losses.stat().st_size > 200):
+                time.sleep(0.02)
+            os.kill(os.getpid(), signal.SIGUSR2)
+
+        if interrupted:
+            threading.Thread(target=interrupt, daemon=True).start()
+        status = 1
+        try:
+            config = self.context.config_loader.load_sweep_config(self.config, overrides)
+            config.hydra.job.id = config.hydra.job.num = number
+            run_job(pickle.loads(self.task), config, "hydra.sweep.dir", "hydra.sweep.subdir", self.context)
+            status = 0
+        except SystemExit as ended:
+            status = ended.code
+        finally:
+            os._exit(status)
+
+sys.modules["hydra_plugins.requeues"] = sys.modules["__main__"]
+Plugins.instance().register(Requeues)
+from mtl_cli.main import main
+main()
+"""
+"""A queue that interrupts each job once, and begins it again in another process; it also begins one that is done."""
+
+
+def test_a_job_that_a_queue_begins_again_goes_on(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """With the same arguments, in the same folder; that it was interrupted is no failure."""
+    (tmp_path / "requeues.py").write_text(REQUEUES)
+    grid = ["-m", "seed=0,1", "steps=60000", "log.console=quiet"]
+    queue = ["hydra.launcher._target_=hydra_plugins.requeues.Requeues", "hydra.sweep.dir=s"]
+    command = [sys.executable, "requeues.py", *grid, *queue]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, preexec_fn=as_usual, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("[33, 0, 0]\n") == 2, ended.stdout
+    assert mtl_train(*grid, "hydra.sweep.dir=whole").status == 0
+    for number in "01":
+        log = (tmp_path / "s" / number / "train.log").read_text()
+        assert [log.count(text) for text in ("stopped after", "going on from", "finished after")] == [1, 1, 1]
+        one, other = ((tmp_path / sweep / number / "losses.csv").read_bytes() for sweep in ("s", "whole"))
+        assert one == other
+    assert [of["status"] for of in summaries(tmp_path / "s").values()] == ["finished"] * 2
+
+
+def test_a_folder_that_goes_while_others_train_in_it_is_a_failure(tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    grid = ["seed=0,1", "steps=300000", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=s"]
+    command = [sys.executable, "-m", "mtl_cli", "-m", *grid]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=as_usual) as process:
+        while len(list(tmp_path.glob("s/*/losses.csv"))) < 2:
+            assert process.poll() is None
+            time.sleep(0.1)
+        shutil.rmtree(tmp_path / "s", ignore_errors=True)
+        assert process.wait(120) == 1
+        assert process.stderr is not None
+        assert "mtl-train: " in process.stderr.read()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_wait_for_other_processes(tmp_path: Path, number: signal.Signals) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     grid = ["seed=0,1,2", "steps=5000000", "hydra/launcher=joblib", "hydra.sweep.dir=s"]
     command = [sys.executable, "-m", "mtl_cli", "-m", *grid]
-    nowhere = subprocess.DEVNULL
-    with subprocess.Popen(command, cwd=tmp_path, stdout=nowhere, stderr=nowhere, preexec_fn=as_usual) as process:
+    streams: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, preexec_fn=as_usual, **streams) as process:
         deadline = time.monotonic() + 120
         while not list(tmp_path.glob("s/*/losses.csv")):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)
         process.send_signal(number)
-        assert process.wait(60) == 128 + number
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 128 + number
+    assert "go on with: mtl-train resume s\n" in out
     assert (tmp_path / "s" / "multirun.yaml").exists()  # to resume with

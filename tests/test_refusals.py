@@ -192,7 +192,7 @@ def test_a_refusal_leaves_the_folders_that_were_there(
         ["hydra.run.dir=new", "hydra.output_subdir=configs"],
         ["hydra.run.dir=new", "hydra.output_subdir=null", "hydra.job.name=another"],
         ["-m", "hydra.sweep.dir=new/sweep", "seed=0,1"],
-        ["~hydra.callbacks.check", "hydra.run.dir=new"],
+        ["hydra.run.dir=new"],
         ["hydra.run.dir=../here/made/run"],
         ["-m", "hydra.sweep.dir=../here/made", "seed=0,1"],
     ):

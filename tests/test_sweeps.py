@@ -404,17 +404,30 @@ def test_resuming_trains_what_is_missing_and_what_is_new(mtl_train: MtlTrain, tm
     assert new[:2] == ["tasks.y1.weight=0.4", "seed=0"]
 
 
-def test_resuming_trains_a_job_anew_whose_config_changed(mtl_train: MtlTrain, tmp_path: Path) -> None:
-    folder = tmp_path / "my" / "experiment"
+@pytest.mark.parametrize("ended", ["finished", "stopped", "killed"])
+def test_what_another_config_came_to_is_never_overwritten(mtl_train: MtlTrain, tmp_path: Path, ended: str) -> None:
+    folder, sweep = tmp_path / "my" / "experiment", tmp_path / "s"
     folder.mkdir(parents=True)
     (folder / "mine.yaml").write_text("# @package _global_\nsteps: 20\n")
     command = ["--config-dir", "my", "experiment=mine", "seed=0,1", "hydra.sweep.dir=s"]
     assert mtl_train("-m", *command).status == 0
+    summary = sweep / "1" / "summary.json"
+    if ended == "stopped":
+        summary.write_text(summary.read_text().replace('"finished"', '"stopped"'))
+    elif ended == "killed":
+        summary.unlink()
+    before = {path: path.read_bytes() for path in sweep.rglob("*") if path.is_file()}
     (folder / "mine.yaml").write_text("# @package _global_\nsteps: 30\nbatch_size: 5\n")
-    done = mtl_train("resume", "s")
-    assert done.status == 0, done.err
-    assert "job 1 was trained with another config, and is trained anew: experiment=mine seed=1" in done.out
-    assert [summary["iterations"] for summary in summaries(tmp_path / "s").values()] == [30, 30]
+    refused = mtl_train("resume", "s")
+    assert refused.status == 2
+    assert (
+        f"{Path('s', '0')}: batch_size: it was 10 and is 5; jobs go on with the config they began with" in refused.err
+    )
+    (folder / "mine.yaml").write_text("# @package _global_\nsteps: 10\n")
+    refused = mtl_train("resume", "s")
+    assert refused.status == 2
+    assert f"{Path('s', '0')}: steps: 10 is less than the 20 iterations that there are" in refused.err
+    assert {path: path.read_bytes() for path in sweep.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("way", [TOGETHER, APART])
@@ -425,7 +438,6 @@ def test_a_longer_sweep_goes_on_in_its_folders(mtl_train: MtlTrain, tmp_path: Pa
     (tmp_path / "s" / "4" / "summary.json").unlink()
     longer = mtl_train("resume", "s", "steps=80")
     assert longer.status == 0, longer.err
-    assert "anew" not in longer.out
     assert set(times(tmp_path / "s")) == set("012345")
     for number in "012345":
         assert "going on from iteration 30" in (tmp_path / "s" / number / "train.log").read_text()
@@ -517,10 +529,10 @@ def test_a_sweep_that_is_killed_leaves_what_it_had_and_goes_on(tmp_path: Path) -
 
 
 def test_jobs_with_a_working_folder_of_their_own_are_hydras(mtl_train: MtlTrain, tmp_path: Path) -> None:
-    """A path in their config is then meant from there."""
     pl.DataFrame({"x": [0.0, 1.0] * 20, "y": [1.0, 2.0] * 20}).write_csv(tmp_path / "t.csv")
-    command = ["data=table", "data.path=../../t.csv", "+tasks.y.kind=regression", "batch_size=4", "steps=5", "seed=0,1"]
-    done = mtl_train("-m", *command, "hydra.job.chdir=true", "hydra.sweep.dir=s", "~hydra.callbacks.check")
+    table = ["data=table", f"data.path={tmp_path / 't.csv'}", "+tasks.y.kind=regression"]
+    grid = ["batch_size=4", "steps=5", "seed=0,1", "hydra.sweep.dir=s"]
+    done = mtl_train("-m", *table, *grid, "hydra.job.chdir=true")
     assert done.status == 0, done.err
     assert len(summaries(tmp_path / "s")) == 2
 

@@ -17,7 +17,7 @@ from mtl_cli.backend import start
 from mtl_cli.composed import plain
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
-from mtl_cli.files import locked, refuse_odd, write_json
+from mtl_cli.files import refuse_odd, write_json
 from mtl_cli.foreign import read_summary
 from mtl_cli.interrupt import Interrupt
 from mtl_cli.sweeps.compared import compared, worst
@@ -27,10 +27,9 @@ from mtl_cli.sweeps.folders import Folders
 from mtl_cli.sweeps.group import Group
 from mtl_cli.sweeps.lane import Lane
 from mtl_cli.sweeps.plan import Job, Plan, plan, program_key
-from mtl_cli.sweeps.resuming import before_of, found_in, resumed
+from mtl_cli.sweeps.resuming import before_of, found_in, refuse_changed, resumed
 from mtl_cli.sweeps.summary import SweepFolder
 from mtl_cli.sweeps.view import SweepView
-from mtl_cli.texts import visible
 
 SECONDS_BETWEEN_TABLES: Final = 2.0
 
@@ -97,12 +96,12 @@ class Sweep:
         self._whole = {program_key(group[0].config): group for group in plan(jobs).groups}
         configs = {job.overrides: job.config for job in jobs}
         folder = Path(str(self._config.hydra.sweep.dir))
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder):
-            if self._command.resumes:
-                jobs = self._left(jobs, folder)
-            self._train(plan(jobs), folder)
-        if self._command.interrupt.signal is not None:
+        if self._command.resumes:
+            jobs = self._left(jobs, folder)
+        if asked:
+            self._command.interrupt.limit(jobs[0].config.max_time if jobs else None)
+        self._train(plan(jobs), folder)
+        if self._command.interrupt.asked:
             raise KeyboardInterrupt
         return [self._returns.get(job) or _returned(job, worst(configs[job])) for job in asked]
 
@@ -124,10 +123,8 @@ class Sweep:
         more = [of.overrides for of in found if not of.finished and of.overrides and of.number not in known]
         jobs = [*jobs, *(Job(-1, parse(plain(self._composer(overrides))), overrides) for overrides in more)]
         state = resumed(jobs, found)
+        refuse_changed(state.left, found, folder)
         print(f"{len(jobs) - len(state.left):,} of {len(jobs):,} jobs are done", flush=True)
-        for job in state.changed:
-            overrides = visible(" ".join(job.overrides))
-            print(f"job {job.number} was trained with another config, and is trained anew: {overrides}")
         for job, number in state.twins:
             _copy(folder / str(number), self._enter(job), {"overrides": list(job.overrides)})
         done = [*state.done, *(job for job, _ in state.twins)]

@@ -3,17 +3,19 @@
 import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from mtl_cli.config import Config
+from mtl_cli.checkpoint import newest
+from mtl_cli.config import Config, changes, parse
 from mtl_cli.errors import InputError
 from mtl_cli.files import refuse_odd
 from mtl_cli.foreign import read_yaml, summary_in
-from mtl_cli.resuming import quoted
+from mtl_cli.resuming import quoted, recorded
 from mtl_cli.sweeps.plan import Job
 
 _T = TypeVar("_T")
@@ -40,8 +42,6 @@ class Resumed:
     done: Sequence[Job]
     """They were trained to their end, with the same config."""
     left: Sequence[Job]
-    changed: Sequence[Job]
-    """Those of `left` that were trained with another config, and are trained anew."""
     twins: Sequence[tuple[Job, int]]
     """Those that get the files of another one, which is done, with the same config; and that one's number."""
 
@@ -77,7 +77,6 @@ def resumed(jobs: Sequence[Job], found: Sequence[Found]) -> Resumed:
     free = {config_hash: [of for of in same if of.number not in own] for config_hash, same in finished.items()}
     done: list[Job] = []
     left: list[Job] = []
-    changed: list[Job] = []
     twins: list[tuple[Job, int]] = []
     for job, before in zip(jobs, befores, strict=True):
         same, others = finished[job.config.hash()], free.get(job.config.hash())
@@ -94,9 +93,7 @@ def resumed(jobs: Sequence[Job], found: Sequence[Found]) -> Resumed:
             twins.append((placed, same[0].number))
             continue
         left.append(placed)
-        if before is not None and before.finished and not _goes_on(before, job.config):
-            changed.append(placed)
-    return Resumed(done, left, changed, twins)
+    return Resumed(done, left, twins)
 
 
 def before_of(jobs: Sequence[Job], found: Sequence[Found]) -> list[Found | None]:
@@ -130,10 +127,36 @@ def _only(pairs: Sequence[tuple[tuple[str, ...], _T]]) -> dict[tuple[str, ...], 
     return {key: value for key, value in pairs if counts[key] == 1}
 
 
-def _goes_on(before: Found, config: Config) -> bool:
-    """Tells whether only the number of steps is another one than before."""
-    recorded = (before.summary or {}).get("config") or {}
-    return all(recorded.get(key) == value for key, value in config.decisive().items() if key != "steps")
+def refuse_changed(jobs: Sequence[Job], found: Sequence[Found], sweep: Path) -> None:
+    """Refuses jobs in whose folders there is what another config came to, or more iterations than are asked for.
+
+    Raises:
+        InputError: There are some; the message names what changed.
+    """
+    wrong: dict[str, int] = {}
+    there = {of.number: of for of in found}
+    for job in jobs:
+        before = there.get(job.number)
+        if before is None:
+            continue
+        folder = sweep / str(job.number)
+        for line in changes(_config_of(before, folder, job.config), job.config.decisive()):
+            wrong.setdefault(
+                f"{line}; jobs go on with the config they began with: train these in another sweep", job.number
+            )
+        done = max((before.summary or {}).get("iterations", 0), newest(folder))
+        if done > job.config.steps:
+            wrong.setdefault(f"steps: {job.config.steps} is less than the {done} iterations that there are", job.number)
+    if wrong:
+        raise InputError("\n".join(f"{sweep / str(number)}: {line}" for line, number in wrong.items()))
+
+
+def _config_of(before: Found, folder: Path, now: Config) -> dict[str, Any]:
+    """Returns all that decides the results in the config that a job began with; of the present one if that is lost."""
+    recorded_one: Any = (before.summary or {}).get("config")
+    with suppress(InputError):
+        return (parse(recorded_one) if recorded_one else recorded(folder)).decisive()
+    return now.decisive()
 
 
 def trained(folder: Path, config: Config) -> dict[str, Any] | None:

@@ -13,9 +13,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from mtl_cli.console import REFRESHES_PER_SECOND, duration, number
-from mtl_cli.overview import shown
 from mtl_cli.sweeps.plan import Job, Plan, counted
 from mtl_cli.tasks import HIGHER_IS_BETTER
+from mtl_cli.texts import shown
 
 SECONDS_BETWEEN_LINES: Final = 10
 """Where there is no terminal."""

@@ -1,0 +1,147 @@
+"""Folders that one process at a time writes into, and that go again where nothing came into them."""
+
+import errno
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Final
+
+from mtl_cli.errors import InputError
+from mtl_cli.texts import shown
+
+LOCK: Final = ".lock"
+"""The file of the lock, in the folder; it holds who has it: the process' number, the host's name."""
+_NO_LOCKS: Final = {
+    getattr(errno, name) for name in ("ENOLCK", "EOPNOTSUPP", "ENOTSUP", "ENOSYS") if hasattr(errno, name)
+}
+_TRIES: Final = 20
+"""How often a folder is made that another process takes away again."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of the folder while the block runs; what one that was killed left doesn't count.
+
+    Where the file system has no locks, as on some networks', that the file is there is the lock. Whether the process
+    that left it is gone can then be told on its own host alone.
+
+    Raises:
+        InputError: Another process is in there.
+    """
+    from filelock import FileLock, SoftFileLock, Timeout  # takes a while, and a refused config needs none
+
+    has_locks, file = _has_locks(folder), folder / LOCK
+    lock = FileLock(file, timeout=0) if has_locks else SoftFileLock(file, timeout=1)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"{folder}: {_who_is_in(file, has_locks=has_locks)}") from None
+    try:
+        if has_locks:
+            _sign(file)
+        else:
+            print(
+                f"mtl-train: the file system of {folder} has no locks: its file {LOCK} keeps other processes out; a "
+                "process that is killed leaves it behind",
+                file=sys.stderr,
+            )
+        yield
+    finally:
+        if has_locks:
+            file.unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def claimed(folder: Path, key: str) -> Iterator[None]:
+    """Makes a new folder for this process alone while the block runs; it goes again where it is empty then.
+
+    Args:
+        folder: The folder, which may be there if nothing is in it.
+        key: The key that names it.
+
+    Raises:
+        InputError: Something is in it, another process is, or it can't be a folder.
+    """
+    made: list[Path] = []
+    with ExitStack() as held:
+        held.callback(_remove_empty, made)
+        for tries_left in reversed(range(_TRIES)):
+            refuse_taken(folder, key)
+            try:
+                _make(folder, made)
+                held.enter_context(locked(folder))
+                break
+            except FileNotFoundError:  # another process, which made it, took it away in between
+                if not tries_left:
+                    raise
+        refuse_taken(folder, key)
+        yield
+
+
+def refuse_taken(folder: Path, key: str) -> None:
+    """Refuses a folder that something is in, or that can't be one.
+
+    Raises:
+        InputError: It is one of these.
+    """
+    above = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not above.is_dir():
+        raise InputError(f"{key}: {folder} can't be a folder: {above} is none")
+    if above == folder and any(path.name != LOCK for path in folder.iterdir()):
+        resumes = any((folder / name).exists() for name in (".hydra", "multirun.yaml"))
+        choices = f"go on with it by 'mtl-train resume {shlex.quote(shown(folder))}', or " if resumes else ""
+        raise InputError(
+            f"{key}: {shown(folder)} exists and isn't empty; runs are never overwritten: {choices}choose another folder"
+        )
+
+
+def _make(folder: Path, made: list[Path]) -> None:
+    for path in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+        with suppress(FileExistsError):
+            path.mkdir()
+            made.append(path)
+
+
+def _remove_empty(made: Sequence[Path]) -> None:
+    for path in dict.fromkeys(reversed(made)):
+        with suppress(OSError):
+            path.rmdir()
+
+
+def _has_locks(folder: Path) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows has locks of its own
+        return True
+    with TemporaryFile(dir=folder) as probe:
+        try:
+            fcntl.flock(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            return False
+    return True
+
+
+def _sign(file: Path) -> None:
+    """Writes who holds the lock, in the form in which a file that is a lock itself has it."""
+    with suppress(OSError):
+        handle = os.open(file, os.O_WRONLY | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0))
+        with os.fdopen(handle, "w") as opened:
+            opened.write(f"{os.getpid()}\n{socket.gethostname()}\n")
+
+
+def _who_is_in(file: Path, *, has_locks: bool) -> str:
+    """Says who holds the lock, as far as its file tells."""
+    who = ""
+    with suppress(OSError, ValueError):
+        number, host = file.read_text()[:500].splitlines()[:2]
+        who = f" (process {int(number)} on {host})"
+    remove = "" if has_locks else f", or remove {file} if it is gone"
+    return f"another process is training into this folder{who}; wait for its end{remove}"

@@ -159,16 +159,17 @@ class Config(Settings):
     @field_validator("tasks", mode="before")
     @classmethod
     def _check_task_names(cls, tasks: Any) -> Any:
-        if isinstance(tasks, dict):
-            if not tasks:
-                raise ValueError("there must be at least one task, e.g. '+tasks.price.kind=regression'")
-            if len(tasks) > MOST_TASKS:
-                raise ValueError(f"these are {len(tasks):,} tasks, and one network learns {MOST_TASKS:,} at most")
-            for task in tasks:
-                if not isinstance(task, str) or not TASK_NAME.fullmatch(task):
-                    raise ValueError(f"{task!r} is no task name: a letter followed by letters, digits or '_'")
-                if task in RESERVED:
-                    raise ValueError(f"{task!r} can't be a task's name: losses.csv has a column of that name")
+        if not isinstance(tasks, dict):
+            raise ValueError(f"these are the tasks by name, as '+tasks.price.kind=regression' adds one, got {tasks!r}")
+        if not tasks:
+            raise ValueError("there must be at least one task, e.g. '+tasks.price.kind=regression'")
+        if len(tasks) > MOST_TASKS:
+            raise ValueError(f"these are {len(tasks):,} tasks, and one network learns {MOST_TASKS:,} at most")
+        for task in tasks:
+            if not isinstance(task, str) or not TASK_NAME.fullmatch(task):
+                raise ValueError(f"{task!r} is no task name: a letter followed by letters, digits or '_'")
+            if task in RESERVED:
+                raise ValueError(f"{task!r} can't be a task's name: losses.csv has a column of that name")
         return tasks
 
     @model_validator(mode="after")

@@ -11,13 +11,13 @@ from mtl_cli.settings import Settings
 
 def describe(root: type[Settings], detail: ErrorDetails) -> str:
     """Returns the line for one of pydantic's errors about a `root`."""
-    key, siblings = _place(root, [str(part) for part in detail["loc"]])
+    key, siblings, classes = _place(root, [str(part) for part in detail["loc"]])
     value, context = detail["input"], detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
             return f"{key}: there is no such key; {_suggestion(root, key, siblings)}"
         case "missing":
-            return f"{key}: this key is missing"
+            return f"{key}: this key is missing{_choosing(key, classes)}"
         case "union_tag_not_found":
             given = ", ".join(value) if isinstance(value, dict) else repr(value)
             return f"{key}.{context['discriminator']}: this key is missing (there is {given})".replace("'", "")
@@ -27,6 +27,8 @@ def describe(root: type[Settings], detail: ErrorDetails) -> str:
             return f"{key}.{field}: {tag!r} is not known; {nearest(tag, _words(context['expected_tags']))}"
         case "literal_error":
             return f"{key}: {value!r} is not valid; {nearest(str(value), _words(context['expected']))}"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return f"{key}: it has keys of its own, got {value!r}{_choosing(key, classes) or _setting(key, classes)}"
         case "value_error":
             text = str(context["error"])
             return f"{key}: {text}" if key else text
@@ -36,15 +38,30 @@ def describe(root: type[Settings], detail: ErrorDetails) -> str:
 
 def suggest(root: type[Settings], key: str) -> str:
     """Returns the hint for a key that a config made of `root` can't have."""
-    _, siblings = _place(root, key.split("."), tags=False)
+    _, siblings, _ = _place(root, key.split("."), tags=False)
+    if key.startswith("tasks.") and key.count(".") == 1:
+        return f"a new task needs a plus, and a kind: '+{key}.kind=regression'"
     if key.startswith("tasks.") and key.count(".") == 2 and key.rpartition(".")[2] in siblings:
         return f"a new task's key needs a plus: '+{key}=...'"
     return _suggestion(root, key, siblings)
 
 
+def _choosing(key: str, classes: Sequence[type[Settings]]) -> str:
+    """Returns how a choice is made of what stands at a key, if that is a config group."""
+    choices = [tag for cls in classes if "name" in cls.model_fields for tag in _tags(cls)]
+    group = key.replace(".", "/")
+    return f"; choose one, as '{group}={choices[0]}' or with 'override /{group}: ...' in defaults" if choices else ""
+
+
+def _setting(key: str, classes: Sequence[type[Settings]]) -> str:
+    """Returns how a key below another one is set."""
+    names = [name for cls in classes for name in cls.model_fields]
+    return f"; set them one by one, as '{key}.{'kind' if 'kind' in names else names[0]}=...'" if names else ""
+
+
 def _suggestion(root: type[Settings], key: str, siblings: Sequence[str]) -> str:
     parent, dot, last = key.rpartition(".")
-    if last in siblings:
+    if last in siblings and parent:
         return f"only other choices of {parent} have it"
     close = closest(last, siblings)
     if close is not None:
@@ -56,8 +73,10 @@ def _suggestion(root: type[Settings], key: str, siblings: Sequence[str]) -> str:
     return nearest(last, siblings, f"keys of {parent}" if parent else "keys")
 
 
-def _place(root: type[Settings], location: Sequence[str], *, tags: bool = True) -> tuple[str, list[str]]:
-    """Returns the dotted key of a location, and the keys valid beside it.
+def _place(
+    root: type[Settings], location: Sequence[str], *, tags: bool = True
+) -> tuple[str, list[str], list[type[Settings]]]:
+    """Returns the dotted key of a location, the keys valid beside it, and what has keys of its own and can stand there.
 
     Pydantic's locations have union `tags` in them, which are no part of the key. A task or key may have a tag's name.
     """
@@ -76,7 +95,7 @@ def _place(root: type[Settings], location: Sequence[str], *, tags: bool = True) 
         annotations = [cls.model_fields[part].annotation for cls in classes if part in cls.model_fields]
         any_name = any(get_origin(annotation) in (dict, list) for annotation in annotations)
         classes = [cls for annotation in annotations for cls in _settings_in(annotation)]
-    return ".".join(key), siblings
+    return ".".join(key), siblings, [] if any_name else classes
 
 
 def _tags(settings: type[Settings]) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ LAYERS = [
     ["evaluation"],
     ["config", "loop"],
     ["continuing"],
-    ["schema"],
+    ["schema", "hydra_messages"],
     ["composed", "overview", "inspect", "predict"],
     ["guard"],
     ["resuming", "experiment"],

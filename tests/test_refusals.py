@@ -55,7 +55,7 @@ CONFIG = [
     (["hydra.run.dir=/proc/x"], 2, "/proc/x"),
     (["name=" + "n" * 201], 2, "should have at most 200"),
     (["-m", "hydra.sweep.subdir=same", "seed=0,1"], 2, "hydra.sweep.subdir: every job needs a folder"),
-    (["-m", "experiment=glob(zz*)"], 2, "the sweep has no jobs"),
+    (["-m", "experiment=glob(zz*)"], 2, "experiment=glob(zz*): it matches nothing; the choices are digits"),
     (["resum"], 2, "'resum' is no command"),
     (["steps="], 2, "steps"),
     (["a=b=[", "steps=3"], 1, ""),
@@ -88,7 +88,98 @@ CONFIG = [
     ),
     (["sampling.temperature=3"], 1, "sampling.temperature: there is no such key; only other choices of sampling"),
     (["+tasks.regression={kind: binary, unts: 1}"], 2, "did you mean 'tasks.regression.units'?"),
+    (
+        ["optimizer={learning_rat: 1}"],
+        1,
+        "optimizer.learning_rat: there is no such key; did you mean 'optimizer.learning",
+    ),
+    (["eval={evry: 1}"], 1, "eval.evry: there is no such key; did you mean 'eval.every'?"),
+    (["optimizer/schedule={a: 1}"], 1, "optimizer/schedule: a choice is a word, got {a:1}; the choices are constant"),
+    (["optimizer=[adm]"], 1, "optimizer: there is no choice 'adm'; did you mean 'adam'?"),
+    (["optimizer=[adam,sgd]"], 1, "optimizer/schedule: it is chosen more than once; name one choice of a group"),
+    (["~optimizer"], 2, "optimizer: this key is missing; choose one, as 'optimizer=adam'"),
+    (
+        ["optimizer.schedule=cosine"],
+        2,
+        "optimizer.schedule: it has keys of its own, got 'cosine'; choose one, as 'optim",
+    ),
+    (["eval=3"], 2, "eval: it has keys of its own, got 3; set them one by one, as 'eval.every=...'"),
+    (["tasks.y1=3"], 2, "tasks.y1: it has keys of its own, got 3; set them one by one, as 'tasks.y1.kind=...'"),
+    (["tasks=3"], 2, "tasks: these are the tasks by name, as '+tasks.price.kind=regression' adds one, got 3"),
+    (["tasks={a: 1}"], 1, "tasks.a: there is no such key; a new task needs a plus, and a kind"),
+    (["log=[a]"], 1, "log=[a]: keys can't be replaced by a list"),
+    (["model.shared_layers={a: 3}"], 1, "model.shared_layers={a: 3}: a list can't be replaced by keys"),
+    (["model.shared_layers.a=3"], 1, "model.shared_layers.a=3: invalid literal"),
+    (["+steps=3"], 1, "steps: it is there already, so leave the plus out: 'steps=3'"),
+    (["=3"], 1, "can't read the override '=3': there is no key before the '='"),
+    (["hydra.run.dir=null"], 1, "hydra.run.dir: it can't be null"),
+    (["hydra.job.nme=3"], 1, "hydra.job.nme: there is no such key; did you mean 'hydra.job.name'?"),
+    (["-m", "seed=range(0,5,0)"], 2, "seed=range(0,5,0): the step of a range can't be 0"),
+    (["-m", "seed=range(0,nan)"], 2, "seed=range(0,nan): a range has finite numbers"),
+    (["-m", "seed=range(5,0)"], 2, "seed=range(5,0): it lists no value, as it counts up from 5"),
+    (["-m", "seed=range(5,0)"], 2, "did you mean 'range(5,0,-1)'?"),
+    (["-m", "seed=range(0,5,-1)"], 2, "did you mean 'range(0,5,1)'?"),
+    (["-m", "seed=shuffle(range(0,1e12))"], 2, "sweep.max_jobs: these are at least 1,001 jobs"),
+    (["-m", "seed=interval(0,1)"], 2, "seed=interval(0,1): Hydra's own sweeper takes no interval"),
+    (
+        ["-m", "seed=glob(x)"],
+        2,
+        "seed=glob(x): it matches nothing; glob lists a group's choices, and this key is no group",
+    ),
+    (["-m", "seed=choice()"], 1, "can't read the override 'seed=choice()': empty choice is not legal"),
+    (
+        ["-m", "seed=rang(1,3)"],
+        1,
+        "can't read the override 'seed=rang(1,3)': unknown function 'rang'; did you mean 'range'?",
+    ),
+    (["-m", "seed=choice(1,2"], 1, "can't read the override 'seed=choice(1,2': its brackets don't match"),
+    (["-m", "seed=1,,2"], 1, "can't read the override 'seed=1,,2': a value is missing beside a comma"),
+    (["-m", "seed"], 1, "can't read the override 'seed': it has no '='"),
+    (["-m", "optimizer=null,adam"], 1, "optimizer: a choice is a word, got null; the choices are adagrad, adam"),
 ]
+
+GROUPS = ["data", "model", "mode", "weighting", "sampling", "optimizer", "optimizer/schedule", "experiment", "sweep"]
+
+
+@pytest.mark.parametrize("group", [*GROUPS, "hydra/launcher"])
+@pytest.mark.parametrize("value", ["null", "3", "true"])
+def test_a_group_takes_a_word(mtl_train: MtlTrain, tmp_path: Path, group: str, value: str) -> None:
+    run = mtl_train(f"{group}={value}")
+    shown = "True" if value == "true" else value
+    _assert_refused(run.status, run.err, tmp_path, 1, f"{group}: a choice is a word, got {shown}; the choices are ")
+
+
+EXPERIMENTS = [
+    (
+        "optimizer: null",
+        2,
+        "optimizer: it has keys of its own, got None; choose one, as 'optimizer=adam' or with 'over",
+    ),
+    (
+        "optimizer: sgd",
+        2,
+        "optimizer: it has keys of its own, got 'sgd'; choose one, as 'optimizer=adam' or with 'over",
+    ),
+    ("model: 3", 2, "model: it has keys of its own, got 3; choose one, as 'model=shared_bottom'"),
+    ("optimizer: [adam]", 1, "experiment/x: optimizer: there is a list for keys, or keys for a list"),
+    ("model: {shared_layers: {a: 3}}", 1, "experiment/x: model.shared_layers: there is a list for keys"),
+    ("[1, 2]", 1, "experiment/x: it is a list, and a config has keys"),
+    ("null: 3", 1, "experiment/x: Incompatible key type 'NoneType'"),
+    ("defaults: [override /mode: null]", 2, "mode: this key is missing; choose one, as 'mode=alternating'"),
+    ("defaults: [override /optimizer: 3]", 1, "experiment/x: defaults: an item is 'group: choice' or the name of a"),
+    ("defaults: [3]", 1, "experiment/x: defaults: an item is 'group: choice' or the name of a file, got int"),
+    ("defaults: [override /optimzer: sgd]", 1, "experiment/x: there is no group 'optimzer' to override; did you mean"),
+    ("defaults: [/optimizer: sgd]", 1, "optimizer: two defaults lists choose it; the one that is to hold needs 'over"),
+    ("defaults: [digit]", 1, "experiment/x: experiment: there is no choice 'digit'; did you mean 'digits'?"),
+]
+
+
+@pytest.mark.parametrize(("text", "status", "message"), EXPERIMENTS)
+def test_experiments(mtl_train: MtlTrain, tmp_path: Path, text: str, status: int, message: str) -> None:
+    (tmp_path / "own" / "experiment").mkdir(parents=True)
+    (tmp_path / "own" / "experiment" / "x.yaml").write_text(f"# @package _global_\n{text}\n")
+    run = mtl_train("--config-dir", "own", "experiment=x")
+    _assert_refused(run.status, run.err, tmp_path, status, message)
 
 
 @pytest.mark.parametrize(("arguments", "status", "message"), CONFIG, ids=lambda value: str(value)[:40])

@@ -1,22 +1,22 @@
 """The jobs of a grid, all of them checked before any is trained."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from math import prod
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import MOST_JOBS, Sweep, parse
-from mtl_cli.errors import CompositionError, InputError
+from mtl_cli.errors import CompositionError, InputError, nearest
 from mtl_cli.sweeps.baselines import baselines
 from mtl_cli.sweeps.composing import Composer
 from mtl_cli.sweeps.plan import Job
@@ -45,8 +45,6 @@ def jobs_of(sweep: DictConfig, *, taken: bool) -> tuple[list[Job], list[Job]]:
     overrides = OverridesParser.create(loader).parse_overrides([*grid, *sweep.hydra.overrides.task])
     _refuse_too_many(overrides, OmegaConf.select(sweep, "sweep.max_jobs"))
     (of_jobs,) = BasicSweeper.split_arguments(overrides, None)
-    if not of_jobs:
-        raise InputError("the sweep has no jobs: a list of values is empty")
     composer, jobs = Composer(loader, sweep), []
     wrong: dict[str, str] = {}
     uncomposed: dict[str, str] = {}
@@ -60,7 +58,7 @@ def jobs_of(sweep: DictConfig, *, taken: bool) -> tuple[list[Job], list[Job]]:
             _refuse_folder(composed, number, folders, taken=taken)
         except InputError as error:
             wrong.setdefault(str(error), " ".join(job))
-        except (HydraException, OmegaConfBaseException) as error:
+        except (HydraException, OmegaConfBaseException, ValueError) as error:  # the last: a group that is null
             uncomposed.setdefault(hydra_message(error), " ".join(job))
     refuse(wrong | uncomposed, InputError if wrong else CompositionError)
     if any(job.config.sweep != jobs[0].config.sweep for job in jobs):
@@ -101,14 +99,46 @@ def _refuse_folder(composed: DictConfig, number: int, folders: dict[str, str], *
 
 
 def _refuse_too_many(overrides: Sequence[Override], given: Any) -> None:
-    """Refuses a grid of more jobs than `sweep.max_jobs`, without making them."""
+    """Refuses a grid of no jobs, or of more than `sweep.max_jobs`, without making them."""
     most = min(given, MOST_JOBS) if isinstance(given, int) else Sweep().max_jobs
     values = {
-        override.get_key_element(): sum(1 for _ in islice(override.sweep_string_iterator(), most + 1))
+        override.get_key_element(): _values(override, most + 1)
         for override in overrides
-        if override.is_sweep_override() and override.is_discrete_sweep()
+        if override.is_sweep_override()
     }
-    _refuse_more(prod(values.values()), most, "", at_least=max(values.values(), default=0) > most)
+    _refuse_more(math.prod(values.values()), most, "", at_least=max(values.values(), default=0) > most)
+
+
+def _values(override: Override, most: int) -> int:
+    """Returns how many values an override lists, and `most` if they are more.
+
+    Raises:
+        InputError: It lists none.
+    """
+    line, key, listed = override.input_line, override.key_or_group, override.value()
+    if isinstance(listed, IntervalSweep):
+        raise InputError(
+            f"{line}: Hydra's own sweeper takes no interval, which has no end of values; list some, as '{key}=0.1,0.2' "
+            f"or '{key}=range(1,5)'"
+        )
+    if not isinstance(listed, RangeSweep):
+        count = sum(1 for _ in islice(override.sweep_string_iterator(), most))
+        if not count:  # of a glob
+            choices = GlobalHydra.instance().config_loader().get_group_options(key)
+            why = nearest(key, choices) if choices else "glob lists a group's choices, and this key is no group"
+            raise InputError(f"{line}: it matches nothing; {why}")
+        return count
+    start, stop, step = (cast(float, number) for number in (listed.start, listed.stop, listed.step))
+    if not all(map(math.isfinite, (start, stop, step))):
+        raise InputError(f"{line}: a range has finite numbers")
+    if step == 0:
+        raise InputError(f"{line}: the step of a range can't be 0")
+    count = sum(1 for _ in islice(listed.range(), most))
+    if not count:
+        way = f"counts {'up' if step > 0 else 'down'} from {start} and stops before {stop}"
+        hint = f"; did you mean 'range({start},{stop},{-step})'?" if start != stop else ""
+        raise InputError(f"{line}: it lists no value, as it {way}{hint}")
+    return count
 
 
 def _refuse_more(count: int, most: int, what: str, *, at_least: bool = False) -> None:

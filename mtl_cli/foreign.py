@@ -32,13 +32,29 @@ _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def check_yaml(file: Path) -> None:
     """Refuses a YAML file that is too large or too deep, with what its aliases repeat; one that is wrong passes."""
+    with suppress(UnicodeDecodeError):
+        yaml_text(file)
+
+
+def yaml_text(file: Path) -> str:
+    """Returns a YAML file's text, without a byte order mark, once its size is known to be bounded.
+
+    Who parses this very text, rather than the file once more, can't be given another one.
+
+    Raises:
+        OSError, ValueError: It can't be read, or isn't UTF-8.
+        InputError: It is too large or too deep, with what its aliases repeat.
+    """
     _check_plain(file)
-    if file.stat().st_size > MOST_BYTES:
+    with file.open("rb") as opened:
+        content = opened.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
         raise InputError(f"{file}: it has {file.stat().st_size:,} bytes, and a config has {MOST_BYTES:,} at most")
+    text = content.decode("utf-8-sig")
     nodes, sizes = 0, dict[str, int]()
     inside: list[tuple[str | None, int]] = []
-    with suppress(yaml.YAMLError, UnicodeDecodeError):
-        for event in yaml.parse(file.read_text(), _LOADER):
+    with suppress(yaml.YAMLError):
+        for event in yaml.parse(text, _LOADER):
             match event:
                 case yaml.AliasEvent(anchor=anchor):
                     nodes += sizes.get(anchor, MOST_NODES)  # one that isn't known yet stands inside itself
@@ -54,6 +70,7 @@ def check_yaml(file: Path) -> None:
             if nodes >= MOST_NODES or len(inside) > DEEPEST:
                 most = f"{MOST_NODES:,} values and {DEEPEST} levels at most, aliases followed"
                 raise InputError(f"{file}: it is too large or too deep; a config has {most}")
+    return text
 
 
 def read_yaml(file: Path) -> Any:
@@ -63,9 +80,8 @@ def read_yaml(file: Path) -> Any:
         OSError, ValueError: It can't be read, or isn't YAML.
         InputError: It is too large.
     """
-    check_yaml(file)
     try:
-        return yaml.load(file.read_text(), _LOADER)
+        return yaml.load(yaml_text(file), _LOADER)
     except yaml.YAMLError as error:
         raise ValueError(f"{file} isn't YAML") from error
 

@@ -11,21 +11,24 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
 import hydra._internal.config_loader_impl
 import hydra._internal.hydra
+import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra._internal.core_plugins import file_config_source, importlib_resources_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.core.default_element import ResultDefault
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException
+from hydra.errors import ConfigCompositionException, HydraException
 from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf, flag_override
@@ -33,9 +36,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli import composed
 from mtl_cli.composed import hydra_message
+from mtl_cli.config import Config
 from mtl_cli.errors import InputError
-from mtl_cli.foreign import MOST_NODES, check_yaml
+from mtl_cli.foreign import MOST_NODES, yaml_text
+from mtl_cli.hydra_messages import GLOBAL
 from mtl_cli.interpolations import bounded, size
+from mtl_cli.texts import not_utf8
 
 MOST_VALUES: Final = 6 * MOST_NODES
 """Of the files that a config is composed of, each as often as Hydra asks for it: three times where it is named once."""
@@ -145,6 +151,16 @@ class _Loader(ConfigLoaderImpl):
                 config.hydra.sweep.dir = master_config.hydra.sweep.dir
         return config
 
+    def _load_single_config(self, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:
+        found = super()._load_single_config(default, repo)
+        top = (default.package or "").partition(".")[0]
+        if top not in ("", "hydra", *Config.model_fields) and OmegaConf.select(found.config, default.package or ""):
+            raise InputError(
+                f"{found.path.removeprefix('file://')}/{default.config_path}.yaml: its keys would stand below {top!r}, "
+                f"which a config doesn't have; let its first line be {GLOBAL!r}"
+            )
+        return found
+
 
 class _Repository(CachingConfigRepository):
     """The files that one config is composed of."""
@@ -170,11 +186,32 @@ class FileConfigSource(file_config_source.FileConfigSource):
     """Hydra's, with its name: one of another name would not be let stand in other processes."""
 
     def load_config(self, config_path: str) -> ConfigResult:
-        """Reads a file that isn't too large."""
-        file = Path(self.path, self._normalize_file_name(config_path))
-        if file.is_file():
-            check_yaml(file)
-        return super().load_config(config_path)
+        """Reads a file that isn't too large, and says which it is where something is wrong with it."""
+        file = Path(os.path.realpath(Path(self.path, self._normalize_file_name(config_path))))
+        if not file.is_file():
+            return super().load_config(config_path)
+        try:
+            text = yaml_text(file)
+            header, config = self._head(text[:512]), OmegaConf.load(StringIO(text))
+        except UnicodeDecodeError as error:
+            wrong = not_utf8(error)
+        except yaml.MarkedYAMLError as error:
+            wrong = f"line {error.problem_mark.line + 1} is not YAML: {error.problem}"
+        except (yaml.YAMLError, ValueError) as error:
+            wrong = str(error).partition("\n")[0]
+        except OSError as error:
+            wrong = error.strerror or "it is a single value, and a config has keys"
+        else:
+            if OmegaConf.is_dict(config):
+                return ConfigResult(self.provider, f"{self.scheme()}://{self.path}", config, header)
+            wrong = "it is a list, and a config has keys"
+        raise ConfigCompositionException(f"{file}: {wrong}")
+
+    def _head(self, text: str) -> dict[str, str | None]:
+        try:
+            return self._get_header_dict(text)
+        except ValueError as error:
+            raise ValueError(f"{error}; a file may begin with {GLOBAL!r}") from error
 
 
 class ImportlibResourcesConfigSource(importlib_resources_config_source.ImportlibResourcesConfigSource):

@@ -6,7 +6,7 @@ Hydra often doesn't say of which override or file it speaks; the frames that its
 import re
 from collections.abc import Iterator
 from traceback import walk_tb
-from typing import Any
+from typing import Any, Final
 
 from hydra.conf import HydraConf
 from hydra.core.config_loader import ConfigLoader
@@ -18,6 +18,9 @@ from omegaconf import OmegaConf
 from mtl_cli.config import Config
 from mtl_cli.errors import nearest
 from mtl_cli.messages import suggest
+
+GLOBAL: Final = "# @package _global_"
+"""How a file begins whose keys are those of the whole config."""
 
 
 def hydra_message(error: Exception) -> str:
@@ -110,6 +113,9 @@ def _of_file(error: Exception, first: str) -> str:
     if anew:
         return f"{anew[1]}: two defaults lists choose it; the one that is to hold needs 'override /{anew[1]}: ...'"
     unused = re.match(r"(?:In '(.+)': )?Could not override '([^']+)'", first)
+    if unused and "@" in unused[2]:
+        top = unused[2].partition("@")[2].partition(".")[0]
+        return f"{unused[1]}: its defaults list is of what stands below {top!r}; let its first line be {GLOBAL!r}"
     if unused and unused[1]:
         groups = _options(error, "", ObjectType.GROUP)
         return f"{unused[1]}: there is no group {unused[2]!r} to override; {nearest(unused[2], groups, 'groups')}"

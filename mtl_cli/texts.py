@@ -52,3 +52,15 @@ def cells(frame: Any) -> Any:
     text = pl.col(pl.String)
     runs = text.str.contains(_FORMULA) & ~text.str.contains(_NUMBER)
     return frame.with_columns(pl.when(runs).then("'" + text).otherwise(text).name.keep()).rename(cell)
+
+
+def not_utf8(error: UnicodeDecodeError, before: int = 0, line: int = 1) -> str:
+    r"""Says where bytes aren't UTF-8, those that begin after `before` others and in a `line`.
+
+    >>> try: b"a\nb\xe9".decode()
+    ... except UnicodeDecodeError as error: not_utf8(error)
+    'byte 3 (0xe9, in line 2) is not UTF-8; save the file as UTF-8'
+    """
+    line += error.object[: error.start].count(b"\n")
+    place = f"0x{error.object[error.start]:02x}, in line {line}"
+    return f"byte {before + error.start} ({place}) is not UTF-8; save the file as UTF-8"

@@ -163,8 +163,12 @@ EXPERIMENTS = [
     ("model: 3", 2, "model: it has keys of its own, got 3; choose one, as 'model=shared_bottom'"),
     ("optimizer: [adam]", 1, "experiment/x: optimizer: there is a list for keys, or keys for a list"),
     ("model: {shared_layers: {a: 3}}", 1, "experiment/x: model.shared_layers: there is a list for keys"),
-    ("[1, 2]", 1, "experiment/x: it is a list, and a config has keys"),
-    ("null: 3", 1, "experiment/x: Incompatible key type 'NoneType'"),
+    ("[1, 2]", 1, "own/experiment/x.yaml: it is a list, and a config has keys"),
+    ("3", 1, "own/experiment/x.yaml: it is a single value, and a config has keys"),
+    ("steps: [3", 1, "own/experiment/x.yaml: line 3 is not YAML: expected ',' or ']'"),
+    ("steps: 3\nsteps: 4", 1, "own/experiment/x.yaml: line 3 is not YAML: found duplicate key steps"),
+    ("steps: \0", 1, "own/experiment/x.yaml: unacceptable character #x0000"),
+    ("null: 3", 1, "own/experiment/x.yaml: Incompatible key type 'NoneType'"),
     ("defaults: [override /mode: null]", 2, "mode: this key is missing; choose one, as 'mode=alternating'"),
     ("defaults: [override /optimizer: 3]", 1, "experiment/x: defaults: an item is 'group: choice' or the name of a"),
     ("defaults: [3]", 1, "experiment/x: defaults: an item is 'group: choice' or the name of a file, got int"),
@@ -180,6 +184,33 @@ def test_experiments(mtl_train: MtlTrain, tmp_path: Path, text: str, status: int
     (tmp_path / "own" / "experiment" / "x.yaml").write_text(f"# @package _global_\n{text}\n")
     run = mtl_train("--config-dir", "own", "experiment=x")
     _assert_refused(run.status, run.err, tmp_path, status, message)
+
+
+FILES = [
+    (b"# @package _global_\nname: caf\xe9\n", 1, "own/experiment/x.yaml: byte 29 (0xe9, in line 2) is not UTF-8"),
+    ("steps: 3".encode("utf-16"), 1, "own/experiment/x.yaml: byte 0 (0xff, in line 1) is not UTF-8; save the file as"),
+    (b"# @package\nsteps: 3\n", 1, "own/experiment/x.yaml: Expected header format: KEY VALUE, got '@package'; a file"),
+    (b"steps: 3\n", 2, "own/experiment/x.yaml: its keys would stand below 'experiment', which a config doesn't have"),
+    (b"steps: 3\n", 2, "have; let its first line be '# @package _global_'"),
+    (b"defaults: [override /mode: joint]", 1, "experiment/x: its defaults list is of what stands below 'experiment'"),
+]
+
+
+@pytest.mark.parametrize(("content", "status", "message"), FILES)
+def test_files_of_configs(mtl_train: MtlTrain, tmp_path: Path, content: bytes, status: int, message: str) -> None:
+    (tmp_path / "own" / "experiment").mkdir(parents=True)
+    (tmp_path / "own" / "experiment" / "x.yaml").write_bytes(content)
+    run = mtl_train("--config-dir", "own", "experiment=x")
+    _assert_refused(run.status, run.err, tmp_path, status, message)
+
+
+def test_a_byte_order_mark_hides_no_key(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    (tmp_path / "own" / "experiment").mkdir(parents=True)
+    text = "# @package _global_\nname: marked\n"
+    (tmp_path / "own" / "experiment" / "x.yaml").write_text(text, encoding="utf-8-sig")
+    run = mtl_train("--config-dir", "own", "experiment=x", "--cfg", "job")
+    assert run.status == 0
+    assert "name: marked" in run.out
 
 
 @pytest.mark.parametrize(("arguments", "status", "message"), CONFIG, ids=lambda value: str(value)[:40])

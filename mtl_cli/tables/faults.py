@@ -12,6 +12,7 @@ from typing import IO, Final, cast
 from backports import zstd
 
 from mtl_cli.tables.footer import unpacked_length
+from mtl_cli.texts import not_utf8
 
 UNREADABLE: Final = (OSError, EOFError, zlib.error, zstd.ZstdError)
 """What a damaged file raises when it is unpacked."""
@@ -45,9 +46,7 @@ def _bad_byte(path: Path) -> str | None:
             try:
                 decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
-                at = done - waiting + error.start
-                byte, line = error.object[error.start], lines + error.object[: error.start].count(b"\n")
-                return f"byte {at} (0x{byte:02x}, in line {line}) is not UTF-8; save the file as UTF-8"
+                return not_utf8(error, done - waiting, lines)
             if not block:
                 return None
             done, lines = done + len(block), lines + block.count(b"\n")

@@ -260,6 +260,12 @@ DATA: list[tuple[str | bytes | None, list[str], str]] = [
     (GOOD.replace("4,9", "4,1e300"), [PRICE], "t.csv, row 4, column 'b' holds 1e+300, not a finite number (float32)"),
     (GOOD.replace("9,6,", "9,1e39,"), [PRICE], "tasks.price: t.csv, row 4, column 'price' holds 1e+39"),
     (GOOD, [PRICE, f"data.path={'x' * 5000}.csv"], "can't be looked up"),
+    (
+        GOOD.replace("\n", "\r"),
+        [PRICE],
+        "t.csv can't be read as csv: line 1 has rows that end with CR alone, as on old",
+    ),
+    (GOOD.replace("0\n", "0\r"), [PRICE], "t.csv can't be read as csv: line 2 has rows that end with CR alone"),
     (GOOD, ["+tasks.price={kind: regression, units: 3}"], "tasks.price.units: 3, but the task has 1 label columns"),
 ]
 
@@ -272,6 +278,17 @@ def test_data(
         (tmp_path / "t.csv").write_bytes(table.encode() if isinstance(table, str) else table)
     run = mtl_train(*TABLE, *arguments)
     _assert_refused(run.status, run.err, tmp_path, 2, message)
+
+
+def test_a_cell_that_is_neither_true_nor_false(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    rows = ["a,b,price", *(f"{i},{'true' if i % 2 else 'FALSE'},{i}" for i in range(8))]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    assert mtl_train(*TABLE, PRICE, "steps=3", "hydra.run.dir=run").status == 0
+    (tmp_path / "p.csv").write_text("a,b\n1,true\n2,False\n3,maybe\n4,\n")
+    run = mtl_train("predict", "run", "p.csv", "--out", "o.csv")
+    message = "p.csv, row 3, column 'b' holds 'maybe', not a whole number, true or false, as in training"
+    _assert_refused(run.status, run.err, tmp_path, 2, message)
+    assert not (tmp_path / "o.csv").exists()
 
 
 def test_the_good_table_trains(mtl_train: MtlTrain, tmp_path: Path) -> None:

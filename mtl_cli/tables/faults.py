@@ -31,8 +31,10 @@ def first_fault(path: Path, form: str) -> str | None:
             fault = _bad_json(path)
         elif fault is None:
             fault = _long_row(path, "\t" if form == "tsv" else ",")
-    except (*UNREADABLE, csv.Error):
+    except UNREADABLE:
         return None
+    except ValueError as error:
+        return str(error)
     return fault
 
 
@@ -74,12 +76,20 @@ def _long_row(path: Path, separator: str) -> str | None:
 
 
 def rows_of(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yields each row's line number and its fields."""
+    """Yields each row's line number and its fields.
+
+    Raises:
+        ValueError: A line has several rows, with CR alone between them.
+    """
     csv.field_size_limit(2**31 - 1)
     with _open(path) as file:
         reader = csv.reader((line.decode("utf-8", "replace") for line in file), delimiter=separator)
-        for fields in reader:
-            yield reader.line_num, fields
+        try:
+            for fields in reader:
+                yield reader.line_num, fields
+        except csv.Error as error:
+            ends = "has rows that end with CR alone, as on old Macs; save the file with LF or CR LF"
+            raise ValueError(f"line {reader.line_num} {ends if 'new-line' in str(error) else error}") from error
 
 
 def unpacked_lengths(path: Path, form: str) -> Iterator[int]:

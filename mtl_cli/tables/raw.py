@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from mtl_cli.tables.cells import NO_INTEGER, Place, Series, categories, days, fl
 
 Frame = Any
 """A polars.DataFrame."""
+_TRUTHS: Final = {"true": 1, "false": 0}
+"""Booleans are learned from as integers."""
 
 
 class Input(NamedTuple):
@@ -66,8 +68,11 @@ def _integers(series: Series, name: str, place: Place) -> NDArray[np.int64]:
 
     cells = categories(series, name, place)
     whole = cells.cast(pl.Int64, strict=False)
+    if cells.dtype == pl.String:  # true and false as well, where another cell made the column text
+        truths = cells.str.to_lowercase().replace_strict(_TRUTHS, default=None, return_dtype=pl.Int64)
+        whole = pl.select(pl.coalesce(whole, truths)).to_series()
     lost = whole.is_null() & cells.is_not_null()
     if lost.any():
-        refuse_cell(series, int(lost.arg_max() or 0), name, place, "a whole number, as in training")
+        refuse_cell(series, int(lost.arg_max() or 0), name, place, "a whole number, true or false, as in training")
     numbers: NDArray[np.int64] = whole.fill_null(NO_INTEGER).to_numpy()
     return numbers

@@ -309,6 +309,7 @@ def _check_header(path: Path, key: str, form: str) -> str | None:
         names = [name or "" for name in header.row(0)]
         if "\0" in "".join(names):
             raise InputError(f"{key}: {path} is UTF-16 or no text at all; save it as UTF-8")
+        next(rows_of(path, separator), None)  # refuses CR alone at the lines' ends
         other = next((mark for mark in ";\t|" if mark in names[0]), None)
         if len(names) == 1 and other is not None:
             raise InputError(f"{key}: {path} has cells separated by {other!r}; save it with {separator!r}")

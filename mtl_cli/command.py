@@ -20,6 +20,7 @@ from omegaconf import DictConfig
 from mtl_cli.composed import plain
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.git_state import GitState
 from mtl_cli.interrupt import TIME_IS_OVER, Interrupt
 from mtl_cli.locks import locked
 from mtl_cli.resuming import record, recorded_overrides
@@ -59,6 +60,8 @@ class Command:
         """The folder of the sweep, where it is one."""
         self.elsewhere: Path | None = None
         """The folder of a sweep whose jobs other processes train, until it is said what became of them."""
+        self.git: GitState | None = None
+        """The working folder's, before anything was written; null outside git."""
         self.held = ExitStack()
         """The folder that other calls of the command keep out of."""
         self.is_worker = False
@@ -106,10 +109,13 @@ class Command:
                 log.info(line)
             goes_on = self.resumes and settings.mode == RunMode.RUN
             begins = partial(record, folder, composed) if goes_on else lambda: None
-            summary = experiment.run(config, dataset, folder, overrides, display, self.interrupt, self.repeats, begins)
+            summary = experiment.run(
+                config, dataset, folder, overrides, display, self.interrupt, self.repeats, begins, self.git
+            )
         except InputError as error:
             if settings.mode == RunMode.MULTIRUN:  # the sweep's table has this job as well
-                with suppress(RunFailed), experiment.Record(config, folder, overrides, config.device, begun):
+                record_of = experiment.Record(config, folder, overrides, config.device, begun, self.git)
+                with suppress(RunFailed), record_of:
                     raise RunFailed(str(error)) from error
                 self._fail(FAILED, error)
             else:
@@ -135,7 +141,7 @@ class Command:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Goes to another process as what that process makes of it: its own, with what it has loaded and compiled."""
-        return _of_worker, (self.resumes,)
+        return _of_worker, (self.resumes, self.git)
 
     def say_elsewhere(self) -> None:
         """Says what became of the jobs that other processes trained, by their folders."""
@@ -171,10 +177,10 @@ class Command:
 
 
 @cache
-def _of_worker(resumes: bool) -> Command:
+def _of_worker(resumes: bool, git: GitState | None) -> Command:
     """Returns the command of a process to which a launcher hands jobs, the same one for each."""
     command = Command()
-    command.resumes, command.is_worker = resumes, True
+    command.resumes, command.git, command.is_worker = resumes, git, True
     return command
 
 

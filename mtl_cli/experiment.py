@@ -22,6 +22,7 @@ from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.evaluation import Selection, evaluate
 from mtl_cli.files import RUN_FILES, write_json
 from mtl_cli.foreign import summary_in
+from mtl_cli.git_state import GitState
 from mtl_cli.interrupt import Interrupt
 from mtl_cli.loop import Loop, draw
 from mtl_cli.models.base import Network, network_for
@@ -29,7 +30,7 @@ from mtl_cli.modes.base import Draws, State
 from mtl_cli.overview import ending, plan
 from mtl_cli.program import constants, make_parts, program_for, settings_tree
 from mtl_cli.progress import Progress
-from mtl_cli.records import DiagnosticsCsv, Files, LossesCsv, Metrics, MetricsCsv, git_state, versions
+from mtl_cli.records import DiagnosticsCsv, Files, LossesCsv, Metrics, MetricsCsv, versions
 from mtl_cli.sampling.base import Pool
 from mtl_cli.saving import save
 
@@ -142,6 +143,7 @@ def run(
     interrupt: Interrupt | None = None,
     repeats: Path | None = None,
     begins: Callable[[], None] = lambda: None,
+    git: GitState | None = None,
 ) -> dict[str, Any]:
     """Trains one run and writes its files into `folder`.
 
@@ -154,6 +156,7 @@ def run(
         interrupt: Asked after every chunk whether to end early; before the first, a signal ends the run at once.
         repeats: The folder of the run that this one repeats.
         begins: Called before the first iteration, when nothing can be refused any more.
+        git: The working folder's state at the command's beginning, for the summary.
 
     Returns:
         The summary, as in summary.json.
@@ -166,7 +169,7 @@ def run(
     interrupt = interrupt or Interrupt()
     with view.busy("loading TensorFlow"), interrupt.importing():
         device = start(config.device)
-    record = Record(config, folder, overrides, device, begun)
+    record = Record(config, folder, overrides, device, begun, git)
 
     def say(text: str) -> None:
         log.warning(text)
@@ -194,7 +197,9 @@ def run(
 class Record:
     """How a run went, for summary.json, which is written when the block ends, also if it fails."""
 
-    def __init__(self, config: Config, folder: Path, overrides: list[str], device: str, begun: float) -> None:
+    def __init__(
+        self, config: Config, folder: Path, overrides: list[str], device: str, begun: float, git: GitState | None
+    ) -> None:
         """Takes what the summary says of where the run came from; `begun` is on the performance counter."""
         self.progress = Progress()
         self.summary: dict[str, Any] = {}
@@ -203,6 +208,7 @@ class Record:
         self._overrides = overrides
         self._device = device
         self._begun = begun
+        self._git = git
         self._metrics: dict[str, Metrics] = {}
         self._about: dict[str, Any] = {}
         self._keeps = (folder / "summary.json").exists()
@@ -226,7 +232,7 @@ class Record:
         self.summary |= _summary(self.progress, time.perf_counter() - self._begun, self._metrics)
         if self.progress.restored:
             self.summary["restored"] = self.progress.restored
-        self.summary |= _provenance(self._config, self._overrides) | (self._about or self._source({}))
+        self.summary |= _provenance(self._config, self._overrides, self._git) | (self._about or self._source({}))
         if self._keeps:
             return
         try:
@@ -266,14 +272,14 @@ def _summary(progress: Progress, seconds: float, metrics: dict[str, Metrics]) ->
     }
 
 
-def _provenance(config: Config, overrides: list[str]) -> dict[str, Any]:
+def _provenance(config: Config, overrides: list[str], git: GitState | None) -> dict[str, Any]:
     """Returns what summary.json says of where the run came from."""
     return {
         "seed": config.seed,
         "shares": {name: getattr(task, config.mode.share) for name, task in config.tasks.items()},
         "config_hash": config.hash(),
         "overrides": overrides,
-        "git": git_state(),
+        "git": None if git is None else git._asdict(),
         "config": config.model_dump(mode="json"),
     }
 

@@ -23,6 +23,7 @@ from mtl_cli.command import FAILED, WRONG_INPUT, Command, absolute, brief, compl
 from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import parse
 from mtl_cli.errors import CompositionError, InputError, RunFailed
+from mtl_cli.git_state import git_state
 from mtl_cli.guard import guard_hydra
 from mtl_cli.locks import LOCK, claimed, locked, refuse_taken
 from mtl_cli.resuming import held, with_settings
@@ -75,6 +76,7 @@ class Application(hydra._internal.hydra.Hydra):
     def _check_run(self, config: DictConfig) -> None:
         command, folder = self.command, absolute(config.hydra.run.dir)
         parsed = parse(plain(config))
+        command.git = git_state()
         command.interrupt.hold_back()  # while the folder is made
         command.held.enter_context(held(folder, parsed) if command.resumes else claimed(folder, "hydra.run.dir"))
 
@@ -86,6 +88,7 @@ class Application(hydra._internal.hydra.Hydra):
             refuse_taken(folder, "hydra.sweep.dir")
         if is_grid(config):
             self._check_jobs(config)
+        command.git = git_state()
         command.interrupt()
         command.held.enter_context(locked(folder) if command.resumes else claimed(folder, "hydra.sweep.dir"))
         refuse_elsewhere(config, folder, command.jobs if command.resumes else ())

@@ -1,14 +1,11 @@
 """The files of a run, as they are written: losses.csv, metrics.csv, summary.json. Imports no TensorFlow."""
 
-import os
 import platform
-import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -137,19 +134,3 @@ def versions() -> dict[str, str]:
     """Returns the versions that results depend on."""
     packages = {name: _version(name) for name in ("tensorflow", "keras", "numpy")}
     return {"mtl_cli": _version("mtl-cli"), **packages, "python": platform.python_version()}
-
-
-def git_state() -> dict[str, Any] | None:
-    """Returns the working directory's commit and whether it has uncommitted changes, or null outside git."""
-    environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, check=True, timeout=5, env=environment
-        )
-        return done.stdout.strip()
-
-    try:
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
-    except (OSError, subprocess.SubprocessError):
-        return None

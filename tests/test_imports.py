@@ -7,7 +7,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "mtl_cli"
 LAYERS = [
-    ["errors", "texts", "interrupt", "settings", "families", "backend"],
+    ["errors", "texts", "interrupt", "settings", "families", "backend", "git_state"],
     ["files", "foreign", "interpolations", "locks"],
     ["tasks", "schedules", "messages", "checkpoint", "gram"],
     ["records"],

@@ -25,6 +25,7 @@ from omegaconf import DictConfig
 
 from mtl_cli import sweeps
 from mtl_cli.command import Command
+from mtl_cli.git_state import GitState
 from tests.conftest import MtlTrain, as_usual
 from tests.test_sweeps import BASIC, LINEAR, summaries
 
@@ -144,13 +145,13 @@ def test_no_batch_follows_a_failure_that_is_to_end_the_sweep(mtl_train: MtlTrain
 def test_what_a_worker_gets_is_small_and_its_own() -> None:
     """Whatever the command has loaded; and the same for each of its jobs, so that data and programs stay."""
     command = Command()
-    command.resumes = True
+    command.resumes, command.git = True, GitState("0" * 40, dirty=False)
     command.datasets = np.zeros(1000)  # type: ignore[assignment]
     task = pickle.dumps(command.__call__)
-    assert len(task) < 200
+    assert len(task) < 300
     there, again = pickle.loads(task), pickle.loads(task)
     assert there.__self__ is again.__self__ is not command
-    assert there.__self__.resumes
+    assert (there.__self__.resumes, there.__self__.git) == (True, command.git)
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as nst
 
 from mtl_cli.files import write_json
-from mtl_cli.records import LossesCsv, MetricsCsv, git_state
+from mtl_cli.records import LossesCsv, MetricsCsv
 from mtl_cli.tasks import NO_LOSS
 
 FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
@@ -52,8 +52,3 @@ def test_the_summary_is_strict_json(tmp_path: Path) -> None:
     write_json(tmp_path / "summary.json", {"a": {"b": float("nan"), "c": 1.5}, "d": None})
     assert json.loads((tmp_path / "summary.json").read_text()) == {"a": {"b": None, "c": 1.5}, "d": None}
     assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
-
-
-def test_git_state_outside_git_is_null(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert git_state() is None

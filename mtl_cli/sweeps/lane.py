@@ -14,6 +14,7 @@ from mtl_cli.console import View
 from mtl_cli.data.base import Arrays, Dataset
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.experiment import Record, prepare
+from mtl_cli.git_state import GitState
 from mtl_cli.program import Trained
 from mtl_cli.progress import Progress
 from mtl_cli.sweeps.plan import Job
@@ -24,13 +25,13 @@ _QUIET = View()
 class Lane:
     """A job's data, network, state, files and log."""
 
-    def __init__(self, job: Job, folder: Path, load: Callable[[], Dataset], device: str) -> None:
+    def __init__(self, job: Job, folder: Path, load: Callable[[], Dataset], device: str, git: GitState | None) -> None:
         """Begins the run in its folder, which is there; where that fails it has ended."""
         self.job = job
         self.folder = folder
         self.error: Exception | None = None
         self._log = _log(folder)
-        self._record = Record(job.config, folder, list(job.overrides), device, time.perf_counter())
+        self._record = Record(job.config, folder, list(job.overrides), device, time.perf_counter(), git)
         self._log.info("training into %s with %s", folder, " ".join(job.overrides) or "the defaults")
         self._stack = ExitStack()
         self._stack.enter_context(self._record)

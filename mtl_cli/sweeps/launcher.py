@@ -19,6 +19,7 @@ from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.files import refuse_odd, write_json
 from mtl_cli.foreign import read_summary
+from mtl_cli.git_state import GitState
 from mtl_cli.interrupt import Interrupt
 from mtl_cli.sweeps.compared import compared, worst
 from mtl_cli.sweeps.composing import Composer
@@ -45,6 +46,7 @@ class Command(Protocol):
     """More of them, which are trained with the last ones."""
     resumes: bool
     """Whether the jobs' folder has some that were trained before."""
+    git: GitState | None
     status: int
     runs: int
     failed_fast: bool
@@ -153,7 +155,8 @@ class Sweep:
 
     def _begin(self, job: Job) -> Lane:
         """Begins a job in the folder that Hydra makes for it."""
-        return Lane(job, self._enter(job), lambda: self._command.datasets.load(job.config), self._device)
+        load = partial(self._command.datasets.load, job.config)
+        return Lane(job, self._enter(job), load, self._device, self._command.git)
 
     def _enter(self, job: Job) -> Path:
         folder, self._returns[job.overrides] = self._folders.make(job)

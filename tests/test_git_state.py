@@ -24,10 +24,9 @@ def git(*words: str, folder: Path | None = None) -> str:
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home with a config of the user's own."""
-    home = tmp_path / "home"
-    home.mkdir()
+    home = tmp_path_factory.mktemp("home")
     for name in [name for name in os.environ if name.startswith(("GIT_", "XDG_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
@@ -119,7 +118,7 @@ def _excluded() -> None:
 
 def _excluded_everywhere() -> None:
     git("config", "--global", "core.excludesFile", "~/ignored")
-    Path("../home/ignored").write_text("new\n")
+    (Path.home() / "ignored").write_text("new\n")
     _untracked()
 
 
@@ -440,7 +439,6 @@ def test_git_is_the_users_own(repo: Path, program: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("words", [[], ["-m", "seed=0,1"]], ids=["a run", "a sweep"])
 def test_a_summary_has_what_was_before(mtl_train: MtlTrain, tmp_path: Path, words: list[str]) -> None:
     """The run's own folder is no change, nor what happens while it trains."""
-    shutil.rmtree(tmp_path / "home")
     repository(tmp_path)
     done = mtl_train(*words, "steps=20")
     assert done.status == 0, done.err

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -128,8 +129,24 @@ def _lines_that_end_otherwise() -> None:
 
 
 def _lines_that_end_otherwise_by_attributes() -> None:
-    Path(".git/info/attributes").write_text("a text eol=crlf")
+    Path(".gitattributes").write_text("a text eol=crlf")
+    git("add", ".gitattributes")
+    git("commit", "-qm", "3")
     Path("a").write_bytes(b"a 2\r\n")
+
+
+def _attributes_in_git() -> None:
+    Path(".git/info/attributes").write_text("a text eol=crlf")
+
+
+def _with_a_submodule() -> None:
+    _in_a_submodule()
+    git("commit", "-qm", "3", folder=Path(".."))
+    os.chdir("..")
+
+
+def _a_working_tree_elsewhere() -> None:
+    git("config", "core.worktree", str(Path.cwd()))
 
 
 def _in_a_folder_below() -> None:
@@ -160,12 +177,6 @@ def _an_index_in_two_files() -> None:
 def _sparse() -> None:
     git("sparse-checkout", "set", "--cone", "--sparse-index", "sub")
     assert not Path("other").exists()
-
-
-def _sparse_with_a_change() -> None:
-    _sparse()
-    Path("other").mkdir()
-    Path("other/c").write_text("changed")
 
 
 def _a_second_working_tree() -> None:
@@ -201,19 +212,15 @@ def _of_long_digests() -> None:
     os.chdir("../second")
 
 
-def _with_another_repository_in_the_environment() -> None:
-    repository(Path("../second"))
-    _changed()
-    os.chdir("../second")
-
-
 STATES: list[Callable[[], None]] = [
     lambda: None, _renamed, _changed, _touched, _executable, _executable_which_does_not_count, _staged,
     _staged_and_taken_back, _deleted, _untracked, _untracked_which_do_not_count, _ignored, _excluded,
     _excluded_everywhere, _lines_that_end_otherwise, _lines_that_end_otherwise_by_attributes, _in_a_folder_below,
-    _detached, _packed, _a_branch_with_slashes, _an_index_in_two_files, _sparse, _sparse_with_a_change,
-    _a_second_working_tree, _a_working_tree_of_a_bare_repository, _objects_of_another, _shallow, _in_a_submodule,
-    _of_long_digests,
+    _detached, _packed, _a_branch_with_slashes, _a_second_working_tree, _a_working_tree_of_a_bare_repository,
+    _objects_of_another, _shallow, _in_a_submodule,
+]  # fmt: skip
+RARE: list[Callable[[], None]] = [
+    _an_index_in_two_files, _sparse, _of_long_digests, _attributes_in_git, _with_a_submodule, _a_working_tree_elsewhere,
 ]  # fmt: skip
 
 
@@ -223,8 +230,13 @@ def test_it_is_what_git_says(repo: Path, change: Callable[[], None]) -> None:
     assert git_state() == says()
 
 
+@pytest.mark.parametrize("change", RARE, ids=lambda change: change.__name__.strip("_"))
+def test_what_is_rare_is_not_looked_into(repo: Path, change: Callable[[], None]) -> None:
+    change()
+    assert git_state() == (git("rev-parse", "HEAD"), None)
+
+
 def test_git_is_changed_in_nothing(repo: Path) -> None:
-    _an_index_in_two_files()
     _touched()
 
     def content() -> dict[Path, tuple[bytes, int]]:
@@ -253,20 +265,12 @@ def test_outside_git_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert git_state() is None  # no commit yet
 
 
-def test_what_is_not_known_is_null(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_git_there_is_the_commit(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = git("rev-parse", "HEAD")
     assert git_state() == (commit, False)
     with monkeypatch.context() as without:
         without.setenv("PATH", "/nowhere")
         assert git_state() == (commit, None)
-    git("config", "core.worktree", "/elsewhere")
-    assert git_state() == (commit, None)
-    git("config", "--unset", "core.worktree")
-    git("submodule", "--quiet", "add", str(repo), "module")
-    git("commit", "-qm", "3")
-    assert git_state() == (git("rev-parse", "HEAD"), None)
-    git("commit", "-q", "--allow-empty", "-m", "of the module", folder=Path("module"))
-    assert git_state() == (git("rev-parse", "HEAD"), True)
 
 
 HEADS = {
@@ -321,6 +325,23 @@ def test_looking_for_changes_ends(repo: Path, monkeypatch: pytest.MonkeyPatch) -
         (repo / name).unlink()
     (repo / ".git" / "config").write_text("a = " + " " * 1_000_000 + "x\n[" + "[" * 10_000)
     assert git_state() is not None
+
+
+def test_what_others_objects_lead_to_ends(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of objects elsewhere, with a pipe in it; a commit of a few bytes which says that it is 8 TiB."""
+    monkeypatch.setattr(module, "SECONDS", 0.5)
+    commit = git("rev-parse", "HEAD")
+    (repo / "pack").mkdir()
+    for name in ("pack/a.pack", "pack/a.idx"):
+        os.mkfifo(repo / name)
+    (repo / ".git" / "objects" / "info" / "alternates").write_text(f"{repo}\n")
+    assert git_state() == (commit, False)
+    (repo / ".git" / "HEAD").write_text("1" * 40)
+    assert git_state() == ("1" * 40, None)
+    large = repo / ".git" / "objects" / "11" / ("1" * 38)
+    large.parent.mkdir()
+    large.write_bytes(zlib.compress(b"commit %d\0" % 2**43 + bytes(1000)))
+    assert git_state() == ("1" * 40, None)
 
 
 def test_a_commit_that_is_not_there(repo: Path) -> None:
@@ -413,12 +434,24 @@ def test_a_folder_does_not_choose_among_the_users_programs(repo: Path, program: 
     """Git's large files, for example, whose program reads more of the folder."""
     commit = git("rev-parse", "HEAD")
     git("config", "--global", "filter.large.clean", str(program))
-    Path(".git/info/attributes").write_text("* filter=large")
+    os.utime("sub/b", (1, 1))
+    Path(".gitattributes").write_text("* filter=large\n")
+    Path(".git/info/exclude").write_text(".gitattributes\n")
     assert git_state() == (commit, False)
     Path("a").write_text("what the filter makes of it isn't known")
     assert git_state() == (commit, None)
     Path("new").touch()
     assert git_state() == (commit, True)
+    assert not program.with_name("ran").exists()
+    git("status")
+    assert program.with_name("ran").exists()
+
+
+def test_the_users_monitor_is_not_asked(repo: Path, program: Path) -> None:
+    """It would be told of a repository that isn't there any more."""
+    expected = says()
+    git("config", "--global", "core.fsmonitor", str(program))
+    assert git_state() == expected
     assert not program.with_name("ran").exists()
     git("status")
     assert program.with_name("ran").exists()
@@ -434,6 +467,18 @@ def test_git_is_the_users_own(repo: Path, program: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("PATH", os.pathsep.join([place.replace("here", str(repo)), os.environ["PATH"]]))
     assert git_state() == (expected.commit, True)
     assert not program.with_name("ran").exists()
+
+
+def test_git_does_not_begin_in_the_folder(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Version managers put a program of git's name first, which looks there for what to run."""
+    expected = says()
+    manager = repo.parent / "bin" / "git"
+    manager.parent.mkdir()
+    manager.write_text(f'#!/bin/sh\ntest -e .tool-versions || exec {GIT} "$@"\n')
+    manager.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{manager.parent}{os.pathsep}{os.environ['PATH']}")
+    (repo / ".tool-versions").touch()
+    assert git_state() == (expected.commit, True)
 
 
 @pytest.mark.parametrize("words", [[], ["-m", "seed=0,1"]], ids=["a run", "a sweep"])

@@ -1,9 +1,17 @@
-"""`mtl-train`, and `python -m mtl_cli`."""
+"""`mtl-train`, and `python -m mtl_cli`.
+
+The working folder may be somebody else's, so nothing is imported from there. Begun by `-m` without `-P`, Python looks
+there first for what it imports before this file: that can't be helped here.
+"""
+
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]
 
 import atexit
 import os
 import signal
-import sys
 import threading
 from contextlib import suppress
 
@@ -15,6 +23,7 @@ def main() -> None:
 
     The default action would do, but polars replaces that of Ctrl-C, when it is imported, by one that does nothing.
     """
+    os.environ["PYTHONSAFEPATH"] = "1"  # for workers, which launchers begin by `-m` as well
     _open_standard_streams()
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:

@@ -376,3 +376,41 @@ def test_a_network_that_no_memory_holds(mtl_train: MtlTrain) -> None:
     assert run.status == 1
     assert "out of memory: an array of" in run.err
     assert run.summary()["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("round.csv", "round.csv: the link round.csv leads to round.csv, where there is nothing"),
+        ("there.csv", "there.csv: the link there.csv leads to back.csv, where there is nothing"),
+        ("nowhere/t.csv", "nowhere/t.csv: the link nowhere leads to gone, where there is nothing"),
+        ("none/a/t.csv", "none/a/t.csv: none is not there"),
+        ("t.csv/x.csv", "t.csv/x.csv: t.csv is no folder"),
+    ],
+)
+def test_a_path_that_leads_nowhere(mtl_train: MtlTrain, tmp_path: Path, path: str, message: str) -> None:
+    for link, target in {"round": "round.csv", "there": "back.csv", "back": "there.csv"}.items():
+        (tmp_path / f"{link}.csv").symlink_to(target)
+    (tmp_path / "nowhere").symlink_to("gone")
+    (tmp_path / "t.csv").write_text(GOOD)
+    run = mtl_train("data=table", f"data.path={path}", PRICE)
+    _assert_refused(run.status, run.err, tmp_path, 2, f"data.path: there is no file {message}")
+
+
+def test_hydras_values_can_be_part_of_a_path(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(GOOD)
+    words = ["data=table", "data.path=${hydra:runtime.cwd}/t.csv", PRICE, "steps=2", "batch_size=4"]
+    for more in ([], ["-m", "seed=0,1"]):
+        run = mtl_train(*words, *more)
+        assert run.status == 0, run.err
+
+
+def test_a_working_folder_that_hydra_would_replace(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "${x}").mkdir()
+    monkeypatch.chdir(tmp_path / "${x}")
+    run = mtl_train("steps=2")
+    assert run.status == 2
+    assert "has ${ in its name, which Hydra replaces; work in another" in run.err
+    assert list((tmp_path / "${x}").iterdir()) == []

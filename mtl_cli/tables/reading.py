@@ -265,10 +265,7 @@ def _exists(path: Path, key: str) -> bool:
 
 def _check_file(path: Path, key: str) -> None:
     if not _exists(path, key):
-        names = [other.name for other in path.parent.glob("*") if other.suffix.lower() in {*_ENDINGS, *_COMPRESSED}]
-        raise InputError(
-            f"{key}: there is no file {path}" + (f"; {nearest(path.name, names, 'files')}" if names else "")
-        )
+        raise InputError(f"{key}: {_what_is_missing(path)}")
     if path.is_dir():
         raise InputError(f"{key}: {path} is a directory; name a file, or all of them as '{path}/*.csv'")
     if not path.is_file():
@@ -277,6 +274,17 @@ def _check_file(path: Path, key: str) -> None:
     if path.stat().st_size == 0:
         raise InputError(f"{key}: {path} is empty")
     _refuse_bomb(path, key, format_of(path, key))
+
+
+def _what_is_missing(path: Path) -> str:
+    """Says what keeps a path from being a file: a link on the way, a folder, or a file's name."""
+    for part in (*reversed(path.parents), path):
+        if part.is_symlink() and not part.exists():
+            return f"there is no file {path}: the link {part} leads to {part.readlink()}, where there is nothing"
+        if part != path and not part.is_dir():
+            return f"there is no file {path}: {part} is {'no folder' if part.exists() else 'not there'}"
+    names = [other.name for other in path.parent.glob("*") if other.suffix.lower() in {*_ENDINGS, *_COMPRESSED}]
+    return f"there is no file {path}" + (f"; {nearest(path.name, names, 'files')}" if names else "")
 
 
 def _refuse_bomb(path: Path, key: str, form: str) -> None:

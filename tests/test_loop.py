@@ -25,6 +25,7 @@ DIGITS = [
 def trained(folder: Path, *overrides: str) -> tuple[dict[str, Any], pl.DataFrame]:
     """Returns the summary and metrics.csv of a run."""
     config = composed(*DIGITS, *overrides)
+    folder.mkdir(exist_ok=True)
     summary = run(config, load(config), folder, [], View())
     return summary, pl.read_csv(folder / "metrics.csv")
 
@@ -80,8 +81,8 @@ def test_what_better_means(objective: str, better: bool) -> None:
 
 def test_the_reported_training_loss_is_the_mean_of_the_last_1000(tmp_path: Path) -> None:
     for mode in ("joint", "alternating"):
-        summary, _ = trained(tmp_path, f"mode={mode}", "steps=1300")
-        rows = pl.read_csv(tmp_path / "losses.csv").tail(1000)
+        summary, _ = trained(tmp_path / mode, f"mode={mode}", "steps=1300")
+        rows = pl.read_csv(tmp_path / mode / "losses.csv").tail(1000)
         for task in ("left", "right"):
             expected = rows[f"{task}_loss"].drop_nulls().mean()
             assert summary["metrics"]["train"][task]["loss"] == pytest.approx(expected, rel=1e-5)

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import mkdtemp
 
 import numpy as np
 import pytest
@@ -23,8 +24,9 @@ FULL = ["data=digits", "data.examples={train: 200, val: 20, test: 20}", "steps=1
 
 
 def losses(config: Config, folder: Path) -> bytes:
-    """Trains and returns what is in losses.csv."""
+    """Trains in a new folder inside this one, and returns what is in losses.csv."""
     folder.mkdir(exist_ok=True)
+    folder = Path(mkdtemp(dir=folder))
     run(config, load(config), folder, [], View())
     return (folder / "losses.csv").read_bytes()
 

@@ -79,6 +79,15 @@ class View:
     def evaluated(self, split: str, metrics: Metrics) -> None:
         """Shows the newest evaluation."""
 
+    def compared(self, objective: str, value: float) -> None:
+        """Shows what selection compares of it."""
+
+    def went_on(self, train: Callable[[], Metrics]) -> None:
+        """Comes after each chunk and its evaluation; `train` returns the training losses of late."""
+
+    def sign(self, text: str) -> None:
+        """Shows a line of how far it has come, which comes now and then."""
+
     def say(self, text: str) -> None:
         """Shows what a person should know while it trains."""
 
@@ -115,6 +124,14 @@ class Quiet(View):
         """Prints the line."""
         results = [f"{task} {value}" for task, value in list(_results(ending).items())[:SHOWN_TASKS]]
         print(f"{ending.text}; {', '.join(results)}; files in {ending.folder}", file=self._file, flush=True)
+
+
+class Steady(Quiet):
+    """A line now and then as well, for output that nobody looks at until it is long."""
+
+    def sign(self, text: str) -> None:
+        """Prints the line."""
+        print(text, file=self._file, flush=True)
 
 
 class Lines(Quiet):
@@ -254,7 +271,7 @@ def view(kind: str, tasks: Sequence[str], every: int) -> View:
         "progress": lambda: Display(console, tasks),
         "lines": lambda: Lines(tasks, every),
         "quiet": Quiet,
-        "auto": lambda: Display(console, tasks) if console.is_terminal else Quiet(),
+        "auto": lambda: Display(console, tasks) if console.is_terminal else Steady(),
     }
     return views[kind]()
 

@@ -33,6 +33,7 @@ from mtl_cli.progress import Progress
 from mtl_cli.records import DiagnosticsCsv, Files, LossesCsv, Metrics, MetricsCsv, versions
 from mtl_cli.sampling.base import Pool
 from mtl_cli.saving import save
+from mtl_cli.signs import Signs
 
 log = logging.getLogger("mtl_cli")
 
@@ -188,7 +189,7 @@ def run(
         with ready.open(folder, record, say) as files:
             begins()
             interrupt.hold_back()
-            ready.loop.train(record.progress, files, view, interrupt)
+            ready.loop.train(record.progress, files, Signs(view, config.steps, log.info), interrupt)
             record.finish(ready.finish(folder, record.progress, files.metrics))
     view.end(ending(config, record.summary, folder))
     return record.summary

@@ -8,6 +8,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -161,7 +162,8 @@ class Loop:
             metrics = self._evaluate(progress.state.params, self.dataset.splits["val"], progress.iterations)
             files.metrics.write(progress.iterations, "val", metrics)
             view.evaluated("val", metrics)
-            progress.waited = 0 if self._select(progress, metrics) else progress.waited + 1
+            progress.waited = 0 if self._select(progress, metrics, view) else progress.waited + 1
+        view.went_on(partial(progress.recent.metrics, self.dataset.tasks))
 
     def _fault(
         self, before: State, iterations: NDArray[np.int64], drawn: Arrays, trained: Trained, good: int
@@ -238,8 +240,9 @@ class Loop:
     def _evaluates(self, iteration: int) -> bool:
         return iteration % self.selection.every == 0 or iteration == self.steps
 
-    def _select(self, progress: Progress, metrics: Metrics) -> bool:
+    def _select(self, progress: Progress, metrics: Metrics, view: View) -> bool:
         value = self.selection.value(metrics)
+        view.compared(self.selection.objective, value)
         if math.isnan(value):
             raise RunFailed(f"objective: {self.selection.objective} is NaN on the validation rows; choose another one")
         better = self.selection.better(value, progress.objective)

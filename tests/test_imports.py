@@ -12,7 +12,7 @@ LAYERS = [
     ["tasks", "schedules", "messages", "checkpoint", "gram"],
     ["records"],
     ["optimizers", "data.base", "sampling.base", "console"],
-    ["weighting.base"],
+    ["weighting.base", "signs"],
     ["tables"],
     ["data", "models.base", "weighting", "sampling"],
     ["models", "modes.base", "gradients", "saving"],

@@ -17,9 +17,8 @@ from mtl_cli.experiment import Record, prepare
 from mtl_cli.git_state import GitState
 from mtl_cli.program import Trained
 from mtl_cli.progress import Progress
+from mtl_cli.signs import Signs
 from mtl_cli.sweeps.plan import Job
-
-_QUIET = View()
 
 
 class Lane:
@@ -31,6 +30,7 @@ class Lane:
         self.folder = folder
         self.error: Exception | None = None
         self._log = _log(folder)
+        self._view = Signs(View(), job.config.steps, self._log.info)
         self._record = Record(job.config, folder, list(job.overrides), device, time.perf_counter(), git)
         self._log.info("training into %s with %s", folder, " ".join(job.overrides) or "the defaults")
         self._stack = ExitStack()
@@ -70,7 +70,7 @@ class Lane:
         """Takes a chunk, and ends the run if that made it fail."""
         self.progress.seconds += seconds
         try:
-            self.ready.loop.take(self.progress, self.files, _QUIET, iterations, drawn, trained)
+            self.ready.loop.take(self.progress, self.files, self._view, iterations, drawn, trained)
         except Exception as error:
             self.fail(error)
 

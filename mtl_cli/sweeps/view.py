@@ -13,12 +13,10 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from mtl_cli.console import REFRESHES_PER_SECOND, duration, number
+from mtl_cli.signs import SECONDS_AT_LEAST, SECONDS_AT_MOST
 from mtl_cli.sweeps.plan import Job, Plan, counted
 from mtl_cli.tasks import HIGHER_IS_BETTER
 from mtl_cli.texts import shown
-
-SECONDS_BETWEEN_LINES: Final = 10
-"""Where there is no terminal."""
 
 
 class _Left(ProgressColumn):
@@ -29,6 +27,9 @@ class _Left(ProgressColumn):
             return Text("compiling" if task.started else "", style="dim")
         speed = task.completed / task.elapsed
         return Text(f"{number(speed)} it/s, {duration((task.total - task.completed) / speed)} left")
+
+
+_LEFT: Final = _Left()
 
 
 class SweepView:
@@ -91,6 +92,7 @@ class SweepView:
             if not task.started:
                 self._progress.start_task(task.id)
         self._advance(group, iterations)
+        self._tell(SECONDS_AT_MOST)
 
     def ended(self, job: Job, summary: Mapping[str, Any], value: float) -> None:
         """Counts a run that has ended."""
@@ -107,12 +109,18 @@ class SweepView:
         missing = job.config.steps - summary["iterations"]
         self._advance(group, missing)  # an early end leaves none to wait for
         self._progress.update(self._progress.tasks[group].id, description=self._text(group))
+        self._tell(SECONDS_AT_LEAST)
+
+    def _tell(self, after: float) -> None:
+        """Prints how far the sweep has come where there is no terminal, unless it did so a moment ago."""
         now = time.perf_counter()
-        if not self._console.is_terminal and now - self._said > SECONDS_BETWEEN_LINES:
-            self._said = now
-            self._console.print(
-                f"{sum(self._done):,} of {self._plan.trained:,} runs after {duration(now - self._begun)}"
-            )
+        if self._console.is_terminal or now - self._said < after:
+            return
+        self._said, of_all = now, self._progress.tasks[-1]
+        text = f"{sum(self._done):,} of {self._plan.trained:,} runs after {duration(now - self._begun)}"
+        if of_all.total and of_all.completed < of_all.total:
+            text += f"; {of_all.completed:,.0f} of {of_all.total:,.0f} iterations, {_LEFT.render(of_all)}"
+        self._console.print(text, soft_wrap=True)
 
     def _advance(self, group: int, iterations: int) -> None:
         for task in self._shown_in(group):

@@ -258,6 +258,12 @@ DATA: list[tuple[str | bytes | None, list[str], str]] = [
     (GOOD, [PRICE, "data.split={train: 1, val: 0, test: 0}", "early_stopping.patience=3"], "needs a validation split"),
     (GOOD.replace("a,b", "a,price"), [PRICE], "has the column 'price' more than once"),
     (GOOD.replace("4,9", "4,1e300"), [PRICE], "t.csv, row 4, column 'b' holds 1e+300, not a finite number (float32)"),
+    (
+        GOOD.replace("4,9", "4,3.3e38").replace("1,2,", "1,-3.3e38,"),
+        [PRICE],
+        "t.csv, row 1, column 'b' holds -3.3e+38, not a number within 1e+37 of the others; the column goes from "
+        "-3.3e+38 to 3.3e+38",
+    ),
     (GOOD.replace("9,6,", "9,1e39,"), [PRICE], "tasks.price: t.csv, row 4, column 'price' holds 1e+39"),
     (GOOD, [PRICE, f"data.path={'x' * 5000}.csv"], "can't be looked up"),
     (

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, keras
 from mtl_cli.data.base import Entry
-from mtl_cli.tables.cells import NO_INTEGER, Kind, Place, Series, categories, days, floats
+from mtl_cli.tables.cells import NO_INTEGER, Kind, Place, Series, categories, days, floats, refuse_cell
 from mtl_cli.tables.raw import Input
 from mtl_cli.tables.reading import Frame
 
@@ -35,6 +35,8 @@ _KERAS_NAME: Final = re.compile(
 """Names that Keras or the saved model give to other layers."""
 SHOWN: Final = 6
 """Columns of a kind that are named."""
+WIDEST: Final = 1e37
+"""The most that a number's largest and smallest value may be apart."""
 YEAR, WEEK, DAY = 365.2425, 7.0, 1.0
 """Periods in days."""
 
@@ -269,10 +271,23 @@ def fit(
 
 
 def _number(series: Series, name: str, train: NDArray[np.int64], place: Place) -> Number:
-    known, gaps = _known(floats(series, name, place)[train])
+    values = floats(series, name, place)
+    _refuse_wide(values, series, name, place)
+    known, gaps = _known(values[train])
     mean, deviation = _moments(known)
     constant = not len(known) or (deviation is None and not gaps)
     return Number(name, mean, deviation or 1.0, gaps, constant)
+
+
+def _refuse_wide(values: NDArray[np.float32], series: Series, name: str, place: Place) -> None:
+    """Refuses numbers so far apart that float32 can't hold how far they are from their mean, or 1 / deviation."""
+    if np.isnan(values).all():
+        return
+    lowest, highest = float(np.nanmin(values)), float(np.nanmax(values))
+    if highest - lowest > WIDEST:
+        row = int(np.nanargmax(np.abs(values)))
+        rule = f"a number within {WIDEST:g} of the others; the column goes from {lowest:.4g} to {highest:.4g}"
+        refuse_cell(series, row, name, place, rule)
 
 
 def _date(series: Series, name: str, train: NDArray[np.int64], place: Place, form: str | None) -> Date:

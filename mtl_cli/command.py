@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 import traceback
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, chdir, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,8 @@ class Command:
                 held.enter_context(self.interrupt.handling(passes_on=True))
             if settings.mode == RunMode.MULTIRUN:
                 held.enter_context(locked(folder))
+            if settings.job.chdir:  # paths of data are still those of where the command was typed
+                held.enter_context(chdir(settings.runtime.cwd))
             return self._train(composed, settings, folder)
 
     def _train(self, composed: DictConfig, settings: HydraConf, folder: Path) -> float | None:

@@ -420,3 +420,13 @@ def test_a_working_folder_that_hydra_would_replace(
     assert run.status == 2
     assert "has ${ in its name, which Hydra replaces; work in another" in run.err
     assert list((tmp_path / "${x}").iterdir()) == []
+
+
+@pytest.mark.parametrize("sweep", [[], ["-m", "seed=0,1"], ["-m", "seed=0,1", "hydra/launcher=basic"]])
+def test_a_working_folder_of_its_own_hides_no_data(mtl_train: MtlTrain, tmp_path: Path, sweep: list[str]) -> None:
+    (tmp_path / "t.csv").write_text(GOOD)
+    run = mtl_train(*sweep, *TABLE, PRICE, "steps=3", "hydra.job.chdir=true")
+    assert run.status == 0
+    assert len(run.folders) == (2 if sweep else 1)
+    assert f"files in {run.folders[0].relative_to(tmp_path)}" in run.out
+    assert (run.folders[0] / "model.keras").exists()

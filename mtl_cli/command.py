@@ -211,7 +211,8 @@ def complain(message: str) -> None:
         lines[MOST_LINES:] = [f"and {len(lines) - MOST_LINES:,} more"]
     for line in lines:
         text = visible(line[: LONGEST_LINE + 1])
-        print(f"mtl-train: {text if len(text) <= LONGEST_LINE else f'{text[:LONGEST_LINE]}...'}", file=sys.stderr)
+        with suppress(OSError):  # in a process of another's, whose streams are its own
+            print(f"mtl-train: {text if len(text) <= LONGEST_LINE else f'{text[:LONGEST_LINE]}...'}", file=sys.stderr)
 
 
 def _has_run(folder: Path) -> bool:

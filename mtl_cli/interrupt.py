@@ -35,6 +35,7 @@ class Interrupt:
         self._begun = time.monotonic()
         self._until = math.inf
         self._over = False
+        self._is_unsaid = False
         self._raises = False
         self._heard: dict[int, Any] = {}
 
@@ -109,18 +110,23 @@ class Interrupt:
 
     @contextmanager
     def minding_readers(self) -> Iterator[None]:
-        """Takes the standard streams over for the block."""
+        """Takes the standard streams over for the block, so that printing to them never raises."""
         streams = sys.stdout, sys.stderr
-        sys.stdout, sys.stderr = (cast(TextIO, _Outlet(stream, self._reader_left)) for stream in streams)
+        sys.stdout = cast(TextIO, _Outlet(streams[0], self._output_lost))
+        sys.stderr = cast(TextIO, _Outlet(streams[1], self._error_lost))
         try:
             yield
         finally:
             sys.stdout, sys.stderr = streams
 
     def status(self, else_: int) -> int:
-        """Returns the exit status that says what ended the process; another one where nothing did."""
+        """Returns the exit status that says what ended the process; another one where nothing did.
+
+        It is 1 rather than 0 where something that was printed came nowhere.
+        """
         with suppress(OSError):  # nothing can be said any more
             sys.stdout.flush()
+        else_ = else_ or int(self._is_unsaid)
         if self.signal is not None:
             return 128 + self.signal
         return TIME_IS_OVER if self._over and else_ == 128 + signal.SIGINT else else_
@@ -134,17 +140,28 @@ class Interrupt:
         if again or self._raises:
             raise KeyboardInterrupt
 
-    def _reader_left(self) -> None:
-        if self.signal is None:
+    def _output_lost(self, error: OSError) -> None:
+        """A full disk is no reason to end: a run's own files may be on another one."""
+        if isinstance(error, BrokenPipeError):
+            self._error_lost(error)
+        else:
+            self._is_unsaid = True
+            print(f"mtl-train: standard output can't be written: {error.strerror}", file=sys.stderr)
+
+    def _error_lost(self, error: OSError) -> None:
+        if isinstance(error, BrokenPipeError) and self.signal is None:
             self.signal = READER_LEFT
 
 
 class _Outlet:
-    """A standard stream whose reader may leave: that is told once, and what comes later goes nowhere."""
+    """A standard stream whose reader may leave, or disk be full: that is told once, and what comes later goes nowhere.
 
-    def __init__(self, stream: TextIO, left: Callable[[], None]) -> None:
+    So printing never raises: it would come out of a refusal as another error.
+    """
+
+    def __init__(self, stream: TextIO, lost: Callable[[OSError], None]) -> None:
         self._stream = stream
-        self._left = left
+        self._lost = lost
 
     def write(self, text: str) -> int:
         with self._minding():
@@ -162,8 +179,8 @@ class _Outlet:
     def _minding(self) -> Iterator[None]:
         try:
             yield
-        except BrokenPipeError:
+        except OSError as error:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
             os.close(nowhere)
-            self._left()
+            self._lost(error)

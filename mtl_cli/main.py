@@ -126,12 +126,15 @@ class Application(hydra._internal.hydra.Hydra):
         refuse(wrong)
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Runs `mtl-train` with the process' arguments and ends the process with its exit status."""
     command = Application.command = Command()
     HydraConfig.instance().cfg = None  # of an earlier call
     with command.interrupt.minding_readers():
-        _run(command, sys.argv[1:])
+        try:
+            _run(command, sys.argv[1:])
+        except SystemExit as end:
+            sys.exit(end.code or command.interrupt.status(0))
 
 
 def _run(command: Command, arguments: list[str]) -> NoReturn:
@@ -148,6 +151,7 @@ def _run(command: Command, arguments: list[str]) -> NoReturn:
             if further is None:
                 sys.exit(command.interrupt.status(0))
             command.resumes, sys.argv[1:] = True, further
+        _refuse_no_folder()
         sys.argv[1:], command.repeats = with_settings(sys.argv[1:], _conf())
         _register_launcher()
         guard_hydra(arguments)
@@ -181,6 +185,16 @@ def _register_launcher() -> None:
     if folder not in sys.path:
         sys.path.append(folder)
     Plugins.instance().register(import_module("hydra_plugins.mtl_launcher").SweepLauncher)
+
+
+def _refuse_no_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        where = os.environ.get("PWD", "")
+        raise InputError(
+            f"the working folder {where} isn't there any more; change into another one, with cd"
+        ) from error
 
 
 def _conf() -> Path:

@@ -1,5 +1,8 @@
 """Bad input: one clear message, a status that says so, and nothing left behind."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -430,3 +433,51 @@ def test_a_working_folder_of_its_own_hides_no_data(mtl_train: MtlTrain, tmp_path
     assert len(run.folders) == (2 if sweep else 1)
     assert f"files in {run.folders[0].relative_to(tmp_path)}" in run.out
     assert (run.folders[0] / "model.keras").exists()
+
+
+@pytest.mark.parametrize("arguments", [["steps=3"], ["-m", "seed=0,1"]])
+def test_a_working_folder_that_is_gone(tmp_path: Path, arguments: list[str]) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    program = f"import sys; sys.argv[1:] = {arguments!r}; from mtl_cli.main import main; main()"
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", f"import os; os.rmdir({str(gone)!r}); {program}"],
+        cwd=gone, env=os.environ | {"PWD": str(gone)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    _assert_refused(run.returncode, run.stderr, tmp_path, 2, f"the working folder {gone} isn't there any more; change")
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no device is always full here")
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["steps=x"], 2),
+        (["stepss=3"], 1),
+        (["resume", "nothing"], 2),
+        (["-m", "steps=x,0"], 2),
+        (["data=table", "data.path=no.csv", PRICE], 2),
+    ],
+)
+def test_a_refusal_that_nobody_can_read(tmp_path: Path, arguments: list[str], status: int) -> None:
+    command = [sys.executable, "-P", "-m", "mtl_cli", *arguments]
+    with FULL.open("w") as full:
+        run = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=full, check=False)
+    assert (run.returncode, run.stdout) == (status, b"")
+    assert not list(tmp_path.rglob("*.*"))
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no device is always full here")
+@pytest.mark.parametrize(
+    "arguments", [["steps=3"], ["-m", "seed=0,1", "steps=3"], ["--version"], ["--cfg", "job"], ["report", "--help"]]
+)
+def test_an_output_that_is_full(tmp_path: Path, arguments: list[str]) -> None:
+    command = [sys.executable, "-P", "-m", "mtl_cli", *arguments]
+    with FULL.open("w") as full:
+        run = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr == "mtl-train: standard output can't be written: No space left on device\n"
+    trained = {"steps=3": 1, "-m": 2}.get(arguments[0], 0)
+    assert len(list(tmp_path.rglob("model.keras"))) == trained

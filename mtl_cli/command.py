@@ -1,5 +1,6 @@
 """What trains the jobs that Hydra hands over, here or in another process, and what became of them."""
 
+import errno
 import logging
 import os
 import re
@@ -7,7 +8,8 @@ import shlex
 import sys
 import time
 import traceback
-from contextlib import ExitStack, chdir, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, chdir, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,9 @@ from mtl_cli.texts import shown, visible
 
 FAILED, WRONG_INPUT = 1, 2
 """Exit statuses; 0 is done, 124 that the time is over, and 128 + the signal's number is stopped by one."""
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+"""Of errors, those of a full disk."""
 
 MOST_LINES, LONGEST_LINE = 20, 1000
 """Of a message."""
@@ -189,6 +194,23 @@ def _of_worker(resumes: bool, git: GitState | None) -> Command:
 def absolute(folder: str) -> Path:
     """Returns the path without `..`, as Hydra makes it."""
     return Path(os.path.abspath(folder))  # noqa: PTH100 (`Path.absolute` keeps `..`, `resolve` follows links)
+
+
+@contextmanager
+def placing(folder: Path, configs: str | None) -> Iterator[None]:
+    """Says of an error of the block's what folder it is of, where it doesn't say so: Hydra writes there.
+
+    Args:
+        folder: The folder.
+        configs: That of Hydra's files in it, which are removed then if there is nothing of a run; None: they stay.
+    """
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(folder)
+        if configs is not None:
+            _discard(folder, configs)
+        raise
 
 
 def brief(error: Exception) -> str:

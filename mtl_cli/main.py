@@ -19,7 +19,8 @@ from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mtl_cli.command import FAILED, WRONG_INPUT, Command, absolute, brief, complain
+from mtl_cli.backend import refuse_too_little_memory
+from mtl_cli.command import FAILED, NO_ROOM, WRONG_INPUT, Command, absolute, brief, complain, placing
 from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import parse
 from mtl_cli.errors import CompositionError, InputError, RunFailed
@@ -76,9 +77,11 @@ class Application(hydra._internal.hydra.Hydra):
     def _check_run(self, config: DictConfig) -> None:
         command, folder = self.command, absolute(config.hydra.run.dir)
         parsed = parse(plain(config))
+        refuse_too_little_memory()
         command.git = git_state()
         command.interrupt.hold_back()  # while the folder is made
         command.held.enter_context(held(folder, parsed) if command.resumes else claimed(folder, "hydra.run.dir"))
+        command.held.enter_context(placing(folder, None if command.resumes else config.hydra.output_subdir))
 
     def _check_sweep(self, config: DictConfig) -> None:
         """Checks every job of a sweep, where Hydra's own sweeper makes the jobs."""
@@ -97,6 +100,7 @@ class Application(hydra._internal.hydra.Hydra):
 
             found = found_in(folder)
             refuse_changed(resumed([*command.jobs, *command.baselines], found).left, found, folder)
+        command.held.enter_context(placing(folder, None))
         command.sweep = folder
         if not command.resumes:
             command.held.callback(_remove_unbegun, folder)
@@ -116,6 +120,8 @@ class Application(hydra._internal.hydra.Hydra):
             planned = plan([*jobs, *alone])
             print("\n".join([*planned.lines(), *planned.listing()]))
             sys.exit(0)
+        if not is_elsewhere(config):
+            refuse_too_little_memory()
         command.jobs, command.baselines = jobs, alone
         wrong: dict[str, str] = {}  # what all of them have wrong is said before a folder is there
         for job in first_of_data([*jobs, *alone]):
@@ -166,9 +172,9 @@ def _run(command: Command, arguments: list[str]) -> NoReturn:
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         complain(hydra_message(error))
         sys.exit(FAILED)
-    except OSError as error:  # the folder can't be made
+    except OSError as error:  # the folder can't be made, or written to
         complain(brief(error))
-        sys.exit(WRONG_INPUT)
+        sys.exit(FAILED if error.errno in NO_ROOM else WRONG_INPUT)
     except Exception as error:
         complain(brief(error))
         sys.exit(FAILED)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mtl_cli.backend import keras, start, tf
+from mtl_cli.backend import keras, refuse_too_little_memory, start, tf
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.foreign import check_model
 from mtl_cli.schema import Predicted, Schema, read_schema
@@ -56,7 +56,9 @@ def predict(folder: Path, source: str, out: Path, ids: Sequence[str], *, force: 
 
     Raises:
         InputError: The run, the rows or the path to write can't be used; nothing was written.
+        RunFailed: There is too little memory.
     """
+    refuse_too_little_memory()
     _check_out(out, force=force)
     schema = _schema(folder)
     files = files_of(source, "INPUT")

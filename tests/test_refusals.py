@@ -1,5 +1,6 @@
 """Bad input: one clear message, a status that says so, and nothing left behind."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -481,3 +482,32 @@ def test_an_output_that_is_full(tmp_path: Path, arguments: list[str]) -> None:
     assert run.stderr == "mtl-train: standard output can't be written: No space left on device\n"
     trained = {"steps=3": 1, "-m": 2}.get(arguments[0], 0)
     assert len(list(tmp_path.rglob("model.keras"))) == trained
+
+
+@pytest.mark.parametrize("arguments", [["steps=3"], ["-m", "seed=0,1"], [*TABLE, PRICE], ["predict", "r", "t.csv"]])
+def test_too_little_memory_for_tensorflow(tmp_path: Path, arguments: list[str]) -> None:
+    resource = pytest.importorskip("resource")
+    (tmp_path / "t.csv").write_text(GOOD)
+    arguments += ["--out", "o.csv"] if arguments[0] == "predict" else []
+    run = subprocess.run(
+        [sys.executable, "-P", "-m", "mtl_cli", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31)),
+    )  # fmt: skip
+    message = "too little memory to load TensorFlow: 'ulimit -v' allows 2 GiB, and it needs 3 GiB or more; raise"
+    _assert_refused(run.returncode, run.stderr, tmp_path, 1, message)
+
+
+@pytest.mark.parametrize("sweep", [[], ["-m", "seed=0,1"]])
+def test_no_room_for_what_hydra_writes(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sweep: list[str]
+) -> None:
+    def full(config: object, name: str, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("the first of it")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("hydra.core.utils._save_config", full)
+    run = mtl_train(*sweep, "steps=3", "hydra.run.dir=run", "hydra.sweep.dir=run")
+    assert run.status == 1
+    assert run.err == f"mtl-train: {tmp_path}/run: No space left on device\n"
+    assert sweep or not list(tmp_path.iterdir())

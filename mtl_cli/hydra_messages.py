@@ -24,12 +24,22 @@ GLOBAL: Final = "# @package _global_"
 
 
 def hydra_message(error: Exception) -> str:
-    """Returns what Hydra found wrong, with the nearest valid choice."""
+    """Returns what Hydra found wrong, with the nearest valid choice.
+
+    Other releases of Hydra may have other frames: then it is what Hydra says, and no failure of its own.
+    """
+    try:
+        return _explained(error)
+    except Exception:
+        return _first_line(error) or type(error).__name__
+
+
+def _explained(error: Exception) -> str:
     if isinstance(error, OverrideParseException):
         return _unreadable(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _no_such_file(error, error.missing_cfg_file)
-    first, override = str(error).strip().partition("\n")[0], _override_of(error)
+    first, override = _first_line(error), _override_of(error)
     if first.startswith("Ambiguous value"):
         return f"{first}: several values need -m (a sweep), a list needs brackets"
     twice = re.match(r"(\S+) appears more than once in the final defaults list", first)
@@ -67,7 +77,7 @@ def _no_such_file(error: MissingConfigException, file: str) -> str:
     group, _, choice = file.rpartition("/")
     options = error.options or (_options(error, group) if group else [])
     if not options:
-        return str(error).strip().partition("\n")[0]
+        return _first_line(error)
     named = re.match(r"In '(experiment/.+?)'", str(error))
     where = f"{named[1]}: " if named else ""
     return f"{where}{group}: there is no choice {choice!r}; {nearest(choice, options)}"
@@ -78,7 +88,7 @@ def _of_override(override: Override, line: str, first: str, error: Exception) ->
     key, value = override.key_or_group, override.get_value_element_as_str()
     if not key:
         return f"can't read the override {line!r}: there is no key before the '='"
-    cause, full_key = str(error.__cause__ or "").partition("\n")[0], _full_key(error.__cause__)
+    cause, full_key = _first_line(error.__cause__), _full_key(error.__cause__)
     deeper, choices = full_key.startswith(f"{key}."), _options(error, key)
     is_choice = choices and not deeper and not isinstance(override.value(), str | list)
     if first.startswith("Config group override") or (is_choice and first.startswith("Could not override")):
@@ -133,7 +143,11 @@ def _of_file(error: Exception, first: str) -> str:
     wrong = f"defaults: an item is 'group: choice' or the name of a file, got {item[1]}" if item else first
     files = [str(path) for frame, path in _locals(error, "config_path") if frame == "load_config"]
     where = files[-1] if files and files[-1] not in first else ""
-    return ": ".join(filter(None, [where, wrong, str(error.__cause__ or "").partition("\n")[0]]))
+    return ": ".join(filter(None, [where, wrong, _first_line(error.__cause__)]))
+
+
+def _first_line(error: BaseException | None) -> str:
+    return str(error or "").strip().partition("\n")[0]
 
 
 def _full_key(error: BaseException | None) -> str:

@@ -5,6 +5,7 @@ Hydra often doesn't say of which override or file it speaks; the frames that its
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from traceback import walk_tb
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from omegaconf import OmegaConf
 from mtl_cli.config import Config
 from mtl_cli.errors import nearest
 from mtl_cli.messages import suggest
+from mtl_cli.paths import blocked
 
 GLOBAL: Final = "# @package _global_"
 """How a file begins whose keys are those of the whole config."""
@@ -119,6 +121,10 @@ def _no_such_key(key: str) -> str:
 def _of_file(error: Exception, first: str) -> str:
     """Says what is wrong with a file, or with what the files come to."""
     key = _full_key(error)
+    folder = re.search(r"(Additional|Primary) config directory(?:.*\n.*)? '(.+)' (?:not found|exists)", str(error))
+    if folder:
+        option = {"Additional": "--config-dir", "Primary": "--config-path"}[folder[1]]
+        return f"{option}: {blocked(Path(folder[2], '*')) or first}"
     anew = re.match(r"Multiple values for (\S+)\. To override a value use 'override", first)
     if anew:
         return f"{anew[1]}: two defaults lists choose it; the one that is to hold needs 'override /{anew[1]}: ...'"

@@ -12,6 +12,7 @@ import numpy as np
 from mtl_cli.backend import keras, refuse_too_little_memory, start, tf
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.foreign import check_model
+from mtl_cli.paths import blocked, check_folder
 from mtl_cli.schema import Predicted, Schema, read_schema
 from mtl_cli.tables.cells import plain
 from mtl_cli.tables.raw import Input, allowing_any_column, arrays
@@ -94,15 +95,15 @@ def _check_out(out: Path, *, force: bool) -> None:
             raise InputError(f"--out: {out} is a directory")
         if out.exists() and not force:
             raise InputError(f"--out: {out} exists; choose another file, or replace it with --force")
-        if not out.parent.is_dir():
-            raise InputError(f"--out: there is no folder {out.parent}")
+        why = blocked(out)
+        if why:
+            raise InputError(f"--out: {out} can't be written: {why}")
     except OSError as error:
         raise InputError(f"--out: {str(out)[:80]} can't be written: {error.strerror}") from error
 
 
 def _schema(folder: Path) -> Schema:
-    if not folder.is_dir():
-        raise InputError(f"RUN_DIR: there is no folder {folder}")
+    check_folder(folder, "RUN_DIR")
     for name in ("model.keras", "columns.json"):
         if not (folder / name).is_file():
             more = "; only a finished run with data=table has one" if (folder / "summary.json").exists() else ""

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mtl_cli.errors import InputError, nearest
+from mtl_cli.paths import check_folder
 from mtl_cli.texts import printable
 
 
@@ -103,6 +104,7 @@ def resume(words: Sequence[str]) -> list[str]:
     from mtl_cli import resuming
     from mtl_cli.sweeps import resuming as of_sweeps
 
+    check_folder(given.folder, "DIR")
     if (given.folder / resuming.CONFIGS).is_dir():
         return resuming.arguments(given.folder.absolute(), given.overrides)
     return of_sweeps.arguments(given.folder, given.overrides)
@@ -119,6 +121,7 @@ def report(words: Sequence[str]) -> None:
     given = parser.parse_args(words)
     from mtl_cli.report import report as run
 
+    check_folder(given.folder, "DIR")
     run(given.folder)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "mtl_cli"
 LAYERS = [
     ["errors", "texts", "interrupt", "settings", "families", "backend", "git_state"],
-    ["files", "foreign", "interpolations", "locks"],
+    ["files", "foreign", "interpolations", "paths", "locks"],
     ["tasks", "schedules", "messages", "checkpoint", "gram"],
     ["records"],
     ["optimizers", "data.base", "sampling.base", "console"],

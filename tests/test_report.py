@@ -86,10 +86,13 @@ def test_a_failed_run_is_told_of_with_its_error(mtl_train: MtlTrain) -> None:
 
 def test_a_folder_of_neither_is_refused(mtl_train: MtlTrain, tmp_path: Path) -> None:
     (tmp_path / "empty" / "inner").mkdir(parents=True)
-    for folder in ("empty", "nowhere"):
+    for folder, message in {
+        "empty": "empty is neither the folder of a run",
+        "nowhere": "there is no folder nowhere",
+    }.items():
         told = mtl_train("report", folder)
         assert told.status == 2
-        assert f"DIR: {folder} is neither the folder of a run" in told.err
+        assert f"DIR: {message}" in told.err
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "summary.json").write_text("{")
     assert "the files in broken can't be read" in mtl_train("report", "broken").err

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
 from mtl_cli.errors import InputError, nearest
+from mtl_cli.paths import blocked
 from mtl_cli.tables.cells import LONGEST_NAME, plain
 from mtl_cli.tables.faults import UNREADABLE, first_fault, rows_of, unpacked_lengths
 
@@ -153,7 +155,9 @@ def files_of(path: str | Sequence[str], key: str) -> list[Path]:
         if glob.has_magic(name) and not _exists(Path(name), key):
             found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 (of any path, absolute ones too)
         if not found:
-            raise InputError(f"{key}: no file matches {name!r}")
+            plain = takewhile(lambda part: not glob.has_magic(part), Path(name).parts)
+            why = blocked(Path(*plain, "*"))
+            raise InputError(f"{key}: no file matches {name!r}" + (f": {why}" if why else ""))
         files += [Path(file) for file in found]
     for file in files:
         _check_file(file, key)
@@ -265,7 +269,13 @@ def _exists(path: Path, key: str) -> bool:
 
 def _check_file(path: Path, key: str) -> None:
     if not _exists(path, key):
-        raise InputError(f"{key}: {_what_is_missing(path)}")
+        why = blocked(path)
+        if why:
+            raise InputError(f"{key}: there is no file {path}: {why}")
+        names = [other.name for other in path.parent.glob("*") if other.suffix.lower() in {*_ENDINGS, *_COMPRESSED}]
+        raise InputError(
+            f"{key}: there is no file {path}" + (f"; {nearest(path.name, names, 'files')}" if names else "")
+        )
     if path.is_dir():
         raise InputError(f"{key}: {path} is a directory; name a file, or all of them as '{path}/*.csv'")
     if not path.is_file():
@@ -274,17 +284,6 @@ def _check_file(path: Path, key: str) -> None:
     if path.stat().st_size == 0:
         raise InputError(f"{key}: {path} is empty")
     _refuse_bomb(path, key, format_of(path, key))
-
-
-def _what_is_missing(path: Path) -> str:
-    """Says what keeps a path from being a file: a link on the way, a folder, or a file's name."""
-    for part in (*reversed(path.parents), path):
-        if part.is_symlink() and not part.exists():
-            return f"there is no file {path}: the link {part} leads to {part.readlink()}, where there is nothing"
-        if part != path and not part.is_dir():
-            return f"there is no file {path}: {part} is {'no folder' if part.exists() else 'not there'}"
-    names = [other.name for other in path.parent.glob("*") if other.suffix.lower() in {*_ENDINGS, *_COMPRESSED}]
-    return f"there is no file {path}" + (f"; {nearest(path.name, names, 'files')}" if names else "")
 
 
 def _refuse_bomb(path: Path, key: str, form: str) -> None:

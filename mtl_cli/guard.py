@@ -133,7 +133,10 @@ class _Loader(ConfigLoaderImpl):
     def load_configuration(
         self, config_name: str | None, overrides: list[str], run_mode: RunMode, *args: Any, **kwargs: Any
     ) -> DictConfig:
-        """Composes a config, of a run or of a sweep."""
+        """Composes a config, of a run or of a sweep, which records the working folder."""
+        here = Path.cwd()
+        if "${" in str(here):
+            raise InputError(f"the working folder {here} has ${{ in its name, which Hydra replaces; work in another")
         with bounded():
             config = super().load_configuration(config_name, overrides, run_mode, *args, **kwargs)
             settle(config, self.typed, len(overrides), "run" if run_mode == RunMode.RUN else "sweep")
@@ -237,8 +240,6 @@ def settle(config: DictConfig, typed: Sequence[str], overrides: int, kind: str) 
     Raises:
         InputError: It names code, or leaves the run's folder.
     """
-    if "${" in _raw(config.hydra.runtime, "cwd"):
-        raise InputError(f"the working folder {Path.cwd()} has ${{ in its name, which Hydra replaces; work in another")
     with flag_override(config, ["readonly", "struct"], False):
         if len(config.hydra.overrides.task) + len(config.hydra.overrides.hydra) != overrides:
             raise InputError("hydra.overrides: a config can't have overrides; they are typed")

@@ -434,15 +434,16 @@ def test_hydras_values_can_be_part_of_a_path(mtl_train: MtlTrain, tmp_path: Path
         assert run.status == 0, run.err
 
 
+@pytest.mark.parametrize("name", ["${x}", "a ${y", "${oc.env:HOME}"])
 def test_a_working_folder_that_hydra_would_replace(
-    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    (tmp_path / "${x}").mkdir()
-    monkeypatch.chdir(tmp_path / "${x}")
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
     run = mtl_train("steps=2")
     assert run.status == 2
     assert "has ${ in its name, which Hydra replaces; work in another" in run.err
-    assert list((tmp_path / "${x}").iterdir()) == []
+    assert list((tmp_path / name).iterdir()) == []
 
 
 @pytest.mark.parametrize("sweep", [[], ["-m", "seed=0,1"], ["-m", "seed=0,1", "hydra/launcher=basic"]])

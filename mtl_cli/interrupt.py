@@ -165,7 +165,10 @@ class _Outlet:
 
     def write(self, text: str) -> int:
         with self._minding():
-            self._stream.write(text)
+            try:
+                self._stream.write(text)
+            except UnicodeEncodeError as error:  # as standard error has it
+                self._stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
         return len(text)
 
     def flush(self) -> None:

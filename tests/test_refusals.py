@@ -531,3 +531,11 @@ def test_no_room_for_what_hydra_writes(
     assert run.status == 1
     assert run.err == f"mtl-train: {tmp_path}/run: No space left on device\n"
     assert sweep or not list(tmp_path.iterdir())
+
+
+def test_an_output_that_lacks_a_letter(mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.csv").write_text("a,price\n" + "".join(f"{i % 3}.5,{i}.25\n" for i in range(9)))
+    with (tmp_path / "out").open("w", encoding="ascii") as narrow:
+        monkeypatch.setattr(sys, "stdout", narrow)
+        assert mtl_train("inspect", "t.csv", "--target", "price", "--out", "caf\xe9").status == 0
+    assert "--config-dir caf\\xe9" in (tmp_path / "out").read_text()

@@ -22,6 +22,7 @@ from omegaconf import DictConfig
 from mtl_cli.composed import plain
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.files import CONFIGS
 from mtl_cli.git_state import GitState
 from mtl_cli.interrupt import TIME_IS_OVER, Interrupt
 from mtl_cli.locks import locked
@@ -172,7 +173,7 @@ class Command:
     def _discard(self, folder: Path, settings: HydraConf) -> None:
         """Removes what Hydra made for a run that left nothing."""
         if not self.resumes:
-            _discard(folder, settings.output_subdir)
+            _discard(folder)
             if settings.mode == RunMode.MULTIRUN:
                 _remove_empty(folder, absolute(settings.sweep.dir))
 
@@ -197,19 +198,19 @@ def absolute(folder: str) -> Path:
 
 
 @contextmanager
-def placing(folder: Path, configs: str | None) -> Iterator[None]:
+def placing(folder: Path, *, discards: bool) -> Iterator[None]:
     """Says of an error of the block's what folder it is of, where it doesn't say so: Hydra writes there.
 
     Args:
         folder: The folder.
-        configs: That of Hydra's files in it, which are removed then if there is nothing of a run; None: they stay.
+        discards: Whether Hydra's files in it are removed then, if there is nothing of a run.
     """
     try:
         yield
     except OSError as error:
         error.filename = error.filename or str(folder)
-        if configs is not None:
-            _discard(folder, configs)
+        if discards:
+            _discard(folder)
         raise
 
 
@@ -241,7 +242,7 @@ def _has_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in ("losses.csv", "summary.json"))
 
 
-def _discard(folder: Path, configs: str | None) -> None:
+def _discard(folder: Path) -> None:
     """Removes what Hydra made for a run: its log, and its folder of configs."""
     if _has_run(folder):
         return
@@ -249,11 +250,9 @@ def _discard(folder: Path, configs: str | None) -> None:
         handler.close()
         if isinstance(handler, logging.FileHandler) and folder in (file := Path(handler.baseFilename)).parents:
             file.unlink(missing_ok=True)
-    inner = absolute(str(folder / (configs or ".")))
-    if folder in inner.parents:
-        for name in ("config.yaml", "hydra.yaml", "overrides.yaml"):
-            (inner / name).unlink(missing_ok=True)
-        _remove_empty(inner, folder)
+    for name in ("config.yaml", "hydra.yaml", "overrides.yaml"):
+        (folder / CONFIGS / name).unlink(missing_ok=True)
+    _remove_empty(folder / CONFIGS, folder)
 
 
 def _remove_empty(folder: Path, end: Path) -> None:

@@ -22,7 +22,9 @@ RUN_FILES: Final = (
     "losses.csv", "metrics.csv", "diagnostics.csv", "summary.json", "model.keras", "columns.json", "train.log"
 )  # fmt: skip
 """What a run leaves in its folder, beside Hydra's."""
-FOLDERS: Final = (".hydra", "checkpoints")
+CONFIGS: Final = ".hydra"
+"""The folder with what Hydra records of a run."""
+FOLDERS: Final = (CONFIGS, "checkpoints")
 """The folders that a run's folder has in it."""
 
 

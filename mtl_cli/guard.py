@@ -38,6 +38,7 @@ from mtl_cli import composed
 from mtl_cli.composed import hydra_message
 from mtl_cli.config import Config
 from mtl_cli.errors import InputError
+from mtl_cli.files import CONFIGS
 from mtl_cli.foreign import MOST_NODES, yaml_text
 from mtl_cli.hydra_messages import GLOBAL
 from mtl_cli.interpolations import bounded, size
@@ -363,7 +364,7 @@ def _harmless(path: str, value: Any, plain: Mapping[str, Any]) -> bool:
         case "launcher" | "sweeper":
             return _harmless_plugin(parts, value, plain)
         case "output_subdir":
-            return value is None or re.fullmatch(r"\.?[\w-]+", text) is not None
+            return value in (None, CONFIGS)
         case "job" if parts[2] == "name":
             return re.fullmatch(r"[\w.-]+", text) is not None
         case "job":  # what hydra.job.env_copy has made of the environment may stay

@@ -4,6 +4,7 @@ import errno
 import os
 import shlex
 import socket
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -12,6 +13,7 @@ from tempfile import TemporaryFile
 from typing import Final
 
 from mtl_cli.errors import InputError
+from mtl_cli.files import CONFIGS, FOLDERS
 from mtl_cli.texts import shown
 
 LOCK: Final = ".lock"
@@ -45,16 +47,14 @@ def locked(folder: Path) -> Iterator[None]:
         if has_locks:
             _sign(file)
         else:
-            print(
-                f"mtl-train: the file system of {folder} has no locks: its file {LOCK} keeps other processes out; a "
-                "process that is killed leaves it behind",
-                file=sys.stderr,
-            )
+            _say_without_locks(folder.stat().st_dev, folder)
         yield
     finally:
-        if has_locks:
-            file.unlink(missing_ok=True)
-        lock.release()
+        with suppress(OSError):  # the folder may be read-only by now; what ended the block is what counts
+            if has_locks:
+                file.unlink(missing_ok=True)
+        with suppress(OSError):
+            lock.release()
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def claimed(folder: Path, key: str) -> Iterator[None]:
 
 
 def refuse_taken(folder: Path, key: str) -> None:
-    """Refuses a folder that something is in, or that can't be one.
+    """Refuses a folder that something is in, that is a part of another run's or sweep's, or that can't be one.
 
     Raises:
         InputError: It is one of these.
@@ -93,12 +93,43 @@ def refuse_taken(folder: Path, key: str) -> None:
     above = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not above.is_dir():
         raise InputError(f"{key}: {folder} can't be a folder: {above} is none")
-    if above == folder and any(path.name != LOCK for path in folder.iterdir()):
-        resumes = any((folder / name).exists() for name in (".hydra", "multirun.yaml"))
+    whose = _owner(folder)
+    if whose is not None:
+        raise InputError(
+            f"{key}: {shown(folder)} would be a part of {shown(whose)}, the folder of another run or sweep: choose one "
+            "outside of it"
+        )
+    if above == folder and not is_free(folder):
+        resumes = any((folder / name).exists() for name in (CONFIGS, "multirun.yaml"))
         choices = f"go on with it by 'mtl-train resume {shlex.quote(shown(folder))}', or " if resumes else ""
         raise InputError(
             f"{key}: {shown(folder)} exists and isn't empty; runs are never overwritten: {choices}choose another folder"
         )
+
+
+def is_free(folder: Path) -> bool:
+    """Tells whether nothing is in a folder, but for what a process leaves that is killed before it writes anything."""
+    return all(path.name == LOCK or _is_unwritten(path) for path in folder.iterdir())
+
+
+def _is_unwritten(path: Path) -> bool:
+    """Tells whether it is a file or folder that Hydra made, and hasn't written to."""
+    state = path.lstat()
+    if path.name == CONFIGS and stat.S_ISDIR(state.st_mode):
+        return all(_is_unwritten(inner) for inner in path.iterdir())
+    return stat.S_ISREG(state.st_mode) and not state.st_size and path.suffix in (".yaml", ".log")
+
+
+def _owner(folder: Path) -> Path | None:
+    """Returns the folder above in which another run or sweep writes, and would write here."""
+    real = folder.resolve()
+    for above in real.parents:
+        if (above / CONFIGS).is_dir():
+            if real.relative_to(above).parts[0] in FOLDERS:
+                return above
+        elif (above / "multirun.yaml").exists() or _holder(above / LOCK):  # Hydra writes the first after the second
+            return above
+    return None
 
 
 def _make(folder: Path, made: list[Path]) -> None:
@@ -129,6 +160,20 @@ def _has_locks(folder: Path) -> bool:
     return True
 
 
+_said: Final[set[int]] = set()
+"""The file systems that it was said of in this process."""
+
+
+def _say_without_locks(system: int, folder: Path) -> None:
+    if system not in _said:
+        _said.add(system)
+        print(
+            f"mtl-train: the file system of {folder} has no locks: its file {LOCK} keeps other processes out; one that "
+            "is killed leaves it behind",
+            file=sys.stderr,
+        )
+
+
 def _sign(file: Path) -> None:
     """Writes who holds the lock, in the form in which a file that is a lock itself has it."""
     with suppress(OSError):
@@ -139,9 +184,16 @@ def _sign(file: Path) -> None:
 
 def _who_is_in(file: Path, *, has_locks: bool) -> str:
     """Says who holds the lock, as far as its file tells."""
-    who = ""
+    who, remove = _holder(file), "" if has_locks else f", or remove {file} if it is gone"
+    return f"another process is training into this folder{f' ({who})' if who else ''}; wait for its end{remove}"
+
+
+def _holder(file: Path) -> str | None:
+    """Returns who holds the lock, or held it and was killed; None where the file is none, or doesn't say."""
     with suppress(OSError, ValueError):
-        number, host = file.read_text()[:500].splitlines()[:2]
-        who = f" (process {int(number)} on {host})"
-    remove = "" if has_locks else f", or remove {file} if it is gone"
-    return f"another process is training into this folder{who}; wait for its end{remove}"
+        if not file.is_file():
+            return None
+        with file.open() as opened:
+            number, host = opened.read(500).splitlines()[:2]
+        return f"process {int(number)} on {host}"
+    return None

@@ -24,6 +24,7 @@ from mtl_cli.command import FAILED, NO_ROOM, WRONG_INPUT, Command, absolute, bri
 from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import parse
 from mtl_cli.errors import CompositionError, InputError, RunFailed
+from mtl_cli.files import CONFIGS
 from mtl_cli.git_state import git_state
 from mtl_cli.guard import guard_hydra
 from mtl_cli.locks import LOCK, claimed, locked, refuse_taken
@@ -77,11 +78,12 @@ class Application(hydra._internal.hydra.Hydra):
     def _check_run(self, config: DictConfig) -> None:
         command, folder = self.command, absolute(config.hydra.run.dir)
         parsed = parse(plain(config))
+        _refuse_other_configs(config, resumes=command.resumes)
         refuse_too_little_memory()
         command.git = git_state()
         command.interrupt.hold_back()  # while the folder is made
         command.held.enter_context(held(folder, parsed) if command.resumes else claimed(folder, "hydra.run.dir"))
-        command.held.enter_context(placing(folder, None if command.resumes else config.hydra.output_subdir))
+        command.held.enter_context(placing(folder, discards=not command.resumes))
 
     def _check_sweep(self, config: DictConfig) -> None:
         """Checks every job of a sweep, where Hydra's own sweeper makes the jobs."""
@@ -89,6 +91,7 @@ class Application(hydra._internal.hydra.Hydra):
         command.interrupt.let_through()
         if not command.resumes:
             refuse_taken(folder, "hydra.sweep.dir")
+        _refuse_other_configs(config, resumes=False)
         if is_grid(config):
             self._check_jobs(config)
         command.git = git_state()
@@ -99,8 +102,11 @@ class Application(hydra._internal.hydra.Hydra):
             from mtl_cli.sweeps.resuming import found_in, refuse_changed, resumed  # needs polars
 
             found = found_in(folder)
+            for of in found:  # by a job that outlived the process that began the sweep, for example
+                with locked(folder / str(of.number)):
+                    pass
             refuse_changed(resumed([*command.jobs, *command.baselines], found).left, found, folder)
-        command.held.enter_context(placing(folder, None))
+        command.held.enter_context(placing(folder, discards=False))
         command.sweep = folder
         if not command.resumes:
             command.held.callback(_remove_unbegun, folder)
@@ -201,6 +207,15 @@ def _refuse_no_folder() -> None:
         raise InputError(
             f"the working folder {where} isn't there any more; change into another one, with cd"
         ) from error
+
+
+def _refuse_other_configs(config: DictConfig, *, resumes: bool) -> None:
+    """Refuses another folder for a run's config than the one by which it is resumed; going on, it stays as it is."""
+    if config.hydra.output_subdir != (None if resumes else CONFIGS):
+        raise InputError(
+            f"hydra.output_subdir: a run is told of, repeated and resumed by its {CONFIGS}, got "
+            f"{config.hydra.output_subdir}; leave it out"
+        )
 
 
 def _conf() -> Path:

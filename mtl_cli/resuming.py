@@ -14,11 +14,10 @@ from mtl_cli.checkpoint import newest
 from mtl_cli.composed import plain
 from mtl_cli.config import Config, changes, parse
 from mtl_cli.errors import InputError
-from mtl_cli.files import refuse_odd, replace
+from mtl_cli.files import CONFIGS, refuse_odd, replace
 from mtl_cli.foreign import read_yaml, summary_in
 from mtl_cli.locks import locked
 
-CONFIGS = ".hydra"
 MOST_LEVELS: Final = 4
 """Of folders between a sweep's and a job's."""
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mtl_cli.errors import InputError, nearest
+from mtl_cli.files import CONFIGS
 from mtl_cli.paths import check_folder
 from mtl_cli.texts import printable
 
@@ -105,7 +106,7 @@ def resume(words: Sequence[str]) -> list[str]:
     from mtl_cli.sweeps import resuming as of_sweeps
 
     check_folder(given.folder, "DIR")
-    if (given.folder / resuming.CONFIGS).is_dir():
+    if (given.folder / CONFIGS).is_dir():
         return resuming.arguments(given.folder.absolute(), given.overrides)
     return of_sweeps.arguments(given.folder, given.overrides)
 

@@ -47,7 +47,7 @@ def begun(folder: Path, *words: str, environment: dict[str, str] | None = None) 
     """Starts the command in a folder."""
     return subprocess.Popen(
         [sys.executable, "-m", "mtl_cli", *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, preexec_fn=as_usual, env=environment,
+        text=True, preexec_fn=as_usual, env=environment, process_group=0,
     )  # fmt: skip
 
 
@@ -285,6 +285,45 @@ def test_two_processes_on_one_folder(tmp_path: Path) -> None:
     assert "steps: 100 is less than the" in said
     with under_way(tmp_path, "run/losses.csv", "resume", "run") as process:
         assert process.poll() is None
+
+
+@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]])
+def test_no_run_gets_into_a_sweep(tmp_path: Path, launcher: Sequence[str]) -> None:
+    """Neither while it trains nor after it was killed: the folders of its jobs are its own."""
+    if launcher:
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    words = ["-m", "seed=0,1,2,3", "steps=60000", *LONG, "hydra.sweep.dir=s", *launcher]
+    others = [["seed=7", "steps=3", f"hydra.run.dir=s/{i}"] for i in (0, 3, "x")]
+    others += [["-m", "seed=7", "steps=3", f"hydra.sweep.dir=s/{i}"] for i in (3, "x")]
+
+    def are_refused() -> bool:
+        return all(
+            (status, "folder of another run or sweep" in said or "isn't empty" in said) == (2, True)
+            for status, said in together(tmp_path, others)
+        )
+
+    with under_way(tmp_path, "s/*/losses.csv", *words) as process:
+        assert are_refused()
+        assert process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+    assert are_refused()
+    assert not (tmp_path / "s" / "x").exists()
+    assert done(tmp_path, "resume", "s", "steps=60000")[0] == 0
+    assert [json.loads((tmp_path / f"s/{i}/summary.json").read_text())["seed"] for i in range(4)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("left", [["run/train.log"], ["run/train.log", "run/.hydra/config.yaml"]])
+def test_a_run_killed_while_it_begins_begins_again(mtl_train: MtlTrain, tmp_path: Path, left: Sequence[str]) -> None:
+    """Whether Hydra's files are there and empty, or not yet there; with one that is whole, `resume` begins."""
+    for name in left:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert mtl_train("steps=20", "hydra.run.dir=run").status == 0
+    for name in ("losses.csv", "summary.json", "model.keras", ".hydra/hydra.yaml", ".hydra/overrides.yaml"):
+        (tmp_path / "run" / name).unlink()
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    assert mtl_train("resume", "run").status == 0
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["iterations"] == 20
 
 
 def together(folder: Path, commands: Sequence[Sequence[str]], environment: dict[str, str] | None = None) -> list[Ended]:

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from mtl_cli import locks
 from mtl_cli.errors import InputError
-from mtl_cli.locks import claimed, locked
+from mtl_cli.locks import claimed, is_free, locked
 
 
 @pytest.fixture(params=[None, errno.ENOLCK, errno.EOPNOTSUPP])
@@ -25,6 +26,7 @@ def flock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
             raise OSError(number, os.strerror(number))
 
         monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(locks, "_said", set())
     return number
 
 
@@ -45,7 +47,7 @@ def test_one_at_a_time(tmp_path: Path, flock: int | None, capsys: pytest.Capture
     with locked(tmp_path):
         pass
     said = f"the file system of {tmp_path} has no locks"
-    assert capsys.readouterr().err.count(said) == (0 if flock is None else 2)
+    assert capsys.readouterr().err.count(said) == (0 if flock is None else 1)
 
 
 def test_what_a_killed_process_left_does_not_count(tmp_path: Path, flock: int | None) -> None:
@@ -114,10 +116,62 @@ def test_a_folder_is_free_or_not(tmp_path: Path) -> None:
         pass
 
 
+def test_what_hydra_made_and_did_not_write_to_is_nothing(tmp_path: Path) -> None:
+    """A process may be killed in between: then the same command begins again."""
+    (tmp_path / "run" / ".hydra").mkdir(parents=True)
+    for name in (".hydra/config.yaml", "train.log", "multirun.yaml", ".lock"):
+        (tmp_path / "run" / name).touch()
+    assert is_free(tmp_path / "run")
+    for name in (".hydra/config.yaml", "train.log", "multirun.yaml"):
+        (tmp_path / "run" / name).write_text("x")
+        assert not is_free(tmp_path / "run")
+        (tmp_path / "run" / name).write_text("")
+    for name in ("losses.csv", "summary.json", ".hydra/x", "checkpoints"):
+        (tmp_path / "run" / name).touch()
+        assert not is_free(tmp_path / "run")
+        (tmp_path / "run" / name).unlink()
+    (tmp_path / "run" / "another.log").symlink_to(tmp_path / "run" / "train.log")
+    assert not is_free(tmp_path / "run")
+
+
+def test_a_folder_within_that_of_another_run_or_sweep(tmp_path: Path) -> None:
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "multirun.yaml").touch()
+    (tmp_path / "run" / ".hydra").mkdir(parents=True)
+    (tmp_path / "run" / ".lock").write_text("1\nhere\n")
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / ".lock").write_text("1\nhere\n")  # by a sweep of which Hydra hasn't written anything yet
+    (tmp_path / "link").symlink_to("sweep")
+    before = sorted(tmp_path.rglob("*"))
+    for folder in ("sweep/1", "sweep/runs/of/mine", "link/1", "run/checkpoints", "run/.hydra/mine", "begun/0"):
+        with pytest.raises(InputError, match=r"key: \S* would be a part of \S*, the folder of another run or sweep"):
+            claimed(tmp_path / folder, "key").__enter__()
+    assert sorted(tmp_path.rglob("*")) == before
+    (tmp_path / ".lock").write_text("of another program\n")
+    os.mkfifo(tmp_path / "run" / "outputs.lock")
+    (tmp_path / "piped").mkdir()
+    os.mkfifo(tmp_path / "piped" / ".lock")
+    for folder in ("run/outputs", "piped/outputs", "new"):
+        with claimed(tmp_path / folder, "key"):
+            pass
+
+
+def test_what_ended_a_run_is_told_where_its_lock_can_not_be_removed(
+    tmp_path: Path, flock: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with pytest.raises(RuntimeError, match="what ended it"), locked(tmp_path):
+        monkeypatch.setattr(Path, "unlink", refuse)
+        raise RuntimeError("what ended it")
+    monkeypatch.undo()
+    with locked(tmp_path):
+        pass
+
+
 def test_a_folder_that_another_process_takes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that made it, and has refused its input, while this one is about to lock it."""
-    from mtl_cli import locks
-
     has_locks, times = locks._has_locks, []
 
     def takes_away(folder: Path) -> bool:

@@ -365,6 +365,16 @@ def test_a_gpu_where_there_is_none(mtl_train: MtlTrain, tmp_path: Path) -> None:
     _assert_refused(run.status, run.err, tmp_path, 2, "device: 'gpu' was asked for")
 
 
+@pytest.mark.parametrize("subdir", ["null", "configs", ".hydra/mine"])
+@pytest.mark.parametrize("sweep", [[], ["-m", "seed=0,1"]])
+def test_a_run_is_recorded_where_it_is_resumed_from(
+    mtl_train: MtlTrain, tmp_path: Path, subdir: str, sweep: list[str]
+) -> None:
+    run = mtl_train(*sweep, "steps=2", f"hydra.output_subdir={subdir}")
+    message = f"hydra.output_subdir: a run is told of, repeated and resumed by its .hydra, got {subdir}; leave it out"
+    _assert_refused(run.status, run.err, tmp_path, 2, message.replace("null", "None"))
+
+
 def test_a_refusal_leaves_the_folders_that_were_there(
     mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -376,8 +386,7 @@ def test_a_refusal_leaves_the_folders_that_were_there(
     for extra in (
         ["hydra.run.dir=made"],
         ["hydra.run.dir=new/deep"],
-        ["hydra.run.dir=new", "hydra.output_subdir=configs"],
-        ["hydra.run.dir=new", "hydra.output_subdir=null", "hydra.job.name=another"],
+        ["hydra.run.dir=new", "hydra.job.name=another"],
         ["-m", "hydra.sweep.dir=new/sweep", "seed=0,1"],
         ["hydra.run.dir=new"],
         ["hydra.run.dir=../here/made/run"],

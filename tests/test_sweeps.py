@@ -1,6 +1,7 @@
 """Sweeps: each job as if it had run alone, whatever becomes of the others."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -14,9 +15,11 @@ import polars as pl
 import pytest
 from filelock import FileLock
 
+from mtl_cli.backend import start
 from mtl_cli.data.seed import UniformStream
 from mtl_cli.sweeps import group
 from mtl_cli.sweeps.lane import Lane
+from mtl_cli.sweeps.plan import Job
 from mtl_cli.sweeps.stacked import Way, cores, shards_for
 from tests.conftest import MtlTrain, as_usual
 
@@ -455,13 +458,73 @@ def test_what_can_not_be_resumed(mtl_train: MtlTrain, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_sweep_that_ends_before_its_first_job_leaves_nothing(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it say that one can go on with it."""
+
+    def start_late(device: str) -> str:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return start(device)
+
+    monkeypatch.setattr("mtl_cli.sweeps.launcher.start", start_late)
+    ended = mtl_train("-m", "seed=0,1", "steps=20", "hydra.sweep.dir=s")
+    assert ended.status == 128 + signal.SIGTERM
+    assert "0 runs finished, 2 not trained" in ended.out
+    assert "resume" not in ended.out + ended.err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_another_process_uses_is_refused(mtl_train: MtlTrain, tmp_path: Path) -> None:
     assert mtl_train("-m", "seed=0,1", "steps=20", "hydra.sweep.dir=s").status == 0
-    with FileLock(tmp_path / "s" / ".lock"):
-        refused = mtl_train("resume", "s", "seed=range(0,4)")
-    assert refused.status == 2
-    assert "another process is training into this folder" in refused.err
+    for inner in ("s", "s/1"):  # a job can outlive the process that began it
+        with FileLock(tmp_path / inner / ".lock"):
+            refused = mtl_train("resume", "s", "seed=range(0,4)")
+        assert refused.status == 2
+        assert refused.err.startswith(f"mtl-train: {tmp_path}/{inner}: another process is training into this folder")
+        assert len(refused.err.splitlines()) == 1
     assert len(times(tmp_path / "s")) == 2
+
+
+@pytest.mark.parametrize("way", [TOGETHER, BESIDE, APART])
+def test_a_job_whose_folder_is_taken_fails_alone(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Also one that has the files of another."""
+    sweep, lock = tmp_path / "s", FileLock(tmp_path / "s" / "2" / ".lock")
+
+    def lane(job: Job, *arguments: Any) -> Lane:
+        if not sweep.joinpath("2").exists():
+            for number in (1, 2, 5):
+                (sweep / str(number)).mkdir()
+            (sweep / "1" / "losses.csv").write_text("of another program")
+            (sweep / "3").write_text("of another program")
+            (sweep / "5" / "model.keras").write_text("of another program")
+            lock.acquire()
+        return Lane(job, *arguments)
+
+    monkeypatch.setattr("mtl_cli.sweeps.launcher.Lane", lane)
+    grid = ["-m", "seed=0,1,2,3,4,4", "steps=20", "hydra.sweep.dir=s", way]
+    ended = mtl_train(*grid)
+    assert ended.status == 1
+    again = "move it away, and go on with 'mtl-train resume s'"
+    for number, why in {
+        1: f"it isn't the job's, and isn't empty: {again}",
+        2: "another process is training into this folder; wait for its end",
+        3: f"it isn't the job's, and no folder: {again}",
+        5: f"it isn't the job's, and isn't empty: {again}",
+    }.items():
+        assert f"s/{number}: {why} (job {number}: seed={min(number, 4)} steps=20" in ended.err
+    assert len(ended.err.splitlines()) == 4
+    assert sorted(summaries(sweep)) == ["0", "4"]
+    assert [path.name for path in sorted(sweep.glob("[1235]/*"))] == ["losses.csv", ".lock", "model.keras"]
+    lock.release()
+    assert len(mtl_train("resume", "s").err.splitlines()) == 3
+    for name in ("1", "3", "5"):
+        (sweep / name).rename(tmp_path / name)
+    assert mtl_train("resume", "s").status == 0
+    assert sorted(summaries(sweep)) == ["0", "1", "2", "3", "4", "5"]
+    assert not list(sweep.glob("*/.lock"))
 
 
 @pytest.mark.parametrize("extra", ["mode=joint", "mode=alternating"])

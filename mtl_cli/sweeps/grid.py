@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import MOST_JOBS, Sweep, parse
 from mtl_cli.errors import CompositionError, InputError, nearest
+from mtl_cli.files import CONFIGS
 from mtl_cli.sweeps.baselines import baselines
 from mtl_cli.sweeps.composing import Composer
 from mtl_cli.sweeps.plan import Job
@@ -94,7 +95,7 @@ def _refuse_folder(composed: DictConfig, number: int, folders: dict[str, str], *
     if folder in folders:
         raise InputError(f"hydra.sweep.subdir: jobs {folders[folder]} and {number} would share the folder {folder}")
     folders[folder] = str(number)
-    if not taken and (Path(folder) / ".hydra").exists():
+    if not taken and (Path(folder) / CONFIGS).exists():
         raise InputError(f"hydra.sweep.subdir: {folder} has a run already; runs are never overwritten")
 
 

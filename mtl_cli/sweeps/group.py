@@ -40,7 +40,7 @@ class Group:
         self,
         jobs: Sequence[Job],
         whole: Sequence[Job],
-        begin: Callable[[Job], Lane],
+        begin: Callable[[Job], Lane | None],
         ended: Callable[[Lane], None],
         trained: Callable[[int], None],
         say: Callable[[str], None],
@@ -51,7 +51,7 @@ class Group:
         Args:
             jobs: The jobs.
             whole: Those that were asked for, with the ones that an earlier call trained: they decide the way.
-            begin: Begins a job, which may fail at once.
+            begin: Begins a job, which may fail at once, or may not begin.
             ended: Told of every run that has ended.
             trained: Told how many iterations were trained.
             say: Told what a person may want to know.
@@ -86,11 +86,20 @@ class Group:
     def _next(self) -> Lane | None:
         """Returns the next run that has iterations left: not one that failed, or that an earlier call trained."""
         while self._begun or (self._waiting and not self.stopped):
-            lane = self._begun.popleft() if self._begun else self._begin(self._waiting.popleft())
+            if not self._begun:
+                self._begin_next()
+                continue
+            lane = self._begun.popleft()
             if lane.goes_on:
                 return lane
             self._finish(lane)
         return None
+
+    def _begin_next(self) -> None:
+        lane = self._begin(self._waiting.popleft())
+        if lane is not None:
+            self._begun.append(lane)
+        self.stopped |= lane is None and self._stop_asked()
 
     def _shards(self, first: Lane) -> list[Shard]:
         """Returns places for the jobs to train together in, compiled; none where each trains alone."""
@@ -103,7 +112,7 @@ class Group:
         with ThreadPoolExecutor(1) as pool:
             compiled = pool.submit(shards[0].rehearse)
             while self._waiting and len(self._begun) < runs and not compiled.done():
-                self._begun.append(self._begin(self._waiting.popleft()))
+                self._begin_next()
         error = compiled.exception()
         if error is not None:  # an operation that can't be mapped
             self._say(f"these jobs train each alone: {' '.join(str(error).split())[:120]}")

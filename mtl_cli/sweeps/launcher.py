@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Final, Protocol, Self
 
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.types import HydraContext, TaskFunction
@@ -17,7 +17,7 @@ from mtl_cli.backend import start
 from mtl_cli.composed import plain
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
-from mtl_cli.files import refuse_odd, write_json
+from mtl_cli.files import RUN_FILES, refuse_odd, write_json
 from mtl_cli.foreign import read_summary
 from mtl_cli.git_state import GitState
 from mtl_cli.interrupt import Interrupt
@@ -78,7 +78,7 @@ class Sweep:
         self._command = command
         self._config = config
         self._composer = Composer(context.config_loader, config)
-        self._folders = Folders(context, config, self._composer)
+        self._folders = Folders(context, config, self._composer, resumes=command.resumes)
         self._returns: dict[tuple[str, ...], JobReturn] = {}
         self._twice: Mapping[int, Sequence[Job]] = {}
         self._whole: Mapping[str, Sequence[Job]] = {}
@@ -98,11 +98,12 @@ class Sweep:
         self._whole = {program_key(group[0].config): group for group in plan(jobs).groups}
         configs = {job.overrides: job.config for job in jobs}
         folder = Path(str(self._config.hydra.sweep.dir))
-        if self._command.resumes:
-            jobs = self._left(jobs, folder)
-        if asked:
-            self._command.interrupt.limit(jobs[0].config.max_time if jobs else None)
-        self._train(plan(jobs), folder)
+        with self._folders:
+            if self._command.resumes:
+                jobs = self._left(jobs, folder)
+            if asked:
+                self._command.interrupt.limit(jobs[0].config.max_time if jobs else None)
+            self._train(plan(jobs), folder)
         if self._command.interrupt.asked:
             raise KeyboardInterrupt
         return [self._returns.get(job) or _returned(job, worst(configs[job])) for job in asked]
@@ -127,9 +128,7 @@ class Sweep:
         state = resumed(jobs, found)
         refuse_changed(state.left, found, folder)
         print(f"{len(jobs) - len(state.left):,} of {len(jobs):,} jobs are done", flush=True)
-        for job, number in state.twins:
-            _copy(folder / str(number), self._enter(job), {"overrides": list(job.overrides)})
-        done = [*state.done, *(job for job, _ in state.twins)]
+        done = [*state.done, *(job for job, number in state.twins if self._copy(folder / str(number), job))]
         self._command.runs += len(done)
         for job in done:
             value = compared(job.config, read_summary(folder / str(job.number)))
@@ -153,28 +152,50 @@ class Sweep:
     def _stop_asked(self) -> bool:
         return self._command.interrupt() or self._command.failed_fast
 
-    def _begin(self, job: Job) -> Lane:
-        """Begins a job in the folder that Hydra makes for it."""
+    def _begin(self, job: Job) -> Lane | None:
+        """Begins a job in the folder that Hydra makes for it; None where that isn't to be had."""
+        folder = self._enter(job)
+        if folder is None:
+            return None
         load = partial(self._command.datasets.load, job.config)
-        return Lane(job, self._enter(job), load, self._device, self._command.git)
+        return Lane(job, folder, load, self._device, self._command.git)
 
-    def _enter(self, job: Job) -> Path:
-        folder, self._returns[job.overrides] = self._folders.make(job)
+    def _enter(self, job: Job) -> Path | None:
+        try:
+            folder, self._returns[job.overrides] = self._folders.make(job)
+        except InputError as error:
+            self._failed(job, error)
+            return None
         return folder
+
+    def _failed(self, job: Job, error: Exception) -> None:
+        self._command.failed(error, f" (job {job.number}: {' '.join(job.overrides)})")
+        self._command.failed_fast |= job.config.sweep.fail_fast
+
+    def _copy(self, source: Path, twin: Job) -> bool:
+        """Gives a job the files of one with the same config, with its own overrides; tells whether there is a place."""
+        folder = self._enter(twin)
+        if folder is None:
+            return False
+        for file in source.iterdir():
+            if file.is_file() and file.name in RUN_FILES and file.name != "summary.json":
+                shutil.copy2(file, folder / file.name)
+        write_json(folder / "summary.json", read_summary(source) | {"overrides": list(twin.overrides)})
+        self._folders.leave(folder)
+        return True
 
     def _ended(self, lane: Lane) -> None:
         """Notes how a run ended, and gives those with the same config the same files."""
         summary, job = lane.summary, lane.job
         self._command.runs += 1
         if lane.error is not None:
-            self._command.failed(lane.error, f" (job {job.number}: {' '.join(job.overrides)})")
-            self._command.failed_fast |= job.config.sweep.fail_fast
+            self._failed(job, lane.error)
+        self._folders.leave(lane.folder)
         value = compared(job.config, summary)
         for twin in [job, *self._twice.get(job.number, ())]:
-            if twin is not job:
-                _copy(lane.folder, self._enter(twin), {"overrides": list(twin.overrides)})
-            self._returns[twin.overrides].return_value = value
-            self._view.ended(twin, summary, value)
+            if twin is job or self._copy(lane.folder, twin):
+                self._returns[twin.overrides].return_value = value
+                self._view.ended(twin, summary, value)
         self._tables.refresh()
 
 
@@ -211,11 +232,3 @@ class Tables:
 
 def _returned(overrides: Sequence[str], value: float) -> JobReturn:
     return JobReturn(overrides, status=JobStatus.COMPLETED, _return_value=value)
-
-
-def _copy(source: Path, target: Path, different: Mapping[str, Any]) -> None:
-    """Copies the files of a run, with something different in its summary."""
-    for file in source.iterdir():
-        if file.is_file() and file.name != "summary.json":
-            shutil.copy2(file, target / file.name)
-    write_json(target / "summary.json", read_summary(source) | dict(different))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mtl_cli.errors import InputError
+from mtl_cli.files import CONFIGS
 from mtl_cli.foreign import read_summary, read_yaml
 
 UNFINISHED: Final = "unfinished"
@@ -161,7 +162,7 @@ class Results:
         return [self._result(name, folders[name]) for name in sorted(folders, key=natural)]
 
     def _result(self, name: str, folder: Path) -> Result:
-        for file in (folder / "summary.json", folder / ".hydra" / "overrides.yaml"):
+        for file in (folder / "summary.json", folder / CONFIGS / "overrides.yaml"):
             try:
                 seen = file.stat()
             except FileNotFoundError:

@@ -11,6 +11,7 @@ import numpy as np
 
 from mtl_cli.console import number
 from mtl_cli.errors import InputError
+from mtl_cli.files import CONFIGS
 from mtl_cli.foreign import read_yaml
 from mtl_cli.sweeps.analysis import MOST_OBJECTIVES, Mean
 from mtl_cli.sweeps.answer import TRAIN_LOSS, Answer, Setting
@@ -243,7 +244,7 @@ def _all_seeds(setting: Setting) -> list[str] | None:
 def _flags(folder: Path, *, again: bool) -> list[str]:
     """Returns what the command line needs besides overrides: where configs were, and to leave a grid in them alone."""
     try:
-        settings: Any = read_yaml(folder / ".hydra" / "hydra.yaml")["hydra"]
+        settings: Any = read_yaml(folder / CONFIGS / "hydra.yaml")["hydra"]
         sources = [each["path"] for each in settings["runtime"]["config_sources"] if each["provider"] == "command-line"]
         flags = [word for path in sources for word in ("--config-dir", shlex.quote(path))]
         if settings["job"]["config_name"] != "config":

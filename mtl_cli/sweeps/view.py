@@ -15,6 +15,7 @@ from rich.text import Text
 from mtl_cli.console import REFRESHES_PER_SECOND, duration, number
 from mtl_cli.signs import SECONDS_AT_LEAST, SECONDS_AT_MOST
 from mtl_cli.sweeps.plan import Job, Plan, counted
+from mtl_cli.sweeps.results import job_folders
 from mtl_cli.tasks import HIGHER_IS_BETTER
 from mtl_cli.texts import shown
 
@@ -77,7 +78,7 @@ class SweepView:
         took = duration(time.perf_counter() - self._begun)
         finished = counted(sum(self._done) - sum(self._failed) - self._stopped, "run")
         self._console.print(f"{finished} finished{failed}{unfinished} in {took}")
-        if left or self._stopped:
+        if (left or self._stopped) and any(job_folders(self._folder)):
             self._console.print(
                 Text(f"go on with: mtl-train resume {shlex.quote(shown(self._folder))}"), soft_wrap=True
             )

@@ -204,7 +204,7 @@ def test_the_command_goes_on_with_a_run(mtl_train: MtlTrain, tmp_path: Path) -> 
         (["resume", "run", "seed=3", "batch_size=4"], ["seed: it was 0 and is 3", "batch_size: it was 8 and is 4"]),
         (["resume", "run", "steps=10"], ["steps: 10 is less than the 90 iterations"]),
         (["resume", "run", "stepz=10"], ["stepz"]),
-        (["resume", "nowhere"], ["DIR: nowhere is neither"]),
+        (["resume", "nowhere"], ["DIR: there is no folder nowhere"]),
         (["resume"], ["DIR"]),
     ],
 )

@@ -20,13 +20,18 @@ import hydra._internal.hydra
 import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
-from hydra._internal.core_plugins import file_config_source, importlib_resources_config_source
+from hydra._internal.core_plugins import (
+    file_config_source,
+    importlib_resources_config_source,
+    structured_config_source,
+)
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.default_element import ResultDefault
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException, HydraException
 from hydra.plugins.config_source import ConfigResult
@@ -106,19 +111,21 @@ _TEXTS: Final = ("help", "hydra_help", "overrides")
 
 def guard_hydra(words: Sequence[str]) -> None:
     """Makes Hydra refuse configs that name code before it acts on them; `words` are what was typed."""
-    SourcesRegistry.instance().types |= {"file": FileConfigSource, "pkg": ImportlibResourcesConfigSource}
-    _Loader.typed = tuple(_typed(words))
+    sources = (FileConfigSource, ImportlibResourcesConfigSource, StructuredConfigSource)
+    SourcesRegistry.instance().types |= {source.scheme(): source for source in sources}
+    _Loader.typed = tuple(key for key, _ in _typed(words))
+    _Loader.searched = tuple(value for key, value in _typed(words) if key.startswith("hydra.searchpath."))
     hydra._internal.hydra.ConfigLoaderImpl = _Loader  # type: ignore[attr-defined]
     hydra._internal.config_loader_impl.CachingConfigRepository = _Repository  # type: ignore[attr-defined]
 
 
-def _typed(words: Sequence[str]) -> Iterator[str]:
-    """Yields the keys that words give values: of those below `hydra.launcher` that `hydra.launcher={x: 1}` has, `x`."""
+def _typed(words: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Yields keys and values that words give: of those below `hydra.launcher` that `hydra.launcher={x: 1}` has, `x`."""
     parser = OverridesParser.create()
     for word in words:
         try:
             override = parser.parse_override(word)
-            yield from (path for path, _ in _below(override.key_or_group, override.value()))
+            yield from _below(override.key_or_group, override.value())
         except (HydraException, ValueError):
             continue  # an option, or a mistake, which Hydra names
 
@@ -126,10 +133,12 @@ def _typed(words: Sequence[str]) -> Iterator[str]:
 class _Loader(ConfigLoaderImpl):
     typed: tuple[str, ...] = ()
     """The keys that were typed."""
+    searched: tuple[Any, ...] = ()
+    """The places of configs that were typed."""
 
     def __init__(self, config_search_path: ConfigSearchPath) -> None:
         super().__init__(config_search_path)
-        self.typed = _Loader.typed  # goes to other processes
+        self.typed, self.searched = _Loader.typed, _Loader.searched  # go to other processes
 
     def load_configuration(
         self, config_name: str | None, overrides: list[str], run_mode: RunMode, *args: Any, **kwargs: Any
@@ -154,6 +163,17 @@ class _Loader(ConfigLoaderImpl):
             with flag_override(config, ["readonly", "struct"], False):
                 config.hydra.sweep.dir = master_config.hydra.sweep.dir
         return config
+
+    def _process_config_searchpath(
+        self, config_name: str | None, parsed_overrides: list[Override], repo: CachingConfigRepository
+    ) -> None:
+        """Refuses modules as places of configs, from wherever an override may come, unless those were typed."""
+        for override in parsed_overrides:
+            places = override.value() if override.key_or_group == "hydra.searchpath" else ()
+            for place in places if isinstance(places, list) else ():
+                if place not in self.searched:
+                    _refuse_module(str(place))
+        super()._process_config_searchpath(config_name, parsed_overrides, repo)
 
     def _load_single_config(self, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:
         found = super()._load_single_config(default, repo)
@@ -223,8 +243,27 @@ class ImportlibResourcesConfigSource(importlib_resources_config_source.Importlib
 
     def __init__(self, provider: str, path: str) -> None:
         if provider == "hydra.searchpath in main":
-            raise InputError(f"hydra.searchpath: {path} names code; only the command line can do that")
+            _refuse_module(path)
         super().__init__(provider, path)
+
+
+class StructuredConfigSource(structured_config_source.StructuredConfigSource):
+    """Hydra's, with its name, for the same reason."""
+
+    def __init__(self, provider: str, path: str) -> None:
+        if provider == "hydra.searchpath in main":
+            _refuse_module(path)
+        super().__init__(provider, path)
+
+
+def _refuse_module(place: str) -> None:
+    """Refuses a place of configs that Hydra would import a module for.
+
+    Raises:
+        InputError: It is one.
+    """
+    if "://" in place and not place.startswith("file://"):
+        raise InputError(f"hydra.searchpath: {place} names code; only the command line can do that")
 
 
 def settle(config: DictConfig, typed: Sequence[str], overrides: int, kind: str) -> None:
@@ -368,7 +407,7 @@ def _harmless(path: str, value: Any, plain: Mapping[str, Any]) -> bool:
         case "job" if parts[2] == "name":
             return re.fullmatch(r"[\w.-]+", text) is not None
         case "job":  # what hydra.job.env_copy has made of the environment may stay
-            return not value or value == os.environ.get(parts[-1])
+            return bool(value == os.environ.get(parts[-1]))
         case "verbose":
             return isinstance(value, bool) or re.fullmatch(r"[\w.]+", text) is not None
     return _harmless_log(parts[2:], value, str(plain["runtime"]["output_dir"]))
@@ -422,8 +461,8 @@ def _harmless_log(keys: Sequence[str], value: Any, output_dir: str) -> bool:
     match key:
         case "filename":
             folder, _, name = text.rpartition("/")
-            places = (output_dir, "${hydra.runtime.output_dir}")
-            return folder in places and re.fullmatch(r"[\w-]+(\.\w+)+", name) is not None
+            places = {output_dir, "${hydra.runtime.output_dir}"} - {MISSING}
+            return folder in places and re.fullmatch(r"[\w-]+(\.[\w-]+)*\.log", name) is not None
         case "class":
             return text in _HANDLERS
         case "()":

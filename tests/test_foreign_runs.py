@@ -94,6 +94,40 @@ def test_a_link_in_a_folder_is_refused(mtl_train: MtlTrain, run: Path, tmp_path:
     assert (content(outside) if outside.is_dir() else outside.read_bytes()) == before
 
 
+LINKS = ["losses.csv", "train.log", ".hydra/config.yaml", "notes.txt", "checkpoints"]
+"""What may be a link in the folder of a job, the folder itself apart."""
+
+
+@pytest.mark.parametrize("launcher", ["mtl", "basic"])
+@pytest.mark.parametrize("twin", [True, False])
+@pytest.mark.parametrize("known", [True, False])
+def test_no_link_in_a_sweep_is_followed(
+    mtl_train: MtlTrain, tmp_path: Path, known: bool, twin: bool, launcher: str
+) -> None:
+    """Whether or not the job's overrides can be read, and where it gets the files of another one."""
+    grid = ["checkpoint.keep=2,3"] if twin else ["seed=0,1"]
+    assert mtl_train("-m", *grid, "steps=3", "hydra.sweep.dir=s", f"hydra/launcher={launcher}").status == 0
+    job, outside = tmp_path / "s" / "1", tmp_path / "outside"
+    shutil.copytree(job, tmp_path / "job")
+    (tmp_path / "s" / "0" / "notes.txt").write_text("theirs")
+    for name in ["", *LINKS]:
+        shutil.rmtree(job)
+        shutil.copytree(tmp_path / "job", job)
+        (job / "summary.json").unlink()
+        if not known:
+            (job / ".hydra" / "overrides.yaml").unlink()
+        shutil.rmtree(outside, ignore_errors=True)
+        outside.mkdir()
+        (outside / "file").write_text("mine")
+        (job / name).unlink(missing_ok=True) if Path(name).suffix else shutil.rmtree(job / name)
+        (job / name).symlink_to(outside / "file" if Path(name).suffix else outside)
+        ended = mtl_train("resume", "s")
+        assert (ended.status, "is no plain" in ended.err) == ((2, True) if name != "notes.txt" else (0, False))
+        assert content(outside) == {"file": b"mine"}
+        job.unlink() if job.is_symlink() else None
+        job.mkdir(exist_ok=True)
+
+
 def test_a_link_beside_a_file_is_not_followed(mtl_train: MtlTrain, run: Path, tmp_path: Path) -> None:
     (tmp_path / "outside").write_text("mine")
     for name in ("summary.json", ".hydra/config.yaml"):

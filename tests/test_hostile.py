@@ -38,6 +38,12 @@ CODE = [
     ("output_subdir: ../owned", "hydra.output_subdir"),
     ("sweeper: {params: {x: {_target_: optuna.samplers.warnings.sys.exit}}}", "hydra.sweeper.params.x._target_"),
     ("job: {env_set: {PATH: here}}", "hydra.job.env_set.PATH"),
+    ("job: {env_set: {PATH: ''}}", "hydra.job.env_set.PATH"),
+    ("job_logging: {handlers: {file: {filename: '???/a.log'}}}", "hydra.job_logging.handlers.file.filename"),
+    (
+        "job_logging: {handlers: {file: {filename: '${hydra.runtime.output_dir}/usercustomize.py'}}}",
+        "hydra.job_logging.handlers.file.filename",
+    ),
 ]
 
 
@@ -151,13 +157,54 @@ def test_a_file_may_say_what_is_harmless(mtl_train: MtlTrain, tmp_path: Path) ->
     assert "dir: s/mtl" in recorded
 
 
-def test_a_config_imports_no_package(mtl_train: MtlTrain, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["pkg", "structured"])
+def test_a_config_imports_no_module(mtl_train: MtlTrain, tmp_path: Path, scheme: str) -> None:
     config = tmp_path / "theirs" / "config.yaml"
     config.parent.mkdir()
-    config.write_text("defaults: [_self_]\nhydra: {searchpath: ['pkg://this']}\n")
+    config.write_text(f"defaults: [_self_]\nhydra: {{searchpath: ['{scheme}://this']}}\n")
     refused = mtl_train("-cp", str(config.parent), "steps=2")
     assert refused.status == 2
-    assert "hydra.searchpath: pkg://this names code" in refused.err
+    assert f"hydra.searchpath: {scheme}://this names code" in refused.err
+    assert "this" not in sys.modules
+
+
+@pytest.mark.parametrize("key", ["hydra.searchpath", "+hydra.searchpath"])
+@pytest.mark.parametrize("scheme", ["pkg", "structured"])
+def test_a_grid_imports_no_module(mtl_train: MtlTrain, tmp_path: Path, key: str, scheme: str) -> None:
+    """By what a file sweeps, which Hydra takes for typed."""
+    config = tmp_path / "theirs" / "experiment" / "x.yaml"
+    config.parent.mkdir(parents=True)
+    params = f"{{seed: '0,1', {key}: '[{scheme}://this]'}}"
+    config.write_text(f"# @package _global_\nsteps: 2\nhydra: {{sweeper: {{params: {params}}}}}\n")
+    refused = mtl_train("-m", "--config-dir", "theirs", "experiment=x")
+    assert refused.status == 2
+    assert "hydra.searchpath" in refused.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["theirs"]
+    assert "this" not in sys.modules
+
+
+@pytest.mark.parametrize("word", ["hydra.searchpath=[pkg\\://this]", "hydra.searchpath=['pkg://this']"])
+@pytest.mark.parametrize("place", ["multirun.yaml", "1/.hydra/overrides.yaml"])
+def test_a_recorded_sweep_imports_no_module(mtl_train: MtlTrain, tmp_path: Path, place: str, word: str) -> None:
+    """Neither by the overrides of all its jobs nor by those of one that hasn't finished."""
+    assert mtl_train("-m", "seed=0,1", "steps=3", "hydra.sweep.dir=s").status == 0
+    file, lines = tmp_path / "s" / place, [word, "seed=5", "steps=3"]
+    if place == "multirun.yaml":
+        recorded = yaml.safe_load(file.read_text())
+        recorded["hydra"]["overrides"]["hydra"].append(word)
+        file.write_text(yaml.safe_dump(recorded))
+    else:
+        file.write_text(yaml.safe_dump(lines))
+        (tmp_path / "s" / "1" / "summary.json").unlink()
+    refused = mtl_train("resume", "s")
+    assert refused.status == 2, refused.out
+    assert "pkg" in refused.err
+    assert "this" not in sys.modules
+
+
+def test_a_module_that_is_typed_is_a_place_of_configs(mtl_train: MtlTrain) -> None:
+    run = mtl_train("-m", "hydra.searchpath=[pkg://mtl_cli]", "steps=2", "seed=0,1")
+    assert run.status == 0, run.err
 
 
 def test_what_is_typed_is_ones_own(mtl_train: MtlTrain, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from mtl_cli.backend import start
 from mtl_cli.composed import plain
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
-from mtl_cli.files import RUN_FILES, refuse_odd, write_json
+from mtl_cli.files import RUN_FILES, write_json
 from mtl_cli.foreign import read_summary
 from mtl_cli.git_state import GitState
 from mtl_cli.interrupt import Interrupt
@@ -120,8 +120,6 @@ class Sweep:
     def _left(self, jobs: Sequence[Job], folder: Path) -> Sequence[Job]:
         """Returns the jobs that aren't done yet, with the numbers of their folders, and says which those are."""
         found = found_in(folder)
-        for of in found:
-            refuse_odd(folder / str(of.number))
         known = {of.number for of in before_of(jobs, found) if of is not None}
         more = [of.overrides for of in found if not of.finished and of.overrides and of.number not in known]
         jobs = [*jobs, *(Job(-1, parse(plain(self._composer(overrides))), overrides) for overrides in more)]

@@ -15,6 +15,7 @@ from mtl_cli.config import Config, changes, parse
 from mtl_cli.errors import InputError
 from mtl_cli.files import refuse_odd
 from mtl_cli.foreign import read_yaml, summary_in
+from mtl_cli.locks import LOCK
 from mtl_cli.resuming import quoted, recorded
 from mtl_cli.sweeps.plan import Job
 
@@ -173,7 +174,10 @@ def arguments(sweep: Path, extra: Sequence[str]) -> list[str]:
     Raises:
         InputError: The folder is no sweep's.
     """
-    refuse_odd(sweep, ("multirun.yaml", "sweep.csv", "sweep.md", ".lock"))
+    refuse_odd(sweep, ("multirun.yaml", "sweep.csv", "sweep.md", LOCK))
+    for path in sweep.iterdir():
+        if path.name.isdecimal():
+            _refuse_odd_job(path)
     try:
         recorded = _Recorded.model_validate(read_yaml(sweep / "multirun.yaml")["hydra"])
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -189,6 +193,13 @@ def arguments(sweep: Path, extra: Sequence[str]) -> list[str]:
     folders = [source.path for source in recorded.runtime.config_sources if source.provider == "command-line"]
     more = [word for folder in folders for word in ("--config-dir", os.path.abspath(folder))]  # noqa: PTH100
     return ["-m", *more, "-cn", recorded.job.config_name, *lines, f"hydra.sweep.dir={quoted(sweep)}"]
+
+
+def _refuse_odd_job(folder: Path) -> None:
+    """Refuses what isn't the folder of a job, whatever launcher is to write into it."""
+    if folder.is_symlink() or not folder.is_dir():
+        raise InputError(f"{folder} is no plain folder, as a job has; move it away")
+    refuse_odd(folder)
 
 
 def _replaced(lines: Sequence[str], extra: Sequence[str]) -> list[str]:

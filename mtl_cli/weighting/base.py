@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import model_validator
 
-from mtl_cli.backend import Tensor, tf
+from mtl_cli.backend import Tensor, keras, tf
 from mtl_cli.data.base import Arrays
 from mtl_cli.gram import Gram
 from mtl_cli.optimizers import Adam
@@ -177,12 +177,19 @@ def logarithms(losses_T: Tensor) -> Tensor:
 
 
 def learning(memory: Memory) -> Memory:
-    """Returns the memory with the moments that `learn` needs for the numbers in it."""
-    return memory | {"adam": Adam().init(list(memory.values()))}
+    """Returns the memory with the moments that `learn` needs for the numbers in it, each [T]."""
+    numbers = list(memory.values())
+    return memory | {"adam": Adam().init(numbers) | {"count": tf.zeros_like(numbers[0])}}
 
 
-def learn(memory: Memory, slopes: Mapping[str, Tensor], learning_rate: Tensor) -> Memory:
-    """Returns the memory after a step of Adam (Kingma and Ba, arXiv 1412.6980) for each number with a slope."""
+def learn(memory: Memory, slopes: Mapping[str, Tensor], learning_rate: Tensor, present_T: Tensor) -> Memory:
+    """Returns the memory after a step of Adam (Kingma and Ba, arXiv 1412.6980) for each number with a slope, [T].
+
+    Those of a task without a label in the batch stay as they are, moments and count of steps too.
+    """
     numbers = [memory[name] for name in slopes]
     adam, moved = Adam().update(memory["adam"], numbers, list(slopes.values()), learning_rate)
-    return memory | dict(zip(slopes, moved, strict=True)) | {"adam": adam}
+    new: Memory = dict(zip(slopes, moved, strict=True)) | {"adam": adam}
+    old = {name: memory[name] for name in new}
+    new = keras.tree.map_structure(lambda after, before: tf.where(present_T, after, before), new, old)
+    return memory | new

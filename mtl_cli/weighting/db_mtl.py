@@ -3,7 +3,7 @@
 m_t <- b m_t + (1 - b) grad log L_t on the shared parameters, b = beta / k^decay in iteration k, beginning with m = 0;
 the direction is max_s ||m_s|| times sum_t w_t m_t / ||m_t||. A task's own layers get the gradient of w_t log L_t.
 With weights w = `tasks.<task>.weight` of 1 it is the paper's. A loss below 1e-30 counts as 1e-30, a constant; a task
-without a label in the batch keeps its m as it is.
+without a label in the batch keeps its m as it is, and its k counts the iterations in which it had one.
 """
 
 from collections.abc import Sequence
@@ -25,13 +25,13 @@ class DbMtl(Weighting):
     asks_gradients = True
 
     def init(self, tasks: int, shared: Sequence[Tensor]) -> Memory:
-        """Returns the `iteration`, 0, and `means` m, [T, ...] a parameter."""
-        return {"iteration": tf.zeros([]), "means": [tf.zeros([tasks, *parameter.shape]) for parameter in shared]}
+        """Returns the `iterations` k, [T], and `means` m, [T, ...] a parameter."""
+        return {"iterations": tf.zeros([tasks]), "means": [tf.zeros([tasks, *parameter.shape]) for parameter in shared]}
 
     def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
         """Returns the direction, which is no weighted sum of this iteration's gradients."""
-        iteration = memory["iteration"] + 1.0
-        share_T = tf.where(seen.present_T, 1.0 - self.beta / iteration**self.decay, 0.0)
+        iterations_T = memory["iterations"] + tf.cast(seen.present_T, tf.float32)
+        share_T = tf.where(seen.present_T, 1.0 - self.beta / tf.maximum(iterations_T, 1.0) ** self.decay, 0.0)
         inverses_T = tf.where(seen.losses_T > 1e-30, 1.0 / tf.maximum(seen.losses_T, 1e-30), 0.0)
         means = [
             mean + _along(mean, share_T) * (row * _along(row, inverses_T) - mean)
@@ -45,7 +45,7 @@ class DbMtl(Weighting):
         own_T = tf.where(seen.present_T, weights_T * inverses_T, 0.0)
         joint_loss = tf.reduce_sum(weights_T * seen.log_losses_T)
         nothing_T = tf.fill(weights_T.shape, float("nan"))
-        return {"iteration": iteration, "means": means}, Update(joint_loss, own_T, nothing_T, direction)
+        return {"iterations": iterations_T, "means": means}, Update(joint_loss, own_T, nothing_T, direction)
 
 
 def _along(rows: Tensor, numbers_T: Tensor) -> Tensor:

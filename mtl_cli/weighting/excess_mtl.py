@@ -2,9 +2,11 @@
 
 A task's excess risk is estimated by e_t = sum over shared parameters of g_t^2 / sqrt(S_t), S_t the sum of g_t^2 over
 all iterations up to this one (plus 1e-7); relative to the first estimate it moves the weights: w_t <- w_t
-exp(step_size e_t / e_t(0)), scaled to sum to 1, beginning with 1 / T. `tasks.<task>.weight` has no meaning here.
+exp(step_size e_t / e_t(0)), scaled to sum to 1, beginning with 1 / T. The weight of a task without a label in the
+batch stays, and those of the others keep their sum. `tasks.<task>.weight` has no meaning here.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -25,7 +27,7 @@ class ExcessMtl(Weighting):
     def init(self, tasks: int, shared: Sequence[Tensor]) -> Memory:
         """Returns `logits` (the weights' logarithms) and `initial` estimates [T], `squares` S [T, ...] a parameter."""
         squares = [tf.zeros([tasks, *parameter.shape]) for parameter in shared]
-        return {"logits": tf.zeros([tasks]), "initial": tf.zeros([tasks]), "squares": squares}
+        return {"logits": tf.fill([tasks], -math.log(tasks)), "initial": tf.zeros([tasks]), "squares": squares}
 
     def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
         """Returns the weights after this iteration's gradients."""
@@ -39,7 +41,14 @@ class ExcessMtl(Weighting):
         )
         initial_T, known_T = memory["initial"], memory["initial"] > 0
         change_T = tf.where(known_T, tf.minimum(tf.math.divide_no_nan(excess_T, initial_T), 1e6), 0.0)
-        logits_T = tf.nn.log_softmax(memory["logits"] + self.step_size * change_T)
+        logits_T = self._moved(memory["logits"], self.step_size * change_T, seen.present_T)
         weights_T = tf.exp(logits_T)
         memory = {"logits": logits_T, "initial": tf.where(known_T, initial_T, excess_T), "squares": squares}
         return memory, Update(tf.reduce_sum(weights_T * seen.losses_T), weights_T, weights_T)
+
+    @staticmethod
+    def _moved(logits_T: Tensor, change_T: Tensor, present_T: Tensor) -> Tensor:
+        """Returns the logits of the present tasks after their change, with the sum of weights that they had."""
+        others = tf.reduce_sum(tf.where(present_T, 0.0, tf.exp(logits_T)))
+        moved_T = tf.nn.log_softmax(tf.where(present_T, logits_T + change_T, -1e30))
+        return tf.where(present_T, moved_T + tf.math.log1p(-tf.minimum(others, 1.0)), logits_T)

@@ -3,8 +3,8 @@
 With z = softmax(xi), l_t the losses and c = 1 / sum_t(z_t / l_t) it minimises c sum_t z_t log l_t, that is with
 weights c z_t / l_t that sum to 1. After the update the losses l' on the same rows are computed anew, and xi takes a
 step of Adam along (dz/dxi)'(log l - log l') + weight_decay xi: the task that gained least gets more weight. It costs
-a second forward pass. The losses must be above 0 (one below 1e-30 counts as 1e-30). `tasks.<task>.weight` has no
-meaning here.
+a second forward pass. The losses must be above 0 (one below 1e-30 counts as 1e-30). A task without a label in the
+batch takes no part, and its xi stays. `tasks.<task>.weight` has no meaning here.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ class Famo(Weighting):
 
     def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
         """Returns the weights c z_t / l_t."""
-        z_T = tf.where(seen.present_T, tf.nn.softmax(memory["logits"]), 0.0)
+        z_T = self._softmax(memory, seen)
         log_T = seen.log_losses_T
         total = tf.reduce_logsumexp(tf.math.log(tf.maximum(z_T, 1e-37)) - log_T)  # log(1 / c)
         weights_T = z_T * tf.exp(-log_T - total)
@@ -40,6 +40,9 @@ class Famo(Weighting):
     def look_back(self, memory: Memory, seen: Seen, losses_after: Callable[[], Tensor]) -> Memory:
         """Returns the memory with xi moved."""
         gains_T = tf.where(seen.present_T, seen.log_losses_T - logarithms(losses_after()), 0.0)
-        z_T = tf.nn.softmax(memory["logits"])
+        z_T = self._softmax(memory, seen)
         slopes_T = z_T * (gains_T - tf.reduce_sum(z_T * gains_T)) + self.weight_decay * memory["logits"]
-        return learn(memory, {"logits": slopes_T}, self.learning_rate)
+        return learn(memory, {"logits": slopes_T}, self.learning_rate, seen.present_T)
+
+    def _softmax(self, memory: Memory, seen: Seen) -> Tensor:
+        return tf.nn.softmax(tf.where(seen.present_T, memory["logits"], -1e30))

@@ -3,8 +3,8 @@
 With G_t = ||w_t grad L_t|| at the last shared layer, rates r_t = (L_t / L_t(0)) / mean, and targets mean(G) r_t^alpha
 taken as constants, w takes a step of Adam along the gradient of sum_t |G_t - target_t|, which is sign(G_t - target_t)
 ||grad L_t||; then w is scaled to sum to T. L_t(0) is the task's first loss above 0. The paper leaves open what
-happens to a weight below 0: here none falls below 1e-4 before w is scaled. `tasks.<task>.weight` has no meaning here:
-the rates decide.
+happens to a weight below 0: here none falls below 1e-4 before w is scaled. A task without a label in the batch takes
+no part, and its weight stays. `tasks.<task>.weight` has no meaning here: the rates decide.
 """
 
 from collections.abc import Sequence
@@ -35,8 +35,8 @@ class GradNorm(Weighting):
         weights_T = memory["weights"]
         initial_T = tf.where(memory["initial"] > 0, memory["initial"], seen.losses_T)
         slopes_T = self.slopes_T(weights_T, seen, initial_T)
-        memory = learn(memory, {"weights": slopes_T}, self.learning_rate) | {"initial": initial_T}
-        memory["weights"] = normalised(memory["weights"])
+        memory = learn(memory, {"weights": slopes_T}, self.learning_rate, seen.present_T) | {"initial": initial_T}
+        memory["weights"] = normalised(memory["weights"], seen.present_T)
         return memory, Update(tf.reduce_sum(weights_T * seen.losses_T), weights_T, weights_T)
 
     def slopes_T(self, weights_T: Tensor, seen: Seen, initial_T: Tensor) -> Tensor:
@@ -63,11 +63,15 @@ def _mean(values_T: Tensor, present_T: Tensor) -> Tensor:
     return tf.reduce_sum(values_T * counted_T) / tf.maximum(tf.reduce_sum(counted_T), 1.0)
 
 
-def normalised(weights_T: Tensor) -> Tensor:
-    """Returns weights above 0 that sum to T.
+def normalised(weights_T: Tensor, present_T: Tensor) -> Tensor:
+    """Returns weights above 0 that sum to T, those of absent tasks as they were.
 
-    >>> normalised(tf.constant([1.025, 0.9])).numpy().round(5)
+    >>> normalised(tf.constant([1.025, 0.9]), tf.constant([True, True])).numpy().round(5)
     array([1.06494, 0.93506], dtype=float32)
+    >>> normalised(tf.constant([1.2, 0.4, 0.9]), tf.constant([True, True, False])).numpy().round(5)
+    array([1.575, 0.525, 0.9  ], dtype=float32)
     """
-    positive_T = tf.maximum(weights_T, 1e-4)
-    return positive_T * (positive_T.shape[0] / tf.reduce_sum(positive_T))
+    positive_T = tf.where(present_T, tf.maximum(weights_T, 1e-4), 0.0)
+    others = tf.reduce_sum(tf.where(present_T, 0.0, weights_T))
+    scaled_T = positive_T * tf.math.divide_no_nan(weights_T.shape[0] - others, tf.reduce_sum(positive_T))
+    return tf.where(present_T, scaled_T, weights_T)

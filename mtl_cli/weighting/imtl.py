@@ -38,5 +38,5 @@ class Imtl(Weighting):
         alpha_T = impartial(seen.gram(self.on).scaled(tf.cast(scales_T, tf.float64)))
         slopes_T = tf.where(seen.present_T, scaled_T - 1.0, 0.0)
         joint_loss = tf.reduce_sum(tf.where(seen.present_T, scaled_T - s_T, 0.0))
-        memory = learn(memory, {"log_scales": slopes_T}, self.learning_rate)
+        memory = learn(memory, {"log_scales": slopes_T}, self.learning_rate, seen.present_T)
         return memory, Update(joint_loss, scales_T, tf.cast(alpha_T, tf.float32) * scales_T)

@@ -33,4 +33,4 @@ class ImtlL(LossWeighting):
         with tf.GradientTape() as tape:
             tape.watch(s_T)
             value = tf.reduce_sum(tf.where(seen.present_T, exponentials(s_T) * seen.losses_T - s_T, 0.0))
-        return learn(memory, {"log_scales": tape.gradient(value, s_T)}, self.learning_rate), value
+        return learn(memory, {"log_scales": tape.gradient(value, s_T)}, self.learning_rate, seen.present_T), value

@@ -35,4 +35,4 @@ class Uncertainty(LossWeighting):
         with tf.GradientTape() as tape:
             tape.watch(s_T)
             value = tf.reduce_sum(weights_T * (halves_T * exponentials(-s_T) * seen.losses_T + 0.5 * s_T))
-        return learn(memory, {"log_variances": tape.gradient(value, s_T)}, self.learning_rate), value
+        return learn(memory, {"log_variances": tape.gradient(value, s_T)}, self.learning_rate, seen.present_T), value

@@ -40,16 +40,17 @@ class Optimizer(Settings, ABC):
         """Returns the value that fills a new slot."""
         return 0.0
 
+    def clipped(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        """Returns all the gradients g of an iteration, taken together scaled by c / max(||g||, c), c = `clip_norm`."""
+        if self.clip_norm is None:
+            return list(gradients)
+        norm = tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(g)) for g in gradients]))
+        return [g * (self.clip_norm / tf.maximum(norm, self.clip_norm)) for g in gradients]
+
     def update(
         self, state: State, parameters: Sequence[Tensor], gradients: Sequence[Tensor], learning_rate: Tensor
     ) -> tuple[State, list[Tensor]]:
-        """Returns the next state and parameters.
-
-        With `clip_norm` c the gradients g, taken together, are first scaled by c / max(||g||, c).
-        """
-        if self.clip_norm is not None:
-            norm = tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(g)) for g in gradients]))
-            gradients = [g * (self.clip_norm / tf.maximum(norm, self.clip_norm)) for g in gradients]
+        """Returns the next state and parameters, by gradients that were clipped."""
         count = state["count"] + 1.0
         rate = self.rate(learning_rate, count)
         moved: list[Tensor] = []

@@ -161,9 +161,20 @@ def test_expected_alternating_gradient_is_the_joint_one(probs: tuple[float, ...]
         np.testing.assert_allclose(joint, expected, rtol=0, atol=5e-7)
 
 
-@pytest.mark.parametrize(
-    ("mode", "pick"), [(Joint(), 0), (Alternating(), 1), (Alternating(optimizer_scope="shared"), 2)]
-)
+MODES = [(Joint(), 0), (Alternating(), 1), (Alternating(optimizer_scope="shared"), 2)]
+"""Each with a task that it picks, if it does so."""
+
+
+@pytest.mark.parametrize(("mode", "pick"), MODES)
+def test_all_gradients_of_an_iteration_are_clipped_together(mode: Mode, pick: int) -> None:
+    limit = 0.01
+    parts, state = build(mode, tasks(), optimizer=Sgd(clip_norm=limit))
+    after, _ = take(mode, parts, state, pick)
+    length = np.sqrt(sum(np.sum(np.square(moved)) for moved in descent(state, after)))
+    assert length == pytest.approx(limit, rel=1e-4)
+
+
+@pytest.mark.parametrize(("mode", "pick"), MODES)
 def test_l2_pulls_kernels_only(mode: Mode, pick: int) -> None:
     l2 = 0.25
     (parts, state), (parts_l2, state_l2) = build(mode, tasks()), build(mode, tasks(), l2)

@@ -1,6 +1,7 @@
 """Update rules against Keras' optimizers and the article's Adam, also compiled with their numbers as arguments."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -64,9 +65,13 @@ def drawn_rates(seed: int = 2) -> Array:
     return np.random.default_rng(seed).uniform(1e-3, 4e-3, STEPS).astype(np.float32)
 
 
+def clip_and_update(optimizer: Optimizer, state: Any, parameters: Any, gradients: Any, rate: Any) -> Any:
+    return optimizer.update(state, parameters, optimizer.clipped(gradients), rate)
+
+
 def ours(optimizer: Optimizer, step: Any = None) -> list[list[Array]]:
     """Returns the parameters after every step, taken by `step` or else by the optimizer itself."""
-    step = step or optimizer.update
+    step = step or partial(clip_and_update, optimizer)
     parameters = [tf.constant(p) for p in beginning()]
     state, path = optimizer.init(parameters), []
     for gradients, rate in zip(drawn_gradients(), drawn_rates(), strict=True):
@@ -97,7 +102,7 @@ def compiled(optimizer: Optimizer, values: Mapping[str, float]) -> Any:
     """Returns a compiled step of the optimizer whose numbers are arguments, here the `values`."""
 
     def update(tensors: Any, state: Any, parameters: Any, gradients: Any, rate: Any) -> Any:
-        return bind(optimizer, tensors).update(state, parameters, gradients, rate)
+        return clip_and_update(bind(optimizer, tensors), state, parameters, gradients, rate)
 
     tensors = {path: tf.constant(value, tf.float32) for path, value in values.items()}
     function = tf.function(update, jit_compile=True, autograph=False)
@@ -147,7 +152,7 @@ def test_clipping_is_by_the_global_norm(clip_norm: float) -> None:
     optimizer = Sgd(clip_norm=clip_norm)
     zeros = [tf.zeros(shape) for shape in SHAPES]
     for gradients in [*drawn_gradients()[:5], zeros]:
-        _, moved = optimizer.update(optimizer.init(zeros), zeros, gradients, tf.constant(1.0))
+        _, moved = clip_and_update(optimizer, optimizer.init(zeros), zeros, gradients, tf.constant(1.0))
         expected, _ = tf.clip_by_global_norm(gradients, clip_norm)
         for new, gradient in zip(moved, expected, strict=True):
             np.testing.assert_allclose(new.numpy(), -gradient.numpy(), rtol=1e-6, atol=1e-7 * clip_norm)

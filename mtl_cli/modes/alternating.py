@@ -113,7 +113,7 @@ class Alternating(Mode):
     def _updated(self, parts: Parts, state: State, task: str, gradients: list[Tensor], learning_rate: Tensor) -> State:
         """Returns the state after an update of the shared parameters and one task's own."""
         shared, own = state.params.shared, state.params.own[task]
-        optimizers = dict(state.optimizers)
+        optimizers, gradients = dict(state.optimizers), parts.optimizer.clipped(gradients)
         groups = {task: [*shared, *own]} if self._per_task else {SHARED: shared, task: own}
         moved: list[Tensor] = []
         for name, group in groups.items():

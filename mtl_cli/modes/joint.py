@@ -50,7 +50,7 @@ class Joint(Mode):
         losses_T, present_T = tf.stack(list(losses.values())), parts.present_T(rows)
         seen = Seen(parts.tasks, losses_T, present_T, batch, gradients.rows, gradients.gram)
         memory, update = parts.weighting.combine(state.memory, seen)
-        found = gradients.combined(update, penalty)
+        found = parts.optimizer.clipped(gradients.combined(update, penalty))
         optimizer, moved = parts.optimizer.update(state.optimizers["joint"], parameters, found, learning_rate)
         params = state.params.like(moved)
 

@@ -57,8 +57,15 @@ class Ending:
     text: str
     main_metrics: Mapping[str, str]
     metrics: Mapping[str, Metrics]
-    """By split; the training losses are there at least."""
+    """By split, of the selected model; nothing where the run didn't come to that."""
+    naive: Mapping[str, Metrics]
+    """By split, of answers that are the same for all rows."""
     folder: str
+
+    @property
+    def split(self) -> str:
+        """The last split there is, whose metrics are the result."""
+        return list(self.metrics)[-1]
 
 
 class View:
@@ -241,17 +248,16 @@ class Display(View):
         """Prints the closing table."""
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("task", overflow="fold")
-        splits = [split for split in ending.metrics if split != "train"]
-        table.add_column("train loss", justify="right")
-        for split in splits:
-            table.add_column(Text(printable(f"{split} loss")), justify="right")
-            table.add_column(Text(printable(split)), justify="right")
+        table.add_column("", overflow="fold")
+        splits, of_naive = list(ending.metrics), ending.naive.get(ending.split, {})
+        for heading in [*splits, *([f"naive {ending.split}"] if of_naive else [])]:
+            table.add_column(Text(printable(heading)), justify="right")
         for task, main in ending.main_metrics.items():
-            cells = [task, number(ending.metrics["train"][task]["loss"])]
-            for split in splits:
-                values = ending.metrics[split][task]
-                cells += [number(values["loss"]), f"{main} {number(values[main])}"]
-            table.add_row(*(Text(printable(cell)) for cell in cells))
+            for metric in dict.fromkeys((main, "loss")):
+                values = [ending.metrics[split][task][metric] for split in splits]
+                values += [of_naive[task][metric]] if of_naive else []
+                cells = [task if metric == main else "", metric, *map(number, values)]
+                table.add_row(*(Text(printable(cell)) for cell in cells))
         self._console.print(table)
         self._console.print(Text(printable(ending.text)))
         self._console.print(Text(f"files in {ending.folder}", overflow="fold"), soft_wrap=True)
@@ -283,12 +289,13 @@ def _losses(title: str, losses: Mapping[str, float]) -> str:
 
 
 def _results(ending: Ending) -> dict[str, str]:
-    """Returns each task's main result: its metric on the last split there is, or its training loss."""
-    splits = [split for split in ending.metrics if split != "train"]
-    if not splits:
-        return {task: f"train loss {number(values['loss'])}" for task, values in ending.metrics["train"].items()}
-    metrics = ending.metrics[splits[-1]]
-    return {task: f"{splits[-1]} {main} {number(metrics[task][main])}" for task, main in ending.main_metrics.items()}
+    """Returns each task's main metric on the last split there is, and what a naive answer has."""
+    metrics, naive = ending.metrics[ending.split], ending.naive.get(ending.split, {})
+    return {
+        task: f"{ending.split} {main} {number(metrics[task][main])}"
+        + (f" (naive {number(naive[task][main])})" if naive else "")
+        for task, main in ending.main_metrics.items()
+    }
 
 
 def duration(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -19,7 +19,7 @@ from mtl_cli.console import View
 from mtl_cli.continuing import differences, put_back
 from mtl_cli.data.base import OBSERVING, Arrays, Dataset, generator
 from mtl_cli.errors import InputError, RunFailed
-from mtl_cli.evaluation import Selection, evaluate
+from mtl_cli.evaluation import Selection, evaluate, naive
 from mtl_cli.files import RUN_FILES, write_json
 from mtl_cli.foreign import summary_in
 from mtl_cli.git_state import GitState
@@ -36,6 +36,8 @@ from mtl_cli.saving import save
 from mtl_cli.signs import Signs
 
 log = logging.getLogger("mtl_cli")
+
+BySplit = Mapping[str, Metrics]
 
 
 @dataclass(frozen=True)
@@ -85,18 +87,14 @@ class Run:
                 self.loop.save(progress, files)
             yield files
 
-    def finish(self, folder: Path, progress: Progress, metrics_csv: MetricsCsv) -> dict[str, Metrics]:
-        """Evaluates what selection chose, saves it, and returns the metrics by split."""
+    def finish(self, folder: Path, progress: Progress, metrics_csv: MetricsCsv) -> tuple[BySplit, BySplit]:
+        """Evaluates what selection chose, saves it, and returns its metrics, and those of naive answers."""
         dataset, program = self.dataset, self.loop.program
         chosen = progress.best_iteration or progress.iterations
-        metrics = {"train": progress.recent.metrics(dataset.tasks)}
-        metrics_csv.write(progress.iterations, "train", metrics["train"])
-        if dataset.train is not None:
-            when = f"on the training split after iteration {chosen}"
-            found = evaluate(program, dataset, progress.best, dataset.train, when)
-            fitted = {task: {k: v for k, v in of.items() if k != "loss"} for task, of in found.items()}
-            metrics["train"] = {task: of | fitted[task] for task, of in metrics["train"].items()}
-            metrics_csv.write(chosen, "train", fitted)
+        when = f"on the training split after iteration {chosen}"
+        metrics = {"train": evaluate(program, dataset, progress.best, dataset.train, when)}
+        metrics_csv.write(chosen, "train", metrics["train"])
+        metrics_csv.write(progress.iterations, "train", progress.recent.metrics(dataset.tasks))
         if progress.val:
             metrics["val"] = progress.val
         if "test" in dataset.splits:
@@ -107,7 +105,7 @@ class Run:
         if dataset.schema is not None:
             write_json(folder / "columns.json", dataset.schema, synced=True)
         metrics_csv.sync()  # all of it is there before summary.json says that the run has finished
-        return metrics
+        return metrics, naive(dataset)
 
 
 def load(config: Config) -> Dataset:
@@ -190,7 +188,7 @@ def run(
             begins()
             interrupt.hold_back()
             ready.loop.train(record.progress, files, Signs(view, config.steps, log.info), interrupt)
-            record.finish(ready.finish(folder, record.progress, files.metrics))
+            record.finish(*ready.finish(folder, record.progress, files.metrics))
     view.end(ending(config, record.summary, folder))
     return record.summary
 
@@ -210,7 +208,8 @@ class Record:
         self._device = device
         self._begun = begun
         self._git = git
-        self._metrics: dict[str, Metrics] = {}
+        self._metrics: BySplit = {}
+        self._naive: BySplit = {}
         self._about: dict[str, Any] = {}
         self._keeps = (folder / "summary.json").exists()
         """Whether what an earlier run left still stands."""
@@ -230,7 +229,10 @@ class Record:
         elif error is not None:
             status, message = "failed", str(error) or type(error).__name__
         self.summary = {"status": status, "error": message}
-        self.summary |= _summary(self.progress, time.perf_counter() - self._begun, self._metrics)
+        self.summary |= _summary(self.progress, time.perf_counter() - self._begun)
+        self.summary |= {"metrics": self._metrics, "naive": self._naive}
+        recent = self.progress.recent.metrics(self._config.tasks)
+        self.summary["running_loss"] = {task: of["running_loss"] for task, of in recent.items()}
         if self.progress.restored:
             self.summary["restored"] = self.progress.restored
         self.summary |= _provenance(self._config, self._overrides, self._git) | (self._about or self._source({}))
@@ -253,12 +255,12 @@ class Record:
         """Notes that what an earlier run left is now changed."""
         self._keeps = False
 
-    def finish(self, metrics: dict[str, Metrics]) -> None:
-        """Takes the metrics by split."""
-        self._metrics = metrics
+    def finish(self, metrics: BySplit, of_naive: BySplit) -> None:
+        """Takes the metrics of what was selected, and those of naive answers."""
+        self._metrics, self._naive = metrics, of_naive
 
 
-def _summary(progress: Progress, seconds: float, metrics: dict[str, Metrics]) -> dict[str, Any]:
+def _summary(progress: Progress, seconds: float) -> dict[str, Any]:
     """Returns what summary.json says of the training."""
     return {
         "iterations": progress.iterations,
@@ -269,7 +271,6 @@ def _summary(progress: Progress, seconds: float, metrics: dict[str, Metrics]) ->
         "objective": progress.objective,
         "epochs": progress.epochs,
         "picks": progress.picks or None,
-        "metrics": metrics,
     }
 
 

@@ -186,6 +186,7 @@ class _Summary(_Loose):
     picks: dict[str, int] | None = None
     epochs: dict[str, float | None] | None = None
     metrics: dict[str, dict[str, dict[str, float | None]]] = {}
+    naive: dict[str, dict[str, dict[str, float | None]]] = {}
 
 
 def read_summary(folder: Path) -> dict[str, Any]:

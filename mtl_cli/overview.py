@@ -65,6 +65,7 @@ def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
         text="; ".join(parts),
         main_metrics={name: task.metric for name, task in config.tasks.items()},
         metrics=summary["metrics"],
+        naive=summary.get("naive", {}),
         folder=shown(folder),
     )
 

@@ -20,7 +20,7 @@ from mtl_cli.records import Files, Metrics
 from mtl_cli.tasks import NO_LOSS
 
 TRAIN_WINDOW: Final = 1000
-"""A task's training loss, as reported, is the mean of its values in this many last iterations."""
+"""A task's running loss is the mean of its training losses in this many last iterations."""
 
 
 @dataclass
@@ -109,7 +109,7 @@ def _tensors(name: str, like: Any, found: dict[str, NDArray[Any]]) -> Any:
 
 
 class Recent:
-    """The latest losses of each task, for its training loss."""
+    """The latest losses of each task, for its running loss."""
 
     def __init__(self) -> None:
         self._chunks: deque[tuple[NDArray[np.float32], NDArray[np.int32] | None]] = deque()
@@ -125,14 +125,14 @@ class Recent:
     def metrics(self, tasks: Iterable[str]) -> Metrics:
         """Returns each task's mean loss over the window; NaN where it never was computed."""
         if not self._rows:
-            return {task: {"loss": math.nan} for task in tasks}
+            return {task: {"running_loss": math.nan} for task in tasks}
         rows, picked = self.window()
         losses = rows[:, 1:].astype(np.float64)
         means = {}
         for i, task in enumerate(tasks):
             values = losses[:, i] if picked is None else losses[picked == i, i]
             values = values[values != NO_LOSS]
-            means[task] = {"loss": float(values.mean()) if len(values) else math.nan}
+            means[task] = {"running_loss": float(values.mean()) if len(values) else math.nan}
         return means
 
     def window(self) -> tuple[NDArray[np.float32], NDArray[np.int32] | None]:

@@ -45,7 +45,8 @@ def report(folder: Path) -> None:
 def _print_run(folder: Path, summary: dict[str, Any], console: Console) -> None:
     """Prints the closing lines of a run that has ended."""
     config = parse(summary["config"])
-    read = summary | {"objective": _nan(summary["objective"]), "metrics": _nan(summary["metrics"])}
+    numbers = {key: summary.get(key) for key in ("objective", "metrics", "naive")}
+    read = summary | {key: _nan(of) for key, of in numbers.items() if of is not None or key == "objective"}
     closing = ending(config, read, folder)
     if closing.metrics:
         Display(console, list(config.tasks)).end(closing)
@@ -66,7 +67,7 @@ def _print_beginning(folder: Path, file: Path, console: Console) -> None:
     last = {task: {"loss": _last(rows[f"{task}_loss"].drop_nulls())} for task in tasks}
     so_far = int(rows["iteration"][-1]) if len(rows) else 0
     text = f"unfinished: {so_far:,} iterations so far; these are the last losses"
-    Display(console, tasks).end(Ending(text, dict.fromkeys(tasks, ""), {"train": last}, shown(folder)))
+    Display(console, tasks).end(Ending(text, dict.fromkeys(tasks, "loss"), {"last": last}, {}, shown(folder)))
 
 
 def _last(values: Any) -> float:

@@ -65,10 +65,10 @@ class Signs(View):
             self._shown.sign(line)
 
     def _line(self, train: Metrics, now: float) -> str:
-        known = {task: of["loss"] for task, of in train.items() if not math.isnan(of["loss"])}
+        known = {task: of["running_loss"] for task, of in train.items() if not math.isnan(of["running_loss"])}
         losses = [f"{task} {number(loss)}" for task, loss in list(known.items())[:SHOWN_TASKS]]
         losses += [f"and {len(known) - SHOWN_TASKS} more"] * (len(known) > SHOWN_TASKS)
-        parts = [f"train loss {', '.join(losses)}"]
+        parts = [f"running loss {', '.join(losses)}"]
         if self._compared:
             earlier = "" if self._compared_at == self._iteration else f" (iteration {self._compared_at:,})"
             parts.append(self._compared + earlier)

@@ -20,6 +20,8 @@ from mtl_cli.settings import Host, NonNegative, Positive, Settings, Share
 
 NO_LOSS: Final = -1.0
 """Stands for the loss of a task that has no label in a batch; no loss is negative."""
+LEAST_SHARE: Final = 1e-7
+"""What a class counts as, of all rows, that no training row has."""
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Array = NDArray[Any]
 
@@ -100,14 +102,29 @@ class Task(Settings, ABC):
         return tf.reduce_sum(weights * row_losses) / tf.maximum(count, 1.0)
 
     @abstractmethod
-    def metrics(self, labels: Array, predictions: Array, weights: Array | None = None) -> dict[str, float]:
+    def prior(self, labels: Array, weights: Array | None = None) -> Array:
+        """Returns the raw outputs [units] that suit training labels best if they must be the same for all rows.
+
+        They are the labels' mean, its log odds, or the logarithms of the classes' shares.
+        """
+
+    def answers(self, labels: Array, predictions: Array) -> Array:
+        """Returns what the metrics need of predictions [rows, units], which may be less."""
+        return predictions
+
+    @abstractmethod
+    def scores(self, labels: Array, answers: Array, weights: Array | None = None) -> dict[str, float]:
         """Returns every metric of the kind, by scikit-learn.
 
         Args:
             labels: As the loss takes them; a regression's in their own unit.
-            predictions: Numbers in that unit, or probabilities.
+            answers: What `answers` gave; numbers in that unit, or from probabilities.
             weights: How much each row counts, [rows]; None: all alike.
         """
+
+    def metrics(self, labels: Array, predictions: Array, weights: Array | None = None) -> dict[str, float]:
+        """Returns the `scores` of predictions: numbers in the labels' unit, or probabilities, [rows, units]."""
+        return self.scores(labels, self.answers(labels, predictions), weights)
 
 
 class Regression(Task):
@@ -131,16 +148,21 @@ class Regression(Task):
             return super().batch_loss(row_losses, weights)
         return tf.reduce_sum(row_losses if weights is None else weights * row_losses)
 
-    def metrics(self, labels: Array, predictions: Array, weights: Array | None = None) -> dict[str, float]:
+    def prior(self, labels: Array, weights: Array | None = None) -> Array:
+        """Returns the mean."""
+        mean: Array = np.average(labels.astype(np.float64), axis=0, weights=weights).astype(np.float32)
+        return mean
+
+    def scores(self, labels: Array, answers: Array, weights: Array | None = None) -> dict[str, float]:
         """Returns rmse, mse, mae and r2 (uniform average over the targets; NaN for a single row)."""
         from sklearn import metrics
 
-        mse = float(metrics.mean_squared_error(labels, predictions, sample_weight=weights))
-        r2 = metrics.r2_score(labels, predictions, sample_weight=weights) if len(labels) > 1 else float("nan")
+        mse = float(metrics.mean_squared_error(labels, answers, sample_weight=weights))
+        r2 = metrics.r2_score(labels, answers, sample_weight=weights) if len(labels) > 1 else float("nan")
         return {
             "rmse": float(np.sqrt(mse)),
             "mse": mse,
-            "mae": float(metrics.mean_absolute_error(labels, predictions, sample_weight=weights)),
+            "mae": float(metrics.mean_absolute_error(labels, answers, sample_weight=weights)),
             "r2": float(r2),
         }
 
@@ -166,14 +188,20 @@ class Binary(Task):
             losses = tf.nn.weighted_cross_entropy_with_logits(labels, raw, self.pos_weight)
         return tf.reduce_mean(losses, axis=1)
 
-    def metrics(self, labels: Array, predictions: Array, weights: Array | None = None) -> dict[str, float]:
+    def prior(self, labels: Array, weights: Array | None = None) -> Array:
+        """Returns the log odds of 1."""
+        p = np.clip(np.average(labels.astype(np.float64), axis=0, weights=weights), LEAST_SHARE, 1 - LEAST_SHARE)
+        odds: Array = np.log(p / (1 - p))
+        return odds.astype(np.float32)
+
+    def scores(self, labels: Array, answers: Array, weights: Array | None = None) -> dict[str, float]:
         """Returns auc, average precision, accuracy and f1 at 0.5, and log loss in nats.
 
         auc is NaN where only one class occurs, average precision and f1 where no row is positive.
         """
         from sklearn import metrics
 
-        y, p = labels.ravel(), np.clip(predictions.ravel().astype(float), 1e-15, 1 - 1e-15)
+        y, p = labels.ravel(), np.clip(answers.ravel().astype(float), 1e-15, 1 - 1e-15)
         each = None if weights is None else np.repeat(weights, labels.size // len(weights))
         some, all_ = bool(y.any()), bool(y.all())
         nan = float("nan")
@@ -201,12 +229,22 @@ class Multiclass(Task):
         """Returns -log softmax(f)[y], from labels [B] and logits [B, units]."""
         return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=raw)
 
-    def metrics(self, labels: Array, predictions: Array, weights: Array | None = None) -> dict[str, float]:
+    def prior(self, labels: Array, weights: Array | None = None) -> Array:
+        """Returns the logarithms of the classes' shares."""
+        counts = np.bincount(labels, weights, minlength=self.units or 0)
+        logarithms: Array = np.log(np.maximum(counts / counts.sum(), LEAST_SHARE))
+        return logarithms.astype(np.float32)
+
+    def answers(self, labels: Array, predictions: Array) -> Array:
+        """Returns the class that is predicted, and the probability of the true one, [rows, 2]."""
+        of_true = predictions[np.arange(len(labels)), labels]
+        return np.stack([predictions.argmax(axis=1).astype(np.float64), of_true.astype(np.float64)], axis=1)
+
+    def scores(self, labels: Array, answers: Array, weights: Array | None = None) -> dict[str, float]:
         """Returns accuracy, log_loss in nats, and macro_f1 over the classes that occur."""
         from sklearn import metrics
 
-        chosen = predictions.argmax(axis=1)
-        p = np.clip(predictions[np.arange(len(labels)), labels].astype(float), 1e-15, 1.0)
+        chosen, p = answers[:, 0].astype(labels.dtype), np.clip(answers[:, 1], 1e-15, 1.0)
         return {
             "accuracy": float(metrics.accuracy_score(labels, chosen, sample_weight=weights)),
             "log_loss": float(np.average(-np.log(p), weights=weights)),

@@ -19,7 +19,7 @@ from tests.conftest import MtlTrain, as_usual
 SUMMARY_KEYS = {
     "status", "error", "iterations", "seconds", "train_seconds", "iterations_per_second", "best_iteration", "epochs",
     "picks", "objective", "metrics", "seed", "config_hash", "overrides", "versions", "git", "device",
-    "config", "shares", "data",
+    "config", "shares", "data", "naive", "running_loss",
 }  # fmt: skip
 
 

@@ -43,13 +43,23 @@ def shown(tasks: list[str], **console: object) -> str:
     display._live.refresh()
     display.stop()
     metrics = {split: {task: {"loss": 0.5, "rmse": 0.25} for task in tasks} for split in ("train", "val", "test")}
-    display.end(Ending("finished", dict.fromkeys(tasks, "rmse"), metrics, "outputs/x"))
+    naive = {split: {task: {"loss": 1.0, "rmse": 0.75} for task in tasks} for split in metrics}
+    display.end(Ending("finished", dict.fromkeys(tasks, "rmse"), metrics, naive, "outputs/x"))
     return file.getvalue()
 
 
 def test_a_terminal_shows_plan_progress_losses_and_results() -> None:
     text = shown(["first", "second"])
-    for expected in ("a run", "first", "50/100", "loss  first 1.25", "val   first 0.5", "rmse 0.25", "files in"):
+    for expected in (
+        "a run",
+        "first",
+        "50/100",
+        "loss  first 1.25",
+        "val   first 0.5",
+        "naive test",
+        "0.75",
+        "files in",
+    ):
         assert expected in text
     assert "\x1b[?25h" in text  # the cursor is given back
 
@@ -91,7 +101,7 @@ class Followed:
         if val_loss is not None:
             self._signs.evaluated("val", {})
             self._signs.compared("val_loss", val_loss)
-        self._signs.went_on(lambda: {"first": {"loss": 0.5}, "second": {"loss": math.nan}})
+        self._signs.went_on(lambda: {"first": {"running_loss": 0.5}, "second": {"running_loss": math.nan}})
 
 
 def test_a_line_each_minute_where_nothing_is_evaluated() -> None:
@@ -99,8 +109,8 @@ def test_a_line_each_minute_where_nothing_is_evaluated() -> None:
     for second in range(1, 181):
         run.chunk(second, 10 * second)
     assert run.lines == [
-        "iteration 610 of 4,000: train loss first 0.5; 10 it/s, 5 min 39 s left",
-        "iteration 1,210 of 4,000: train loss first 0.5; 10 it/s, 4 min 39 s left",
+        "iteration 610 of 4,000: running loss first 0.5; 10 it/s, 5 min 39 s left",
+        "iteration 1,210 of 4,000: running loss first 0.5; 10 it/s, 4 min 39 s left",
     ]
 
 
@@ -109,9 +119,9 @@ def test_a_line_each_evaluation_but_not_all_the_time() -> None:
     for second in range(1, 41):
         run.chunk(second, 10 * second, 1 / second if second % 2 == 0 or second > 30 else None)
     assert run.lines == [
-        "iteration 110 of 1,000: train loss first 0.5; val_loss 0.1 (iteration 100); 10 it/s, 1 min 29 s left",
-        "iteration 210 of 1,000: train loss first 0.5; val_loss 0.05 (iteration 200); 10 it/s, 1 min 19 s left",
-        "iteration 310 of 1,000: train loss first 0.5; val_loss 0.03226; 10 it/s, 1 min 09 s left",
+        "iteration 110 of 1,000: running loss first 0.5; val_loss 0.1 (iteration 100); 10 it/s, 1 min 29 s left",
+        "iteration 210 of 1,000: running loss first 0.5; val_loss 0.05 (iteration 200); 10 it/s, 1 min 19 s left",
+        "iteration 310 of 1,000: running loss first 0.5; val_loss 0.03226; 10 it/s, 1 min 09 s left",
     ]
     rare = Followed(1_000)
     for at in range(20, 100, 20):
@@ -124,9 +134,9 @@ def test_a_first_iteration_that_takes_minutes_is_told_without_a_speed() -> None:
     for at in (100, 200, 300):
         run.chunk(at, at // 100)
     assert run.lines == [
-        "iteration 1 of 3: train loss first 0.5",
-        "iteration 2 of 3: train loss first 0.5; 0.01 it/s, 1 min 40 s left",
-        "iteration 3 of 3: train loss first 0.5; 0.01 it/s",
+        "iteration 1 of 3: running loss first 0.5",
+        "iteration 2 of 3: running loss first 0.5; 0.01 it/s, 1 min 40 s left",
+        "iteration 3 of 3: running loss first 0.5; 0.01 it/s",
     ]
 
 
@@ -134,7 +144,7 @@ def test_signs_of_life_in_the_log_and_where_there_is_no_terminal(
     mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mtl_cli.signs.SECONDS_AT_LEAST", 0.0)
-    line = r"iteration 2,000 of 2,000: train loss left [\d.]+, right [\d.]+; val_loss [\d.]+; [\d.,]+ it/s"
+    line = r"iteration 2,000 of 2,000: running loss left [\d.]+, right [\d.]+; val_loss [\d.]+; [\d.,]+ it/s"
     arguments = ["data=digits", "steps=2000", "eval.every=500"]
     for console, lines in (("auto", 4), ("quiet", 0), ("progress", 0)):
         run = mtl_train(*arguments, f"log.console={console}")

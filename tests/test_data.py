@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from mtl_cli.backend import tf
-from mtl_cli.data.base import Dataset, Plain, generator
+from mtl_cli.data.base import Dataset, Plain, Split, generator
 from mtl_cli.data.rows import RowsDataset, RowsFeed, Shuffled
 from mtl_cli.data.splits import Fractions, split_rows
 from mtl_cli.errors import InputError
@@ -65,7 +65,12 @@ def test_every_row_comes_once_before_any_comes_again() -> None:
 def test_each_task_walks_through_its_own_rows() -> None:
     rows = {"a": np.arange(10, dtype=np.int32), "b": np.arange(50, 56, dtype=np.int32)}
     dataset = RowsDataset(
-        tasks={}, entry=Plain(1), feed=RowsFeed((("a",), ("b",))), shared=list(rows.values()), own=rows
+        tasks={},
+        entry=Plain(1),
+        feed=RowsFeed((("a",), ("b",))),
+        train=Split(np.zeros((0, 1)), {}),
+        shared=list(rows.values()),
+        own=rows,
     )
     drawn = dataset.stream(0, 2).single(PICKS)["rows"]
     for task, own in enumerate(rows.values()):

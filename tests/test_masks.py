@@ -144,3 +144,56 @@ def test_test_metrics_are_scikit_learns_on_the_labelled_rows(
     classes = np.array(["flat", "house", "loft"])
     assert reported["kind"]["accuracy"] == pytest.approx(sk.accuracy_score(y, classes[p.argmax(1)], sample_weight=w))
     assert reported["kind"]["log_loss"] == pytest.approx(sk.log_loss(y, p, labels=classes, sample_weight=w), rel=1e-4)
+
+
+@pytest.mark.parametrize("weighted", [[], ["data.weight_column=w"]])
+def test_naive_values_are_of_the_training_labels(
+    mtl_train: MtlTrain, holes: pl.DataFrame, tmp_path: Path, weighted: list[str]
+) -> None:
+    """The mean, the rate, the shares of the classes: the same answer for all rows."""
+    run = mtl_train("data=table", "data.path=holes.csv", *TASKS, "steps=1", "batch_size=32", *weighted)
+    assert run.status == 0, run.err
+    dataset = load(composed("data=table", f"data.path={tmp_path / 'holes.csv'}", *TASKS, *weighted))
+    train, test = holes[np.asarray(dataset.train.rows)], holes[np.asarray(dataset.splits["test"].rows)]
+
+    def known(frame: pl.DataFrame, task: str) -> tuple[NDArray[Any], NDArray[Any]]:
+        frame = frame.filter(pl.col(task).is_not_null(), pl.col("w") > 0 if weighted else pl.lit(True))
+        return frame[task].to_numpy(), frame["w"].to_numpy() if weighted else np.ones(len(frame))
+
+    naive = run.summary()["naive"]
+    assert set(naive) == {"train", "val", "test"}
+    (y, w), (truth, v) = known(train, "price"), known(test, "price")
+    same = np.full(len(truth), np.average(y, weights=w))
+    assert naive["test"]["price"]["rmse"] == pytest.approx(sk.root_mean_squared_error(truth, same, sample_weight=v))
+    assert naive["test"]["price"]["mae"] == pytest.approx(sk.mean_absolute_error(truth, same, sample_weight=v))
+    assert naive["train"]["price"]["r2"] == pytest.approx(0, abs=1e-6)
+    (y, w), (truth, v) = known(train, "sold"), known(test, "sold")
+    rate = np.average(y == "yes", weights=w)
+    assert naive["test"]["sold"]["auc"] == 0.5
+    assert naive["test"]["sold"]["log_loss"] == pytest.approx(
+        sk.log_loss(truth == "yes", np.full(len(truth), rate), sample_weight=v, labels=[False, True]), rel=1e-5
+    )
+    assert naive["test"]["sold"]["accuracy"] == pytest.approx(np.average((truth == "yes") == (rate > 0.5), weights=v))
+    (y, w), (truth, v) = known(train, "kind"), known(test, "kind")
+    classes = np.array(["flat", "house", "loft"])
+    shares = np.array([w[y == kind].sum() for kind in classes]) / w.sum()
+    assert naive["test"]["kind"]["accuracy"] == pytest.approx(np.average(truth == classes[shares.argmax()], weights=v))
+    assert naive["test"]["kind"]["log_loss"] == pytest.approx(
+        -np.average(np.log(shares[np.searchsorted(classes, truth)]), weights=v), rel=1e-5
+    )
+    loss = naive["val"]["kind"]["log_loss"]
+    assert naive["val"]["kind"]["loss"] == pytest.approx(loss, rel=1e-4) or weighted
+
+
+def test_metrics_are_the_same_however_many_rows_are_evaluated_at_once(
+    mtl_train: MtlTrain, holes: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for most in (2**25, 5 * 4 * 7):
+        monkeypatch.setattr("mtl_cli.evaluation.EVALUATION_BYTES", most)
+        run = mtl_train("data=table", "data.path=holes.csv", *TASKS, "steps=20", "batch_size=32")
+        found.append({key: run.summary()[key] for key in ("metrics", "naive")})
+    for key in ("metrics", "naive"):
+        for split, tasks in found[0][key].items():
+            for task, metrics in tasks.items():
+                assert metrics == pytest.approx(found[1][key][split][task], rel=1e-5, abs=1e-7)

@@ -27,7 +27,7 @@ MAX_ITERATIONS: Final = 2000
 MAX_BYTES: Final = 16 * 2**20
 """The most memory that what it draws at once may take."""
 
-SPLIT, WEIGHTS, ROWS, PICKS, DROPOUT, WEIGHTING, OBSERVING = range(7)
+SPLIT, WEIGHTS, ROWS, PICKS, DROPOUT, WEIGHTING, OBSERVING, SAMPLE = range(8)
 """What randomness is for: each purpose has its own generator, so none disturbs another."""
 
 
@@ -208,7 +208,7 @@ class Scale:
         return predictions * self.deviation + self.mean
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset(ABC):
     """The rows of an experiment. `tasks` are the configured ones with their units filled in."""
 
@@ -218,8 +218,8 @@ class Dataset(ABC):
     resident: dict[str, Any] = field(default_factory=dict)
     splits: dict[str, Split] = field(default_factory=dict)
     """What there is to evaluate on: `val` and `test`, or nothing."""
-    train: Split | None = None
-    """The training rows, to evaluate on."""
+    train: Split
+    """The training rows, or some of an endless stream's, to evaluate on."""
     rows: dict[str, int] = field(default_factory=dict)
     """Rows by split, `train` too; empty for an endless stream."""
     scales: dict[str, Scale] = field(default_factory=dict)
@@ -238,7 +238,7 @@ class Dataset(ABC):
     @property
     def labelled(self) -> dict[str, int]:
         """How many training rows have a label of each task; nothing where rows don't end."""
-        return {} if self.train is None else {task: len(labels.values) for task, labels in self.train.labels.items()}
+        return {task: len(labels.values) for task, labels in self.train.labels.items()} if self.rows else {}
 
     @abstractmethod
     def stream(self, seed: int, batch_size: int) -> Stream:

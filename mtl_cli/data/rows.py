@@ -158,7 +158,7 @@ class RowsStream(Stream):
         return {task: round(own.epochs + shared[task], 3) for task, own in self._own.items()}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RowsDataset(Dataset):
     """A table in memory, split."""
 

@@ -10,15 +10,18 @@ from pydantic import Field
 
 from mtl_cli.data.base import (
     ROWS,
+    SAMPLE,
     Arrays,
     Batch,
     Data,
     Dataset,
     Feed,
+    Labels,
     Plain,
     Position,
     Resident,
     Rows,
+    Split,
     Stream,
     generator,
     go_to,
@@ -29,6 +32,8 @@ from mtl_cli.tasks import Regression, Tasks
 
 HIGH = 10.0
 """Features and labels are uniform in [0, HIGH)."""
+SAMPLE_ROWS = 8192
+"""Of the stream, to evaluate on."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class UniformStream(Stream):
         return {"block": self._random.random(dtype=np.float32, out=block)}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class UniformDataset(Dataset):
     """The endless stream."""
 
@@ -112,4 +117,15 @@ class Seed(Data):
                 raise InputError(f"tasks.{name}.kind: data=seed has regression tasks only, got {task.kind!r}")
         units = tuple((name, task.units or 1) for name, task in tasks.items())
         filled = {name: tasks[name].model_copy(update={"units": count}) for name, count in units}
-        return UniformDataset(tasks=filled, entry=Plain(self.features), feed=UniformFeed(self.features, units))
+        width = self.features + sum(count for _, count in units)
+        sample = np.float32(HIGH) * generator(seed, SAMPLE).random((SAMPLE_ROWS, width), np.float32)
+        ends = np.cumsum([self.features, *(count for _, count in units)])
+        labels = {
+            name: Labels(sample[:, begin:end]) for (name, _), begin, end in zip(units, ends[:-1], ends[1:], strict=True)
+        }
+        return UniformDataset(
+            tasks=filled,
+            entry=Plain(self.features),
+            feed=UniformFeed(self.features, units),
+            train=Split(sample[:, : self.features], labels),
+        )

@@ -94,7 +94,7 @@ class Lane:
         self.progress.stopped = self.goes_on
         try:
             self.ready.loop.end(self.progress, self.files)
-            self._record.finish(self.ready.finish(self.folder, self.progress, self.files.metrics))
+            self._record.finish(*self.ready.finish(self.folder, self.progress, self.files.metrics))
         except Exception as error:
             self.fail(error)
         else:

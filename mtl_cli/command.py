@@ -92,6 +92,7 @@ class Command:
     def _train(self, composed: DictConfig, settings: HydraConf, folder: Path) -> float | None:
         from mtl_cli import experiment  # not needed to refuse a config
         from mtl_cli.console import view
+        from mtl_cli.overview import how_it_ended
         from mtl_cli.sweeps.resuming import trained
 
         overrides = list(settings.overrides.task)
@@ -139,7 +140,7 @@ class Command:
                 self._discard(folder, settings)
             self._fail(FAILED, error, left)
         else:
-            log.info("%s after %d iterations", summary["status"], summary["iterations"])
+            log.info(how_it_ended(config, summary))
             if summary["status"] == "stopped":  # a signal has a status of its own
                 self.status = max(self.status, TIME_IS_OVER)
             return compared(config, summary)

@@ -53,6 +53,8 @@ RESTORABLE_STEPS = 10_000
 """`checkpoint.every_steps` of runs that go back to a checkpoint where they diverge."""
 INDIFFERENT = ("name", "sweep", "log", "device", "checkpoint", "max_time")
 """The keys that decide no result."""
+GOES_ON_WITH = ("steps", "early_stopping.patience", "optimizer.schedule_steps", "optimizer.rate_after_schedule")
+"""The keys by which a run that is resumed may differ from what it was: what ends it, and the rates from there on."""
 RESERVED = {"joint"}
 """Task names that would clash with columns of losses.csv."""
 MOST_TASKS = 1000
@@ -289,12 +291,15 @@ def parse(plain: Mapping[str, Any]) -> Config:
 
 
 def changes(before: Any, now: Any, key: str = "") -> list[str]:
-    """Returns how a config's values differ from what they were, a line each; how long it trains may change.
+    """Returns how a config's values differ from what they were, a line each; those of `GOES_ON_WITH` may.
 
     >>> changes({"steps": 1, "model": {"units": 3}}, {"steps": 2, "model": {"units": 4}})
     ['model.units: it was 3 and is 4']
     """
     if not isinstance(before, Mapping) or not isinstance(now, Mapping):
-        return [] if before == now else [f"{key}: it was {before!r} and is {now!r}"]
-    names = [name for name in dict.fromkeys([*before, *now]) if (key, name) != ("", "steps")]
-    return [line for name in names for line in changes(before.get(name), now.get(name), f"{key}.{name}".lstrip("."))]
+        return [] if before == now or key in GOES_ON_WITH else [f"{key}: it was {before!r} and is {now!r}"]
+    return [
+        line
+        for name in dict.fromkeys([*before, *now])
+        for line in changes(before.get(name), now.get(name), f"{key}.{name}".lstrip("."))
+    ]

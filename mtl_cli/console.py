@@ -61,6 +61,8 @@ class Ending:
     naive: Mapping[str, Metrics]
     """By split, of answers that are the same for all rows."""
     folder: str
+    notes: Sequence[str] = ()
+    """What one should know of it."""
 
     @property
     def split(self) -> str:
@@ -131,6 +133,8 @@ class Quiet(View):
         """Prints the line."""
         results = [f"{task} {value}" for task, value in list(_results(ending).items())[:SHOWN_TASKS]]
         print(f"{ending.text}; {', '.join(results)}; files in {ending.folder}", file=self._file, flush=True)
+        for note in ending.notes:
+            self.say(note)
 
 
 class Steady(Quiet):
@@ -260,6 +264,8 @@ class Display(View):
                 table.add_row(*(Text(printable(cell)) for cell in cells))
         self._console.print(table)
         self._console.print(Text(printable(ending.text)))
+        for note in ending.notes:
+            self.say(note)
         self._console.print(Text(f"files in {ending.folder}", overflow="fold"), soft_wrap=True)
 
     def _render(self) -> RenderableType:

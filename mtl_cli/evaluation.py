@@ -37,11 +37,15 @@ class Selection:
     """The tasks that are trained: those whose weight or probability isn't 0."""
 
     def value(self, metrics: Metrics) -> float:
-        """Returns the objective: the mean over trained tasks of the loss, or the named task's metric."""
+        """Returns the objective: `loss`, or the named task's metric."""
         if self.objective == "val_loss":
-            return float(np.mean([metrics[task]["loss"] for task in self.counted]))
+            return self.loss(metrics)
         _, task, metric = self.objective.split("/")
         return metrics[task][metric]
+
+    def loss(self, metrics: Metrics) -> float:
+        """Returns `val_loss`, the mean over trained tasks of the loss."""
+        return float(np.mean([metrics[task]["loss"] for task in self.counted]))
 
     def better(self, value: float, than: float | None) -> bool:
         """Tells whether `value` is better; NaN never is."""
@@ -69,13 +73,13 @@ def naive(dataset: Dataset) -> Mapping[str, Metrics]:
 
     A model that is no better has learned nothing from the features.
     """
-    if dataset not in _NAIVE:
-        _NAIVE[dataset] = _naive(dataset)
-    return _NAIVE[dataset]
+    if dataset.train not in _NAIVE:
+        _NAIVE[dataset.train] = _naive(dataset)
+    return _NAIVE[dataset.train]
 
 
-_NAIVE: Final[WeakKeyDictionary[Dataset, Mapping[str, Metrics]]] = WeakKeyDictionary()
-"""Jobs of a sweep share datasets."""
+_NAIVE: Final[WeakKeyDictionary[Split, Mapping[str, Metrics]]] = WeakKeyDictionary()
+"""By the training rows, which jobs of a sweep share."""
 
 
 def _naive(dataset: Dataset) -> dict[str, Metrics]:

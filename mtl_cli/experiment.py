@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from types import TracebackType
@@ -95,6 +95,8 @@ class Run:
         metrics = {"train": evaluate(program, dataset, progress.best, dataset.train, when)}
         metrics_csv.write(chosen, "train", metrics["train"])
         metrics_csv.write(progress.iterations, "train", progress.recent.metrics(dataset.tasks))
+        if "val" not in dataset.splits:  # else it was written when that was last evaluated
+            self.loop.note_rate(progress, metrics_csv)
         if progress.val:
             metrics["val"] = progress.val
         if "test" in dataset.splits:
@@ -130,7 +132,29 @@ def load(config: Config) -> Dataset:
             f"sampling: {config.sampling.name!r} goes by the numbers of the tasks' training rows, and "
             f"data={config.data.name} has no end; choose sampling=fixed"
         )
-    return dataset
+    return replace(dataset, notes=[*dataset.notes, *_undefined(dataset)])
+
+
+def _undefined(dataset: Dataset) -> Iterator[str]:
+    """Says which metrics can't be told on which split."""
+    for split, rows in {"train": dataset.train, **dataset.splits}.items():
+        for name, task in dataset.tasks.items():
+            metrics, why = task.undefined(rows.labels[name].values, dataset.classes.get(name, ()))
+            if metrics:
+                yield f"task {name} has {why} in the {split} split, so {', '.join(metrics)} can't be told there (nan)"
+
+
+def rehearse(config: Config, folder: Path, view: View) -> None:
+    """Shows what a run would train, and into which folder; writes nothing.
+
+    Raises:
+        InputError: It can't be trained.
+    """
+    dataset, device = load(config), start(config.device)
+    ready = prepare(config, dataset, device)
+    view.start(plan(config, dataset, ready.network, ready.loop.draws, device, folder))
+    view.stop()
+    view.say("sweep.dry_run=true: nothing is trained")
 
 
 def run(
@@ -168,7 +192,7 @@ def run(
     interrupt = interrupt or Interrupt()
     with view.busy("loading TensorFlow"), interrupt.importing():
         device = start(config.device)
-    record = Record(config, folder, overrides, device, begun, git)
+    record = Record(config, folder, overrides, device, begun, git, interrupt.reason)
 
     def say(text: str) -> None:
         log.warning(text)
@@ -197,9 +221,26 @@ class Record:
     """How a run went, for summary.json, which is written when the block ends, also if it fails."""
 
     def __init__(
-        self, config: Config, folder: Path, overrides: list[str], device: str, begun: float, git: GitState | None
+        self,
+        config: Config,
+        folder: Path,
+        overrides: list[str],
+        device: str,
+        begun: float,
+        git: GitState | None,
+        asked: Callable[[], str] = str,
     ) -> None:
-        """Takes what the summary says of where the run came from; `begun` is on the performance counter."""
+        """Takes what the summary says of where the run came from.
+
+        Args:
+            config: The run's.
+            folder: The run's.
+            overrides: The command line's.
+            device: What it is computed on.
+            begun: When the run began, on the performance counter.
+            git: The working folder's state.
+            asked: Says what asked for an end before the last iteration; nothing where that wasn't asked for.
+        """
         self.progress = Progress()
         self.summary: dict[str, Any] = {}
         self._config = config
@@ -208,6 +249,7 @@ class Record:
         self._device = device
         self._begun = begun
         self._git = git
+        self._asked = asked
         self._metrics: BySplit = {}
         self._naive: BySplit = {}
         self._about: dict[str, Any] = {}
@@ -222,13 +264,12 @@ class Record:
         """Writes summary.json, unless the input was wrong: then there was no run."""
         if isinstance(error, InputError):
             return
-        status = "stopped" if self.progress.stopped else "finished"
-        message = None
+        status, message = "stopped" if self.progress.stopped else "finished", None
         if isinstance(error, KeyboardInterrupt | SystemExit):
             status = "stopped"
         elif error is not None:
             status, message = "failed", str(error) or type(error).__name__
-        self.summary = {"status": status, "error": message}
+        self.summary = {"status": status, "ended_by": self._ended_by(status), "error": message}
         self.summary |= _summary(self.progress, time.perf_counter() - self._begun)
         self.summary |= {"metrics": self._metrics, "naive": self._naive}
         recent = self.progress.recent.metrics(self._config.tasks)
@@ -242,6 +283,12 @@ class Record:
             write_json(self._folder / "summary.json", self.summary)
         except RunFailed as unwritten:
             raise RunFailed("; ".join(filter(None, [message, str(unwritten)]))) from error
+
+    def _ended_by(self, status: str) -> str:
+        """Returns what ended the run: its steps, early stopping, an error, or what asked for an end."""
+        if status != "finished":
+            return "error" if status == "failed" else self._asked() or "request"
+        return "steps" if self.progress.iterations == self._config.steps else "early_stopping"
 
     def about(self, dataset: Dataset) -> dict[str, Any]:
         """Returns what a checkpoint says of the run: its config, and what else its results depend on."""
@@ -314,6 +361,13 @@ def prepare(config: Config, dataset: Dataset, device: str) -> Run:
         return Draws(stream, config.sampling, pool, config.weighting, shared, noise, config.seed, observed)
 
     counted = tuple(name for name, task in dataset.tasks.items() if getattr(task, config.mode.share) > 0)
+    chosen_by = config.objective.split("/")[1] if "/" in config.objective else counted[0]
+    if chosen_by not in counted:
+        raise InputError(
+            f"objective: {config.objective!r} chooses by task {chosen_by}, which isn't trained "
+            f"(tasks.{chosen_by}.{config.mode.share} is 0); take val_loss, or "
+            f"val/{counted[0]}/{config.tasks[counted[0]].metric}"
+        )
     selection = Selection(config.eval.every, config.objective, config.early_stopping.patience, counted)
     one_draw = draw(config.mode, config.optimizer, draws(), np.arange(1, 2), config.steps)
     loop = Loop(

@@ -171,6 +171,7 @@ class _Summary(_Loose):
     """What is made use of."""
 
     status: str
+    ended_by: str | None = None
     error: str | None = None
     iterations: int = 0
     train_seconds: float = 0.0

@@ -50,6 +50,12 @@ class Interrupt:
         """Whether there was a signal, or somebody was told that the time is over."""
         return self.signal is not None or self._over
 
+    def reason(self) -> str:
+        """Returns what asked for an end: the name of a signal, or `max_time`; nothing where nothing did."""
+        if self.signal is None:
+            return "max_time" if self._over else ""
+        return "SIGPIPE" if self.signal == READER_LEFT else signal.Signals(self.signal).name
+
     def limit(self, seconds: float | None) -> None:
         """Sets how long the command may take, from its beginning."""
         self._until = math.inf if seconds is None else self._begun + seconds

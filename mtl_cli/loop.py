@@ -28,7 +28,7 @@ from mtl_cli.optimizers import Optimizer
 from mtl_cli.pace import Pace
 from mtl_cli.program import Program, Trained
 from mtl_cli.progress import Progress
-from mtl_cli.records import DiagnosticsCsv, Files, Metrics
+from mtl_cli.records import DiagnosticsCsv, Files, Metrics, MetricsCsv
 
 MOST_RESTORED = 10
 """How often a run that diverges may go back to a checkpoint; the learning rate is a thousandth then."""
@@ -55,7 +55,10 @@ class Loop:
 
     def goes_on(self, progress: Progress) -> bool:
         """Tells whether there are iterations left, and patience."""
-        return progress.iterations < self.steps and not (progress.stopped or progress.waited == self.selection.patience)
+        return progress.iterations < self.steps and not (progress.stopped or self._gave_up(progress))
+
+    def _gave_up(self, progress: Progress) -> bool:
+        return self.selection.patience is not None and progress.waited >= self.selection.patience
 
     def upcoming(self, progress: Progress, length: int) -> NDArray[np.int64]:
         """Returns the iterations of the next chunk, which ends with the next evaluation or checkpoint at the latest."""
@@ -73,6 +76,11 @@ class Loop:
     def learning_rates(self, iterations: NDArray[np.int64], rate: float) -> NDArray[np.float32]:
         """Returns the schedule's learning rates for the iterations, times `rate`."""
         return self.optimizer.learning_rates(iterations - 1, self.steps) * np.float32(rate)
+
+    def note_rate(self, progress: Progress, file: MetricsCsv) -> None:
+        """Writes the learning rate of the latest iteration."""
+        (rate,) = self.learning_rates(np.array([progress.iterations]), progress.rate)
+        file.write(progress.iterations, "train", {"": {"learning_rate": float(rate)}})
 
     def train(self, progress: Progress, files: Files, view: View, stop_asked: Callable[[], bool]) -> None:
         """Trains to the last iteration, to the end of the patience, or until asked to stop.
@@ -160,7 +168,8 @@ class Loop:
             raise Diverged(fault)
         if "val" in self.dataset.splits and self._evaluates(progress.iterations):
             metrics = self._evaluate(progress.state.params, self.dataset.splits["val"], progress.iterations)
-            files.metrics.write(progress.iterations, "val", metrics)
+            files.metrics.write(progress.iterations, "val", metrics | {"": {"val_loss": self.selection.loss(metrics)}})
+            self.note_rate(progress, files.metrics)
             view.evaluated("val", metrics)
             progress.waited = 0 if self._select(progress, metrics, view) else progress.waited + 1
         view.went_on(partial(progress.recent.metrics, self.dataset.tasks))

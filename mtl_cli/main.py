@@ -79,6 +79,12 @@ class Application(hydra._internal.hydra.Hydra):
         command, folder = self.command, absolute(config.hydra.run.dir)
         parsed = parse(plain(config))
         _refuse_other_configs(config, resumes=command.resumes)
+        if parsed.sweep.dry_run:
+            from mtl_cli.console import view
+            from mtl_cli.experiment import rehearse
+
+            rehearse(parsed, folder, view(parsed.log.console, list(parsed.tasks), parsed.log.every))
+            sys.exit(0)
         refuse_too_little_memory()
         command.git = git_state()
         command.interrupt.hold_back()  # while the folder is made

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.families import any_of, members_of
@@ -28,6 +29,8 @@ class Optimizer(Settings, ABC):
     learning_rate: Annotated[Positive, Host()] = 1e-3
     clip_norm: Positive | None = None
     schedule: Annotated[AnySchedule, Host()] = Constant()
+    schedule_steps: Annotated[Annotated[int, Field(ge=1, le=2**31 - 1)] | None, Host()] = None
+    rate_after_schedule: Annotated[NonNegative | None, Host()] = None
 
     slots: ClassVar[tuple[str, ...]] = ()
 
@@ -67,9 +70,16 @@ class Optimizer(Settings, ABC):
         return learning_rate
 
     def learning_rates(self, steps: NDArray[np.int64], total: int) -> NDArray[np.float32]:
-        """Returns the learning rate of each of the `steps` (counted from 0) of a run of `total`."""
+        """Returns the learning rate of each of the `steps` (counted from 0) of a run of `total`.
+
+        The schedule takes `schedule_steps` for the whole run, and from there on `rate_after_schedule` counts; where
+        these are null, the run's iterations, and the schedule.
+        """
+        whole = self.schedule_steps or total
         with np.errstate(over="ignore"):  # one that grows beyond all bounds diverges, and that is said
-            rates: NDArray[np.float64] = self.learning_rate * self.schedule.factors(steps, total)
+            rates: NDArray[np.float64] = self.learning_rate * self.schedule.factors(steps, whole)
+            if self.rate_after_schedule is not None:
+                rates = np.where(steps < whole, rates, self.rate_after_schedule)
             return rates.astype(np.float32)
 
     @abstractmethod

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from mtl_cli.data.base import Dataset
 from mtl_cli.models.base import Network
 from mtl_cli.modes.base import Draws
 from mtl_cli.texts import shown
+
+MOST_OF_LOSS: Final = 0.9
+"""The part of `val_loss` from which on a task is said to make most of it."""
 
 
 def plan(config: Config, dataset: Dataset, network: Network, draws: Draws, device: str, folder: Path) -> Plan:
@@ -49,10 +52,7 @@ def plan(config: Config, dataset: Dataset, network: Network, draws: Draws, devic
 def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
     """Returns how it ended: losses, metrics, time, files."""
     speed = summary["iterations_per_second"] or 0.0
-    parts = [
-        f"{summary['status']}: {summary['iterations']:,} iterations in {duration(summary['train_seconds'])} "
-        f"({number(speed)} it/s)"
-    ]
+    parts = [f"{how_it_ended(config, summary)} in {duration(summary['train_seconds'])} ({number(speed)} it/s)"]
     if summary["best_iteration"] is not None:
         parts.append(f"best iteration {summary['best_iteration']:,}, {config.objective} {number(summary['objective'])}")
     if summary["picks"]:
@@ -67,7 +67,45 @@ def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
         metrics=summary["metrics"],
         naive=summary.get("naive", {}),
         folder=shown(folder),
+        notes=_notes(config, summary),
     )
+
+
+def how_it_ended(config: Config, summary: Mapping[str, Any]) -> str:
+    """Returns what ended a run, and after how many iterations, as the first words of a line."""
+    status, done, cause = summary["status"], f"{summary['iterations']:,}", summary.get("ended_by")
+    if cause in (None, "steps"):
+        return f"{status}: {done} iterations"
+    words = {"early_stopping": "early stopping", "error": "an error", "request": "an end was asked for"}
+    patience = config.early_stopping.patience
+    why = f" (no better {config.objective} in {patience:,} evaluations)" if cause == "early_stopping" else ""
+    return f"{status}: {words.get(cause, cause)} after {done} of {config.steps:,} iterations{why}"
+
+
+def _notes(config: Config, summary: Mapping[str, Any]) -> list[str]:
+    """Returns what one should know of how the best iteration was chosen."""
+    notes, best, done = [], summary["best_iteration"], summary["iterations"]
+    if best is not None and 2 * best < done and config.early_stopping.patience is None:
+        notes.append(
+            f"the best iteration came at {best:,} of {done:,}, and early stopping is off; early_stopping.patience=N "
+            "ends a run after N evaluations that were no better"
+        )
+    losses = {
+        task: of["loss"]
+        for task, of in summary["metrics"].get("val", {}).items()
+        if getattr(config.tasks[task], config.mode.share) > 0
+    }
+    total = sum(losses.values())
+    if config.objective == "val_loss" and len(losses) > 1 and total > 0:
+        task = max(losses, key=lambda name: losses[name])
+        if losses[task] > MOST_OF_LOSS * total:
+            why = "" if getattr(config.tasks[task], "standardize", True) else f" (tasks.{task}.standardize is false)"
+            other = next(name for name in losses if name != task)
+            notes.append(
+                f"task {task} makes {100 * losses[task] / total:.1f} % of val_loss{why}, so the best iteration is "
+                f"that task's; objective=val/{other}/{config.tasks[other].metric}, say, chooses by another"
+            )
+    return notes
 
 
 def _of_tasks(values: Mapping[str, str]) -> str:

@@ -91,7 +91,7 @@ class DiagnosticsCsv(Growing):
 
 
 class MetricsCsv(Growing):
-    """`metrics.csv`, long form: `iteration,split,task,metric,value`."""
+    """`metrics.csv`, long form: `iteration,split,task,metric,value`; `task` is empty where it is about none of them."""
 
     def __init__(self, folder: Path, mark: Mark | None = None) -> None:
         """Begins the file, or goes on with it from a mark."""
@@ -100,8 +100,10 @@ class MetricsCsv(Growing):
             self.append(b"iteration,split,task,metric,value\n")
 
     def write(self, iteration: int, split: str, metrics: Metrics) -> None:
-        """Appends the metrics of one evaluation."""
-        rows = [(iteration, split, task, name, value) for task, of in metrics.items() for name, value in of.items()]
+        """Appends the metrics of one evaluation; those of the task "" are about no single one."""
+        rows = [
+            (iteration, split, task or None, name, value) for task, of in metrics.items() for name, value in of.items()
+        ]
         self.append(_csv(pl.DataFrame(rows, orient="row")))
 
 

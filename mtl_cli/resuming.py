@@ -1,18 +1,19 @@
 """Runs that are repeated or gone on with by what is in their folders. Imports no TensorFlow."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.checkpoint import newest
 from mtl_cli.composed import plain
-from mtl_cli.config import Config, changes, parse
+from mtl_cli.config import GOES_ON_WITH, Config, changes, parse
 from mtl_cli.errors import InputError
 from mtl_cli.files import CONFIGS, refuse_odd, replace
 from mtl_cli.foreign import read_yaml, summary_in
@@ -82,19 +83,59 @@ def held(run: Path, config: Config) -> Iterator[None]:
         for sweep in [above for above in run.parents[:MOST_LEVELS] if (above / "multirun.yaml").exists()]:
             locks.enter_context(locked(sweep))
         locks.enter_context(locked(run))
-        changed = changes(recorded(run).decisive(), config.decisive())
+        before = recorded(run)
+        changed = changes(before.decisive(), config.decisive())
         if changed:
-            raise InputError(
-                "\n".join(f"{line}: a run goes on with the config it began with, but for steps" for line in changed)
-            )
+            rule = f"a run goes on with the config it began with, but for {', '.join(GOES_ON_WITH)}"
+            raise InputError("\n".join(f"{line}: {rule}" for line in changed))
         summary = summary_in(run) or {}
         done = max(summary.get("iterations", 0), newest(run))
         if config.steps < done:
             raise InputError(f"steps: {config.steps} is less than the {done} iterations that {run} has")
-        if summary.get("status") == "finished" and config.hash() == summary.get("config_hash"):
-            print(f"{run} is finished after {done} iterations; a larger steps=N goes on with it")
-            raise SystemExit(0)
+        if summary.get("status") == "finished":
+            _end_finished(run, before, config, summary)
+        if unsaid := schedule_unsaid(before, config, done):
+            raise InputError(unsaid)
+        if config.steps > before.steps and config.optimizer.schedule.name != "constant":
+            rates = config.optimizer.learning_rates(np.array([done, config.steps - 1]), config.steps)
+            print(f"the learning rate goes from {rates[0]:.3g} at iteration {done + 1:,} to {rates[1]:.3g} at the end")
         yield
+
+
+def _end_finished(run: Path, before: Config, config: Config, summary: Mapping[str, Any]) -> None:
+    """Ends the command where nothing is left of a finished run to go on with, and says what would be.
+
+    Raises:
+        SystemExit: That is so.
+    """
+    done, waited, patience = summary["iterations"], before.early_stopping.patience, config.early_stopping.patience
+    if summary.get("ended_by") == "early_stopping" and patience is not None and patience <= (waited or 0):
+        print(
+            f"{run} is finished: early stopping ended it after {done:,} of {before.steps:,} iterations; "
+            f"early_stopping.patience=null, or more than {waited}, goes on with it"
+        )
+        raise SystemExit(0)
+    if config.hash() == summary.get("config_hash"):
+        print(f"{run} is finished after {done} iterations; a larger steps=N goes on with it")
+        raise SystemExit(0)
+
+
+def schedule_unsaid(before: Config, now: Config, done: int) -> str | None:
+    """Returns what to say where other steps would change the learning rates of iterations that are done, unsaid."""
+    iterations, last = np.arange(done), np.array([done, now.steps - 1])
+    then, new = (of.optimizer.learning_rates(iterations, of.steps) for of in (before, now))
+    whole = before.optimizer.schedule_steps or before.steps
+    if now.optimizer.schedule_steps != before.optimizer.schedule_steps or (then == new).all():
+        return None
+    kept = now.optimizer.model_copy(update={"schedule_steps": whole})
+    (first, end), (first_kept, end_kept) = (of.learning_rates(last, now.steps) for of in (now.optimizer, kept))
+    return (
+        f"steps: it was {before.steps} and is {now.steps}, but the learning rate's schedule "
+        f"({now.optimizer.schedule.name}) went over {whole} iterations, and came to {then[-1]:.3g} after {done}; say "
+        f"what it is to do: optimizer.schedule_steps={now.steps} stretches it (from {first:.3g} to {end:.3g}), "
+        f"optimizer.schedule_steps={whole} leaves it (from {first_kept:.3g} to {end_kept:.3g}), and "
+        "optimizer.rate_after_schedule=N with the latter has further iterations train at the rate N"
+    )
 
 
 def record(run: Path, composed: DictConfig) -> None:

@@ -7,7 +7,7 @@ over both.
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 import numpy as np
@@ -112,6 +112,10 @@ class Task(Settings, ABC):
         """Returns what the metrics need of predictions [rows, units], which may be less."""
         return predictions
 
+    def undefined(self, labels: Array, classes: Sequence[Any]) -> tuple[Sequence[str], str]:
+        """Returns which metrics aren't defined on these labels, and why, whose classes have names or are numbers."""
+        return (), ""
+
     @abstractmethod
     def scores(self, labels: Array, answers: Array, weights: Array | None = None) -> dict[str, float]:
         """Returns every metric of the kind, by scikit-learn.
@@ -166,6 +170,10 @@ class Regression(Task):
             "r2": float(r2),
         }
 
+    def undefined(self, labels: Array, classes: Sequence[Any]) -> tuple[Sequence[str], str]:
+        """Returns r2 for a single row."""
+        return (("r2",), "one row") if len(labels) == 1 else ((), "")
+
 
 class Binary(Task):
     """Yes or no, 1 or 0; several units are several independent labels."""
@@ -212,6 +220,13 @@ class Binary(Task):
             "f1": float(metrics.f1_score(y, p > 0.5, sample_weight=each, zero_division=0.0)) if some else nan,
             "log_loss": float(metrics.log_loss(y, p, sample_weight=each, labels=[0.0, 1.0])),
         }
+
+    def undefined(self, labels: Array, classes: Sequence[Any]) -> tuple[Sequence[str], str]:
+        """Returns those for which both classes must occur, or the positive one."""
+        no, yes = classes or (0, 1)
+        if not labels.any():
+            return ("auc", "average_precision", "f1"), f"no row of the class {yes!r}"
+        return (("auc",), f"no row of the class {no!r}") if labels.all() else ((), "")
 
 
 class Multiclass(Task):

@@ -18,7 +18,7 @@ from tests.conftest import MtlTrain, as_usual
 
 SUMMARY_KEYS = {
     "status", "error", "iterations", "seconds", "train_seconds", "iterations_per_second", "best_iteration", "epochs",
-    "picks", "objective", "metrics", "seed", "config_hash", "overrides", "versions", "git", "device",
+    "ended_by", "picks", "objective", "metrics", "seed", "config_hash", "overrides", "versions", "git", "device",
     "config", "shares", "data", "naive", "running_loss",
 }  # fmt: skip
 

@@ -125,7 +125,7 @@ class Labels:
     """How much each counts, on average 1, [n]; None: all alike."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Rows to evaluate on: those of `features` that `rows` numbers, or all."""
 

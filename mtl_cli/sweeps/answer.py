@@ -151,7 +151,7 @@ class Answer:
         if not self._trains_all(job):
             return math.nan
         together = [job.metric(self.split, each.task, each.metric) for each in self.tasks]
-        alone = [self._alone.get((each.task, job.comparable), math.nan) for each in self.tasks]
+        alone = [self._alone.get((each.task, job.comparable(each.task)), math.nan) for each in self.tasks]
         return gain(together, alone, [each.higher for each in self.tasks])
 
     @cached_property
@@ -162,7 +162,7 @@ class Answer:
         for job in self.baselines:
             if job.alone in metric:
                 value = job.metric(self.split, job.alone, metric[job.alone])
-                found[job.alone, job.comparable].append(value)
+                found[job.alone, job.comparable(job.alone)].append(value)
         return {key: mean_of(values).mean for key, values in found.items()}
 
     def _by_repeat(self, setting: Setting) -> Mapping[Repeat, float]:

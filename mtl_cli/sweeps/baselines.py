@@ -10,7 +10,8 @@ def baselines(jobs: Sequence[Job]) -> list[tuple[str, ...]]:
     """Returns the overrides of the runs that train one task alone, for every setting of the rest.
 
     The rest is everything but the tasks' shares and the weighting, which mean nothing where there is one task: that
-    task's share is 1, the others' 0. Steps, batches and all else are the jobs'.
+    task's share is 1, the others' 0. Where jobs are chosen by a metric of another task, it is by the task's own. Steps,
+    batches and all else are the jobs'.
     """
     found: dict[tuple[str, ...], None] = {}
     for job in jobs:
@@ -22,8 +23,22 @@ def baselines(jobs: Sequence[Job]) -> list[tuple[str, ...]]:
                     f"++tasks.{name}.{job.config.mode.share}={1.0 if name == task else 0.0}"
                     for name in job.config.tasks
                 ]
-                found[(*rest, *shares)] = None
+                own = objective_of(job.config.objective, task, job.config.tasks[task].metric)
+                chosen = [f"objective={own}"] if own != job.config.objective else []
+                kept = [override for override in rest if not (chosen and override.startswith("objective="))]
+                found[(*kept, *chosen, *shares)] = None
     return list(found)
+
+
+def objective_of(objective: str, task: str, metric: str) -> str:
+    """Returns what a task that is trained alone is chosen by: what the jobs are, if that is about it.
+
+    >>> objective_of("val_loss", "left", "auc"), objective_of("val/left/f1", "left", "auc")
+    ('val_loss', 'val/left/f1')
+    >>> objective_of("val/right/accuracy", "left", "auc")
+    'val/left/auc'
+    """
+    return objective if objective.split("/")[1:2] in ([], [task]) else f"val/{task}/{metric}"
 
 
 def _is_share(override: str) -> bool:

@@ -15,6 +15,7 @@ from mtl_cli.data.base import Arrays, Dataset
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.experiment import Record, prepare
 from mtl_cli.git_state import GitState
+from mtl_cli.overview import how_it_ended
 from mtl_cli.program import Trained
 from mtl_cli.progress import Progress
 from mtl_cli.signs import Signs
@@ -24,14 +25,22 @@ from mtl_cli.sweeps.plan import Job
 class Lane:
     """A job's data, network, state, files and log."""
 
-    def __init__(self, job: Job, folder: Path, load: Callable[[], Dataset], device: str, git: GitState | None) -> None:
-        """Begins the run in its folder, which is there; where that fails it has ended."""
+    def __init__(
+        self,
+        job: Job,
+        folder: Path,
+        load: Callable[[], Dataset],
+        device: str,
+        git: GitState | None,
+        asked: Callable[[], str],
+    ) -> None:
+        """Begins the run in its folder, which is there; where that fails it has ended. `Record` takes the same."""
         self.job = job
         self.folder = folder
         self.error: Exception | None = None
         self._log = _log(folder)
         self._view = Signs(View(), job.config.steps, self._log.info)
-        self._record = Record(job.config, folder, list(job.overrides), device, time.perf_counter(), git)
+        self._record = Record(job.config, folder, list(job.overrides), device, time.perf_counter(), git, asked)
         self._log.info("training into %s with %s", folder, " ".join(job.overrides) or "the defaults")
         self._stack = ExitStack()
         self._stack.enter_context(self._record)
@@ -110,7 +119,7 @@ class Lane:
         with suppress(Exception):
             self._stack.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
         if self.summary:
-            self._log.info("%s after %d iterations", self.summary["status"], self.summary["iterations"])
+            self._log.info(how_it_ended(self.job.config, self.summary))
         for handler in self._log.handlers:
             handler.close()
 

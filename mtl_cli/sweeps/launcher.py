@@ -150,13 +150,16 @@ class Sweep:
     def _stop_asked(self) -> bool:
         return self._command.interrupt() or self._command.failed_fast
 
+    def _reason(self) -> str:
+        return self._command.interrupt.reason() or "sweep.fail_fast" * self._command.failed_fast
+
     def _begin(self, job: Job) -> Lane | None:
         """Begins a job in the folder that Hydra makes for it; None where that isn't to be had."""
         folder = self._enter(job)
         if folder is None:
             return None
         load = partial(self._command.datasets.load, job.config)
-        return Lane(job, folder, load, self._device, self._command.git)
+        return Lane(job, folder, load, self._device, self._command.git, self._reason)
 
     def _enter(self, job: Job) -> Path | None:
         try:

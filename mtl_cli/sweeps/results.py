@@ -13,6 +13,7 @@ from typing import Any, Final
 from mtl_cli.errors import InputError
 from mtl_cli.files import CONFIGS
 from mtl_cli.foreign import read_summary, read_yaml
+from mtl_cli.sweeps.baselines import objective_of
 
 UNFINISHED: Final = "unfinished"
 """The status of a job without summary.json."""
@@ -115,10 +116,11 @@ class Result:
         """Equal for jobs with the same config, which are the same run."""
         return str(self.summary.get("config_hash", self.name))
 
-    @cached_property
-    def comparable(self) -> str:
-        """Equal for a job and its single-task baselines of the same seed."""
+    def comparable(self, task: str) -> str:
+        """Equal for a job and its single-task baseline of the same seed for this task."""
         config = {key: value for key, value in self.config.items() if key not in _IRRELEVANT}
+        metric = config.get("tasks", {}).get(task, {}).get("metric", "loss")
+        config["objective"] = objective_of(self.objective_name, task, metric)
         config["tasks"] = {
             task: {key: value for key, value in of.items() if key not in ("weight", "prob")}
             for task, of in config.get("tasks", {}).items()

@@ -16,7 +16,7 @@ from mtl_cli.errors import InputError
 from mtl_cli.files import refuse_odd
 from mtl_cli.foreign import read_yaml, summary_in
 from mtl_cli.locks import LOCK
-from mtl_cli.resuming import quoted, recorded
+from mtl_cli.resuming import quoted, recorded, schedule_unsaid
 from mtl_cli.sweeps.plan import Job
 
 _T = TypeVar("_T")
@@ -141,23 +141,26 @@ def refuse_changed(jobs: Sequence[Job], found: Sequence[Found], sweep: Path) -> 
         if before is None:
             continue
         folder = sweep / str(job.number)
-        for line in changes(_config_of(before, folder, job.config), job.config.decisive()):
+        then = _config_of(before, folder, job.config)
+        for line in changes(then.decisive(), job.config.decisive()):
             wrong.setdefault(
                 f"{line}; jobs go on with the config they began with: train these in another sweep", job.number
             )
         done = max((before.summary or {}).get("iterations", 0), newest(folder))
+        if unsaid := schedule_unsaid(then, job.config, done):
+            wrong.setdefault(unsaid, job.number)
         if done > job.config.steps:
             wrong.setdefault(f"steps: {job.config.steps} is less than the {done} iterations that there are", job.number)
     if wrong:
         raise InputError("\n".join(f"{sweep / str(number)}: {line}" for line, number in wrong.items()))
 
 
-def _config_of(before: Found, folder: Path, now: Config) -> dict[str, Any]:
-    """Returns all that decides the results in the config that a job began with; of the present one if that is lost."""
+def _config_of(before: Found, folder: Path, now: Config) -> Config:
+    """Returns the config that a job began with; the present one if that is lost."""
     recorded_one: Any = (before.summary or {}).get("config")
     with suppress(InputError):
-        return (parse(recorded_one) if recorded_one else recorded(folder)).decisive()
-    return now.decisive()
+        return parse(recorded_one) if recorded_one else recorded(folder)
+    return now
 
 
 def trained(folder: Path, config: Config) -> dict[str, Any] | None:

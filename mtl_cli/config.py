@@ -98,6 +98,7 @@ class Sweep(Settings):
     baselines: bool = False
     dry_run: bool = False
     fail_fast: bool = False
+    test_for_all: bool = False
     max_jobs: Annotated[Count, Field(le=MOST_JOBS)] = 1000
 
 

@@ -1,4 +1,7 @@
-"""What a sweep came to: its settings compared over seeds, with each other and with tasks trained alone."""
+"""What a sweep came to: its settings compared over seeds, with each other and with tasks trained alone.
+
+Test rows take no part in comparing: they say how good the setting is that was chosen, and what it was chosen from.
+"""
 
 import math
 from collections import defaultdict
@@ -30,7 +33,7 @@ TRAIN_LOSS: Final = "train_loss"
 
 @dataclass(frozen=True)
 class Reported:
-    """A task's main metric, as it is reported."""
+    """A task's main metric, as it is compared."""
 
     task: str
     metric: str
@@ -83,18 +86,42 @@ class Answer:
         self._finished: Sequence[Result] = _counted(self._settled)
         given = [dict(result.metrics()) for result in self._finished or self.baselines]
         splits = {split for metrics in given for split, _, _ in metrics}
-        self.split = next((split for split in ("test", "val") if split in splits), "train")
-        """The one whose metrics are reported."""
+        self.split = "val" if "val" in splits else "train"
+        """The one by whose metrics settings are compared."""
+        self.is_tested = "test" in splits
 
     @cached_property
     def tasks(self) -> Sequence[Reported]:
-        """The tasks that some job trained, with their metrics."""
+        """The tasks that some job trained, with what they are compared by."""
+        return [replace(each, metric="loss") if self.split == "train" else each for each in self.main]
+
+    @cached_property
+    def main(self) -> Sequence[Reported]:
+        """The tasks that some job trained, with their main metrics."""
         found: dict[str, Reported] = {}
         for result in self._finished or self.baselines:
             for task in result.trained:
-                main = result.config.get("tasks", {}).get(task, {}).get("metric", "loss")
-                found.setdefault(task, Reported(task, "loss" if self.split == "train" else main))
+                metric = result.config.get("tasks", {}).get(task, {}).get("metric", "loss")
+                found.setdefault(task, Reported(task, metric))
         return list(found.values())
+
+    @cached_property
+    def repeats(self) -> int:
+        """How many seeds the settings have in common with the best one, at least; 0 without a best one."""
+        return min((len(self._by_repeat(each)) for each in self._compared), default=0)
+
+    @property
+    def _compared(self) -> Sequence[Setting]:
+        return [each for each in self.settings if each.trains_all] if self.best is not None else []
+
+    @property
+    def splits_vary(self) -> bool | None:
+        """Tells whether each seed has its own split of the rows; None where that isn't known, or there is none."""
+        data = [result.config.get("data", {}) for result in self._finished]
+        if not data or "split_seed" not in data[0] or any(of.get("split_column") for of in data):
+            return None
+        seeds = {of["split_seed"] for of in data if of.get("split_seed") is not None}
+        return len(seeds) > 1 or (not seeds and len({result.seed for result in self._finished}) > 1)
 
     @cached_property
     def objective_name(self) -> str:
@@ -119,13 +146,15 @@ class Answer:
 
     @cached_property
     def settings(self) -> Sequence[Setting]:
-        """The settings of which a job has finished or failed, in the order of their jobs."""
+        """The settings of which a job has finished or failed, the best ones first."""
         jobs: defaultdict[tuple[str, ...], list[Result]] = defaultdict(list)
         for result in self._settled:
             jobs[tuple(result.value(key) or "" for key in self.keys)].append(result)
         counts = {result.name for result in self._finished}
         settings = [self._setting(values, of, [job for job in of if job.name in counts]) for values, of in jobs.items()]
         settings = [setting for setting in settings if setting.counted or setting.failed]
+        if self.comparable:
+            settings.sort(key=self._place)
         if not self.tasks:
             return settings
         means_ST, higher_T = self._means(settings)
@@ -135,35 +164,69 @@ class Answer:
             for setting, rank, member in zip(settings, ranks, pareto, strict=True)
         ]
 
+    def _place(self, setting: Setting) -> tuple[bool, bool, float]:
+        """Returns a sort key: those that train all tasks come first, by their objective."""
+        mean = setting.objective.mean
+        missing = not math.isfinite(mean)
+        return not setting.trains_all, missing, 0.0 if missing else -mean if self.objective_higher else mean
+
     def _setting(self, values: tuple[str, ...], jobs: Sequence[Result], counted: Sequence[Result]) -> Setting:
         metrics = [mean_of([job.metric(self.split, t.task, t.metric) for job in counted]) for t in self.tasks]
         objective = mean_of([self.objective(job) for job in counted])
         complete = bool(counted) and all(map(self._trains_all, counted))
-        return Setting(
-            values, jobs, counted, complete, metrics, objective, mean_of([self._gain(job) for job in counted])
-        )
+        gains = mean_of([self._gain(job, self.split, self.tasks) for job in counted])
+        return Setting(values, jobs, counted, complete, metrics, objective, gains)
 
     def _trains_all(self, job: Result) -> bool:
         return {each.task for each in self.tasks} <= set(job.trained)
 
-    def _gain(self, job: Result) -> float:
+    def _gain(self, job: Result, split: str, tasks: Sequence[Reported]) -> float:
         """Returns the gain of a job over the tasks trained alone with its seed; NaN where one of those isn't there."""
         if not self._trains_all(job):
             return math.nan
-        together = [job.metric(self.split, each.task, each.metric) for each in self.tasks]
-        alone = [self._alone.get((each.task, job.comparable(each.task)), math.nan) for each in self.tasks]
-        return gain(together, alone, [each.higher for each in self.tasks])
+        together = [job.metric(split, each.task, each.metric) for each in tasks]
+        alone = [self._alone_with(job, split, each) for each in tasks]
+        return gain(together, alone, [each.higher for each in tasks])
+
+    def _alone_with(self, job: Result, split: str, task: Reported) -> float:
+        """Returns the metric of a task alone with the job's seed, a mean where several baselines do the same."""
+        same = self._baselines_of.get((task.task, job.comparable(task.task)), ())
+        return mean_of([baseline.metric(split, task.task, task.metric) for baseline in same]).mean
 
     @cached_property
-    def _alone(self) -> Mapping[tuple[str, str], float]:
-        """The main metric of every task alone, a mean where several baselines do the same."""
-        found: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
-        metric = {each.task: each.metric for each in self.tasks}
+    def _baselines_of(self) -> Mapping[tuple[str, str], Sequence[Result]]:
+        """By task, and by what they have in common with jobs."""
+        found: defaultdict[tuple[str, str], list[Result]] = defaultdict(list)
         for job in self.baselines:
-            if job.alone in metric:
-                value = job.metric(self.split, job.alone, metric[job.alone])
-                found[job.alone, job.comparable(job.alone)].append(value)
-        return {key: mean_of(values).mean for key, values in found.items()}
+            if job.alone is not None:
+                found[job.alone, job.comparable(job.alone)].append(job)
+        return found
+
+    def on_test(self, setting: Setting) -> Sequence[Mean]:
+        """Returns the main metrics of a setting on the test rows, by task."""
+        return [mean_of([job.metric("test", each.task, each.metric) for job in setting.counted]) for each in self.main]
+
+    def alone_on_test(self, setting: Setting) -> Sequence[Mean]:
+        """Returns the main metrics of a setting's baselines on the test rows, by task."""
+        return [mean_of([self._alone_with(job, "test", each) for job in setting.counted]) for each in self.main]
+
+    def gain_on_test(self, setting: Setting) -> Mean:
+        """Returns the gain of a setting over its baselines on the test rows."""
+        return mean_of([self._gain(job, "test", self.main) for job in setting.counted])
+
+    def naive(self, split: str, task: Reported) -> float:
+        """Returns what a naive answer has, a mean over the seeds."""
+        by_repeat = {job.repeat: job.naive(split, task.task, task.metric) for job in self._finished}
+        return mean_of(list(by_repeat.values())).mean
+
+    @property
+    def naive_objective(self) -> float:
+        """What a naive answer is compared by; NaN where that isn't known."""
+        if self.objective_name.startswith("val/"):
+            _, task, metric = self.objective_name.split("/")
+            return self.naive("val", Reported(task, metric))
+        losses = [self.naive(self.split, Reported(each.task, "loss")) for each in self.tasks]
+        return math.fsum(losses) / len(losses) if losses else math.nan
 
     def _by_repeat(self, setting: Setting) -> Mapping[Repeat, float]:
         return {job.repeat: self.objective(job) for job in setting.counted}
@@ -193,12 +256,14 @@ class Answer:
 
     @cached_property
     def tied(self) -> frozenset[Setting]:
-        """The settings that can't be told from the best one: 0 is in the interval of the difference, paired by seed."""
-        if self.best is None:
-            return frozenset()
-        best = self._by_repeat(self.best)
-        others = [each for each in self.settings if each.trains_all and each is not self.best]
-        return frozenset(each for each in others if paired(self._by_repeat(each), best).contains_0)
+        """The settings that can't be told from the best one: 0 is in the interval of the difference."""
+        return frozenset(each for each in self._compared if each is not self.best and self.difference(each).contains_0)
+
+    def difference(self, setting: Setting) -> Mean:
+        """Returns by how much a setting's objective is more than the best one's, paired by seed."""
+        if self.best is None or not setting.trains_all:
+            return mean_of([])
+        return paired(self._by_repeat(setting), self._by_repeat(self.best))
 
     @cached_property
     def reference(self) -> Numbers:

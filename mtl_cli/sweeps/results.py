@@ -133,6 +133,10 @@ class Result:
             return math.nan
         return number(self.summary.get("metrics", {}).get(split, {}).get(task, {}).get(metric))
 
+    def naive(self, split: str, task: str, metric: str) -> float:
+        """Returns a metric of a naive answer, NaN where it isn't there."""
+        return number(self.summary.get("naive", {}).get(split, {}).get(task, {}).get(metric))
+
     def metrics(self) -> Iterator[tuple[tuple[str, str, str], float | None]]:
         """Yields (split, task, metric) and the value of all there are, of tasks that weren't trained too."""
         for split, tasks in self.summary.get("metrics", {}).items():

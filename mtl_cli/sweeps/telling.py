@@ -7,8 +7,6 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from mtl_cli.console import number
 from mtl_cli.errors import InputError
 from mtl_cli.files import CONFIGS
@@ -17,6 +15,7 @@ from mtl_cli.sweeps.analysis import MOST_OBJECTIVES, Mean
 from mtl_cli.sweeps.answer import TRAIN_LOSS, Answer, Setting
 from mtl_cli.sweeps.document import Block, Command, Grid, Heading, Paragraph
 from mtl_cli.sweeps.results import REPEATS, Result
+from mtl_cli.sweeps.verdict import told_of_gain, verdict
 
 SHOWN_SETTINGS: Final = 20
 """Settings that a terminal shows; the file has all."""
@@ -24,6 +23,8 @@ SHOWN_FAILURES: Final = 5
 MOST_SLICES: Final = 6
 MOST_VALUES: Final = 12
 """Values of a key that a slice has room for."""
+LEAST_INTERVAL: Final = 1e-9
+"""As a part of the mean; a smaller interval isn't written with as many decimals."""
 _LONGEST: Final = 200
 """Letters of an error."""
 
@@ -31,12 +32,14 @@ _LONGEST: Final = 200
 def told(answer: Answer, folder: Path) -> list[Block]:
     """Returns all there is to say of the sweep in this folder."""
     return [
+        *([Paragraph(said)] if (said := verdict(answer)) else []),
         Paragraph(_counts(answer)),
         *_settings(answer),
         *_alone(answer),
         *_slices(answer),
         *_failures(answer),
         *_best(answer, folder),
+        *_tested(answer),
     ]
 
 
@@ -50,18 +53,31 @@ def label(key: str) -> str:
 
 
 def with_interval(mean: Mean, sign: str = "") -> str:
-    """Returns a mean with its interval, as far as there is one.
+    """Returns a mean with its interval, as far as there is one, with as many decimals.
 
     >>> with_interval(Mean(3, 0.97053, 0.00213)), with_interval(Mean(1, 5.0, math.nan), sign="+")
     ('0.9705 +- 0.0021', '+5')
+    >>> with_interval(Mean(3, 0.5, 0.03)), with_interval(Mean(3, 5012345.6, 1234.5))
+    ('0.500 +- 0.030', '5,012,346 +- 1,234')
+    >>> with_interval(Mean(3, 3.2e-9, 1e-10)), with_interval(Mean(3, -0.25, 0.0))
+    ('(3.20 +- 0.10)e-09', '-0.25 +- 0')
     """
     if not mean.n:
         return ""
-    shown = number(mean.mean)
-    shown = sign + shown if mean.mean > 0 else shown
-    if math.isnan(mean.half):
-        return shown
-    return f"{shown} +- {number(mean.half) if mean.half >= 1000 else f'{mean.half:.2g}'}"
+    plus = sign if mean.mean > 0 else ""
+    if math.isnan(mean.half) or mean.half <= LEAST_INTERVAL * abs(mean.mean):
+        return plus + number(mean.mean) + ("" if math.isnan(mean.half) else f" +- {number(mean.half)}")
+    exponent = math.floor(math.log10(max(abs(mean.mean), mean.half)))
+    if not -4 <= exponent < 15:
+        scaled, half = mean.mean / 10.0**exponent, mean.half / 10.0**exponent
+        return f"{plus}({scaled:.{_decimals(half)}f} +- {half:.{_decimals(half)}f})e{exponent:+03d}"
+    decimals = _decimals(mean.half)
+    return f"{plus}{mean.mean:,.{decimals}f} +- {mean.half:,.{decimals}f}"
+
+
+def _decimals(half: float) -> int:
+    """Returns how many decimals show two digits of it."""
+    return max(0, 1 - math.floor(math.log10(half)))
 
 
 def _counts(answer: Answer) -> str:
@@ -88,22 +104,35 @@ def _settings(answer: Answer) -> Iterator[Block]:
     names = max(len(answer.keys), 1)
     headings = headings if answer.keys else ["setting", *headings]
     headings += [f"{each.task} {each.metric}" for each in answer.tasks] + [answer.objective_name]
+    headings += ["difference"] if answer.best is not None and len(settings) > 1 else []
     headings += ["delta_m_gain_%"] if gains else []
     headings += ["mean rank", "Pareto"] if several else []
-    headings += ["best"] if answer.best is not None else []
     rows = []
     for each in settings:
         row = list(each.values) or ["all"]
         row += [str(len(each.counted)), *([str(each.failed)] if failures else [])]
         row += [with_interval(mean) for mean in each.metrics] + [with_interval(each.objective)]
+        row += [_difference(answer, each)] if "difference" in headings else []
         row += [_gained(each)] if gains else []
         row += [number(each.rank) if math.isfinite(each.rank) else "", "*" if each.pareto else ""] if several else []
-        row += [_mark(answer, each)] if answer.best is not None else []
         rows.append(row)
-    yield Grid(headings, rows, names, _foremost(answer))
-    yield Paragraph(_legend(answer, several=several, gains=gains))
+    naive = [answer.naive(answer.split, each) for each in answer.tasks] + [answer.naive_objective]
+    if any(map(math.isfinite, naive)):
+        before = ["naive", *[""] * (names + failures)]
+        after = [""] * (len(headings) - len(before) - len(naive))
+        rows.append([*before, *map(_number, naive), *after])
+    yield Grid(headings, rows, names, [*range(min(len(settings), SHOWN_SETTINGS)), *range(len(settings), len(rows))])
+    yield Paragraph(_legend(answer, several=several, gains=gains, naive=len(rows) > len(settings)))
     if several:
         yield Paragraph(_volume(answer))
+
+
+def _difference(answer: Answer, setting: Setting) -> str:
+    return "best" if setting is answer.best else with_interval(answer.difference(setting), sign="+")
+
+
+def _number(value: float) -> str:
+    return number(value) if math.isfinite(value) else ""
 
 
 def _gained(setting: Setting) -> str:
@@ -111,22 +140,14 @@ def _gained(setting: Setting) -> str:
     return with_interval(setting.gain, sign="+") + fewer
 
 
-def _mark(answer: Answer, setting: Setting) -> str:
-    return "best" if setting is answer.best else "~" if setting in answer.tied else ""
-
-
-def _foremost(answer: Answer) -> list[int] | None:
-    """Returns the settings that a terminal shows where there are many: those with the best objective."""
-    if len(answer.settings) <= SHOWN_SETTINGS:
-        return None
-    sign = -1 if answer.objective_higher else 1
-    values = np.array([sign * each.objective.mean for each in answer.settings])
-    return [int(i) for i in np.argsort(values, kind="stable")[:SHOWN_SETTINGS]]
-
-
-def _legend(answer: Answer, *, several: bool, gains: bool) -> str:
-    where = f"on the {answer.split} split" if answer.split != "train" else "of training (there is no other split)"
-    text = f"Means over seeds {where}, +- a 95 % interval (Student's t; none below two seeds)."
+def _legend(answer: Answer, *, several: bool, gains: bool, naive: bool) -> str:
+    where = "on the validation rows" if answer.split == "val" else "on the training rows, as there are no others"
+    text = f"Sorted by {answer.objective_name}" if answer.comparable else "In the order of the jobs"
+    text += f". Means over seeds {where}, +- a 95 % interval (Student's t; none below two seeds)."
+    if answer.splits_vary is True:
+        text += " Each seed has its own split of the rows; data.split_seed=0 keeps one for all."
+    if answer.splits_vary is False and answer.repeats > 1:
+        text += " All seeds have the same split of the rows (data.split_seed), so the intervals are of training alone."
     for more, word in ((True, "more"), (False, "less")):
         named = dict.fromkeys(each.metric for each in answer.tasks if each.higher is more)
         text += f" Of {', '.join(named)}, {word} is better." if named else ""
@@ -143,8 +164,14 @@ def _legend(answer: Answer, *, several: bool, gains: bool) -> str:
     if several:
         text += " Mean rank: of the setting's means, averaged over the tasks; 1 is best."
         text += " Pareto *: no other setting is as good in every task and better in one."
-    if answer.best is not None:
-        text += " best ~: can't be told from the best one."
+    if answer.best is not None and len(answer.settings) > 1:
+        text += (
+            f" difference: by how much {answer.objective_name} is more than the best one's, paired by seed; with 0 in "
+            "the interval none can be told. That takes no account of how many settings are compared: the best of many "
+            "is luckier."
+        )
+    if naive:
+        text += " naive: the same answer for all rows, from the mean of the training labels or their classes' shares."
     return text
 
 
@@ -159,6 +186,27 @@ def _volume(answer: Answer) -> str:
     return (
         f"Hypervolume of the Pareto set {answer.volume:.6g}, from the reference point {point}: each task's worst mean, "
         "moved out by 10 % of the range. Sweeps can be compared by it from the same point only."
+    )
+
+
+def _tested(answer: Answer) -> Iterator[Block]:
+    """Shows all settings on the test rows, if that is asked for."""
+    asked = any(result.config.get("sweep", {}).get("test_for_all") for result in answer.results)
+    if not asked or not answer.is_tested:
+        return
+    yield Heading("All settings on the test rows: not for choosing")
+    names = max(len(answer.keys), 1)
+    headings = [*(map(label, answer.keys) if answer.keys else ["setting"]), "n"]
+    headings += [f"test {each.task} {each.metric}" for each in answer.main]
+    rows = [
+        [*(each.values or ["all"]), str(len(each.counted)), *map(with_interval, answer.on_test(each))]
+        for each in answer.settings
+        if each.counted
+    ]
+    yield Grid(headings, rows, names, range(min(len(rows), SHOWN_SETTINGS)))
+    yield Paragraph(
+        "In the order of the table by which one chooses. A setting that is chosen by this table has no test rows left: "
+        "the best of many is luckier, and what it has here says too much of it."
     )
 
 
@@ -191,24 +239,12 @@ def _best(answer: Answer, folder: Path) -> Iterator[Block]:
             "fitted best, not what does best on other data."
         )
     yield Paragraph(text)
-    others = [each for each in answer.settings if each.counted and each.trains_all and each is not best]
-    if others:
-        tied = sum(each in answer.tied for each in others)
-        said = f"{tied:,} of the other {len(others):,} settings" if len(others) > 1 else "the other setting"
-        by = f"in {answer.objective_name}, paired by seed,"
-        noise = (
-            f"Within the noise: {said} can't be told from it: the 95 % interval of the difference {by} "
-            "has 0 in it, or there are fewer than two seeds in common."
-            if tied
-            else f"No other setting comes close: 95 % intervals of the differences {by} don't have 0 in them."
-        )
-        yield Paragraph(
-            f"{noise} That takes no account of how many settings are compared: the best of many is luckier."
-        )
     if best.gain.n:
         yield Paragraph(
-            f"Against the tasks alone: delta_m_gain_% {with_interval(best.gain, '+')}, {_verdict(best.gain)}."
+            f"Against the tasks alone: delta_m_gain_% {with_interval(best.gain, '+')}: {told_of_gain(best.gain)}."
         )
+    if answer.is_tested:
+        yield from _test_rows(answer, best)
     if best.failed:
         yield Paragraph(f"{_counted(best.failed, 'job')} of this setting failed, and are in none of its means.")
     seed = f" with its best seed, {job.seed}," if len(best.counted) > 1 else ""
@@ -220,10 +256,23 @@ def _best(answer: Answer, folder: Path) -> Iterator[Block]:
         yield Command(" ".join(["mtl-train -m", *_quoted(together), *_flags(folder / job.name, again=True)]))
 
 
-def _verdict(gain: Mean) -> str:
-    if gain.contains_0:
-        return "which is within the noise (the interval has 0 in it, or there is one seed)"
-    return "so training together helps" if gain.mean > 0 else "so training together hurts"
+def _test_rows(answer: Answer, best: Setting) -> Iterator[Block]:
+    """Shows the best setting and its baselines on the rows that had no part in choosing it."""
+    alone, gained = answer.alone_on_test(best), answer.gain_on_test(best)
+    naive = [answer.naive("test", each) for each in answer.main]
+    columns = {"together": [with_interval(mean) for mean in answer.on_test(best)]}
+    if any(mean.n for mean in alone):
+        columns["alone"] = [with_interval(mean) for mean in alone]
+    if any(map(math.isfinite, naive)):
+        columns["naive"] = [_number(value) for value in naive]
+    rows = [[each.task, each.metric, *(cells[i] for cells in columns.values())] for i, each in enumerate(answer.main)]
+    yield Paragraph("On the test rows, which had no part in choosing it:")
+    yield Grid(["task", "metric", *columns], rows, 2)
+    if gained.n:
+        yield Paragraph(
+            f"Against the tasks alone on the test rows: delta_m_gain_% {with_interval(gained, '+')}: "
+            f"{told_of_gain(gained)}."
+        )
 
 
 def _quoted(words: Sequence[str]) -> list[str]:

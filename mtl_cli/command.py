@@ -29,7 +29,7 @@ from mtl_cli.locks import locked
 from mtl_cli.resuming import record, recorded_overrides
 from mtl_cli.sweeps.compared import compared, worst
 from mtl_cli.sweeps.datasets import Datasets
-from mtl_cli.sweeps.elsewhere import failures
+from mtl_cli.sweeps.elsewhere import failures, stopped
 from mtl_cli.sweeps.plan import Job
 from mtl_cli.sweeps.results import job_folders
 from mtl_cli.texts import shown, visible
@@ -66,6 +66,8 @@ class Command:
         """The folder of the sweep, where it is one."""
         self.elsewhere: Path | None = None
         """The folder of a sweep whose jobs other processes train, until it is said what became of them."""
+        self.is_basic = False
+        """Whether Hydra's own launcher trains a sweep's jobs, and says nothing of what is left."""
         self.git: GitState | None = None
         """The working folder's, before anything was written; null outside git."""
         self.held = ExitStack()
@@ -164,8 +166,15 @@ class Command:
         lost = len(self.jobs) - sum((folder / "summary.json").exists() for folder in folders)
         if lost > 0 and not self.status and not self.interrupt.asked:
             self._fail(FAILED, RunFailed(f"{sweep}: {lost:,} of {len(self.jobs):,} jobs left no summary.json there"))
-        if self.interrupt.asked and (sweep / "multirun.yaml").exists():
-            print(f"go on with: mtl-train resume {shlex.quote(shown(sweep))}")
+        if stopped(sweep) and not self.interrupt.asked:  # its time was over; a signal has a status of its own
+            self.status = max(self.status, TIME_IS_OVER)
+        if (self.interrupt.asked or self.status == TIME_IS_OVER) and (sweep / "multirun.yaml").exists():
+            self.say_resume(sweep)
+
+    @staticmethod
+    def say_resume(sweep: Path) -> None:
+        """Says what goes on with a sweep."""
+        print(f"go on with: mtl-train resume {shlex.quote(shown(sweep))}")
 
     def failed(self, error: Exception, where: str) -> None:
         """Says that a run failed, and makes that the command's status."""

@@ -37,7 +37,7 @@ from hydra.errors import ConfigCompositionException, HydraException
 from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf, flag_override
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from mtl_cli import composed
 from mtl_cli.composed import hydra_message
@@ -148,7 +148,16 @@ class _Loader(ConfigLoaderImpl):
         if "${" in str(here):
             raise InputError(f"the working folder {here} has ${{ in its name, which Hydra replaces; work in another")
         with bounded():
-            config = super().load_configuration(config_name, overrides, run_mode, *args, **kwargs)
+            try:
+                config = super().load_configuration(config_name, overrides, run_mode, *args, **kwargs)
+            except (AssertionError, AttributeError) as error:  # Hydra's own sweeper has null for its parameters
+                word = next((word for word in overrides if word.lstrip("+").startswith("hydra.sweeper.params")), None)
+                if word is None:
+                    raise
+                raise InputError(
+                    f"{word}: hydra.sweeper.params is null, which takes no keys; type the grid itself, as -m "
+                    "'seed=0,1', or let a config file have hydra: {sweeper: {params: {seed: '0,1'}}}"
+                ) from error
             settle(config, self.typed, len(overrides), "run" if run_mode == RunMode.RUN else "sweep")
         return config
 
@@ -183,6 +192,13 @@ class _Loader(ConfigLoaderImpl):
                 f"{found.path.removeprefix('file://')}/{default.config_path}.yaml: its keys would stand below {top!r}, "
                 f"which a config doesn't have; let its first line be {GLOBAL!r}"
             )
+        for item in found.defaults_list or () if not default.is_self and not default.primary else ():
+            group = str(getattr(item, "group", "")).lstrip("/")
+            if group == "hydra/launcher" and item.is_override() and group not in self.typed:
+                raise InputError(
+                    f"{default.config_path}: override /{group}: the main config has chosen it, which counts more in "
+                    f"Hydra; type {group}={getattr(item, 'value', None)}"
+                )
         return found
 
 
@@ -269,7 +285,8 @@ def _refuse_module(place: str) -> None:
 def settle(config: DictConfig, typed: Sequence[str], overrides: int, kind: str) -> None:
     """Resolves Hydra's part of a composed config, and refuses one that names code, but for keys that were typed.
 
-    What Hydra learns later alone stays an interpolation: a job's number, and the folder that is made of it.
+    What Hydra learns later alone stays an interpolation: a job's number, and the folder that is made of it. What the
+    rest has of Hydra's part, as `${hydra:runtime.cwd}`, is resolved, so that it is what the run records.
 
     Args:
         config: The config, whose part `hydra` is changed.
@@ -291,6 +308,11 @@ def settle(config: DictConfig, typed: Sequence[str], overrides: int, kind: str) 
             for part in config.hydra:
                 if part not in _TEXTS:
                     _resolve(config.hydra, str(part), kind)
+            if kind != "sweep":
+                OmegaConf.register_new_resolver("hydra", _of_hydra, replace=True)
+                for key in config:
+                    if key != "hydra":
+                        _fix(config, key)
         except OmegaConfBaseException as error:
             composed.plain(config)  # names the key, if it is one of the run's own that can't be resolved
             message = hydra_message(error)
@@ -305,6 +327,37 @@ def settle(config: DictConfig, typed: Sequence[str], overrides: int, kind: str) 
         if "${" in str(value) and not unused and not later.stays(path, str(value)):
             raise InputError(f"{path}: {value!r} has ${{ in it once it is resolved; Hydra would resolve it again")
     refuse_code(plain, typed)
+
+
+def _of_hydra(path: str) -> Any:
+    """Returns what `${hydra:path}` stands for.
+
+    Raises:
+        InterpolationResolutionError: Hydra has no such key, or has no value for it as yet.
+    """
+    value = OmegaConf.select(HydraConfig.instance().cfg.hydra, path)  # type: ignore[union-attr]
+    if value is None:
+        raise InterpolationResolutionError(
+            f"${{hydra:{path}}} isn't known when a config is composed; what is, is hydra:runtime.cwd, for example"
+        )
+    return value
+
+
+def _fix(container: Any, key: Any) -> None:
+    """Puts values in the place of interpolations of Hydra's part."""
+    node = container._get_node(key)
+    if OmegaConf.is_dict(node) or OmegaConf.is_list(node):
+        if node._is_none() or node._is_missing() or node._is_interpolation():
+            return
+        for inner in list(node) if OmegaConf.is_dict(node) else range(len(node)):
+            _fix(node, inner)
+        return
+    raw = None if node is None else node._value()
+    if isinstance(raw, str) and "${" in raw and "hydra:" in raw:
+        value = container[key]
+        if "${" in str(value):
+            raise InterpolationResolutionError(f"{raw} comes to {value}, which would be resolved again")
+        container[key] = value
 
 
 def _resolve(hydra: DictConfig, part: str, kind: str) -> None:

@@ -21,6 +21,7 @@ from mtl_cli.errors import nearest
 from mtl_cli.messages import suggest
 from mtl_cli.paths import blocked
 
+QUOTES: Final = "\"'"
 GLOBAL: Final = "# @package _global_"
 """How a file begins whose keys are those of the whole config."""
 
@@ -143,6 +144,9 @@ def _of_file(error: Exception, first: str) -> str:
         wrong = "there is a list for keys, or keys for a list" if keys else "it is a list, and a config has keys"
         wrong = wrong if composing[2].startswith("Cannot merge") else composing[2]
         return ": ".join(filter(None, [composing[1], ".".join(keys), wrong]))
+    called = re.match(r"Error in call to target '(?:[\w.]*\.)?(\w+)':\n\w+\((.*)\)", str(error))
+    if called:
+        return f"{key}: {called[1]} can't be had with these keys ({called[2].strip(QUOTES)})"
     if key:
         return f"{key}: {first}"
     item = re.match(r"Unsupported (?:item value|type) in defaults : (\w+)", first)

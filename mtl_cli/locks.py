@@ -155,6 +155,7 @@ def _has_locks(folder: Path) -> bool:
             fcntl.flock(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in _NO_LOCKS:
+                error.filename = str(folder)
                 raise
             return False
     return True

@@ -27,9 +27,10 @@ from mtl_cli.errors import CompositionError, InputError, RunFailed
 from mtl_cli.files import CONFIGS
 from mtl_cli.git_state import git_state
 from mtl_cli.guard import guard_hydra
+from mtl_cli.interrupt import TIME_IS_OVER
 from mtl_cli.locks import LOCK, claimed, locked, refuse_taken
 from mtl_cli.resuming import held, with_settings
-from mtl_cli.sweeps.elsewhere import is_elsewhere, refuse_elsewhere
+from mtl_cli.sweeps.elsewhere import is_basic, is_elsewhere, refuse_elsewhere
 from mtl_cli.sweeps.grid import is_grid, jobs_of, refuse, refuse_other_folders
 from mtl_cli.sweeps.plan import first_of_data, plan
 from mtl_cli.verbs import verb_of
@@ -69,6 +70,8 @@ class Application(hydra._internal.hydra.Hydra):
 
         self.command.say_elsewhere()
         folder = self.command.sweep
+        if folder is not None and self.command.is_basic and self.command.status == TIME_IS_OVER:
+            self.command.say_resume(folder)
         if folder is not None and not folder.is_dir():
             raise RunFailed(f"{folder}: the sweep's folder is gone, with what was trained")
         if folder is not None and not self.command.interrupt.asked and any(folder.glob("*/summary.json")):
@@ -116,6 +119,7 @@ class Application(hydra._internal.hydra.Hydra):
         command.sweep = folder
         if not command.resumes:
             command.held.callback(_remove_unbegun, folder)
+        command.is_basic = is_basic(config)
         if is_elsewhere(config):
             command.elsewhere = folder
             command.interrupt.let_through()  # a signal is to end the wait for the others

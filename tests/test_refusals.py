@@ -443,6 +443,55 @@ def test_hydras_values_can_be_part_of_a_path(mtl_train: MtlTrain, tmp_path: Path
         assert run.status == 0, run.err
 
 
+def test_hydras_values_are_recorded_as_what_they_are(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """So the run can be resumed, where Hydra isn't asked any more, and repeated."""
+    (tmp_path / "t.csv").write_text(GOOD)
+    words = ["data=table", "data.path=${hydra:runtime.cwd}/t.csv", PRICE, "steps=4", "batch_size=4"]
+    named = ["name=x_${hydra:job.name}", "hydra.run.dir=run"]
+    assert mtl_train(*words, *named).status == 0
+    recorded = yaml.safe_load((tmp_path / "run" / ".hydra" / "config.yaml").read_text())
+    assert (recorded["data"]["path"], recorded["name"]) == (str(tmp_path / "t.csv"), "x_train")
+    for further in (["resume", "run", "steps=8"], ["-cp", "run/.hydra", "-cn", "config"]):
+        again = mtl_train(*further)
+        assert again.status == 0, again.err
+    assert mtl_train("-m", *words, "seed=0,1", "hydra.sweep.dir=s").status == 0
+    assert mtl_train("resume", "s/1", "steps=8").status == 0
+
+
+@pytest.mark.parametrize("key", ["nope.num", "job.num"])
+def test_what_hydra_does_not_know_yet_is_no_value(mtl_train: MtlTrain, tmp_path: Path, key: str) -> None:
+    run = mtl_train(f"device=${{hydra:{key}}}", "steps=2")
+    assert run.status == 2
+    assert f"device: ${{hydra:{key}}} isn't known when a config is composed" in run.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("word", ["+hydra.sweeper.params.seed=1", 'hydra.sweeper.params={seed:"0,1"}'])
+def test_a_grid_is_not_typed_as_a_sweepers_parameters(mtl_train: MtlTrain, word: str) -> None:
+    run = mtl_train("-m", word)
+    assert run.status == 2
+    assert f"{word}: hydra.sweeper.params is null, which takes no keys; type the grid itself" in run.err
+
+
+def test_a_launcher_that_a_file_can_not_choose_is_named(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    folder = tmp_path / "c" / "experiment"
+    folder.mkdir(parents=True)
+    head = "# @package _global_\n"
+    (folder / "q.yaml").write_text(f"{head}defaults: [{{override /hydra/launcher: basic}}]\nsteps: 3\n")
+    (folder / "p.yaml").write_text(f"{head}hydra: {{launcher: {{partition: gpu}}}}\nsteps: 3\n")
+    words = ["-m", "--config-dir", "c", "seed=0,1"]
+    refused = mtl_train(*words, "experiment=q")
+    assert refused.status == 2
+    assert "experiment/q: override /hydra/launcher: the main config has chosen it" in refused.err
+    assert "type hydra/launcher=basic" in refused.err
+    assert mtl_train(*words, "experiment=q", "hydra/launcher=basic").status == 0
+    refused = mtl_train(*words, "experiment=p")
+    assert refused.status != 0
+    assert (
+        "hydra.launcher: SweepLauncher can't be had with these keys (SweepLauncher() takes no arguments)" in refused.err
+    )
+
+
 @pytest.mark.parametrize("name", ["${x}", "a ${y", "${oc.env:HOME}"])
 def test_a_working_folder_that_hydra_would_replace(
     mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

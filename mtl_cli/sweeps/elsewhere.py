@@ -10,6 +10,7 @@ from typing import Final
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from omegaconf import DictConfig
 
+from mtl_cli.config import GOES_ON_WITH, INDIFFERENT
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.foreign import summary_in
 from mtl_cli.sweeps.plan import Job
@@ -22,6 +23,11 @@ OWN: Final = "SweepLauncher"
 def is_elsewhere(sweep: DictConfig) -> bool:
     """Tells whether other processes train the jobs."""
     return _launcher(sweep) not in (OWN, BasicLauncher.__name__)
+
+
+def is_basic(sweep: DictConfig) -> bool:
+    """Tells whether Hydra's own launcher trains the jobs, one after the other in this process."""
+    return _launcher(sweep) == BasicLauncher.__name__
 
 
 def refuse_elsewhere(sweep: DictConfig, folder: Path, jobs: Sequence[Job]) -> None:
@@ -43,11 +49,17 @@ def refuse_elsewhere(sweep: DictConfig, folder: Path, jobs: Sequence[Job]) -> No
         if sweep.sweep[key]:
             raise InputError(f"sweep.{key}: only hydra/launcher=mtl does that")
     for found in found_in(folder) if jobs else ():
-        if found.number < len(jobs) and jobs[found.number].overrides != found.overrides:
+        if found.number < len(jobs) and _fixed(jobs[found.number].overrides) != _fixed(found.overrides):
             raise InputError(
                 f"hydra.launcher: {folder} has another job in {found.number}; only hydra/launcher=mtl can go on with a "
                 "sweep whose jobs have other numbers than before"
             )
+
+
+def _fixed(overrides: Sequence[str]) -> list[str]:
+    """Returns those that decide what a job is; the others may change when it goes on."""
+    keys = ((line, line.lstrip("+~").partition("=")[0]) for line in overrides)
+    return [line for line, key in keys if key not in GOES_ON_WITH and key.partition(".")[0] not in INDIFFERENT]
 
 
 def failures(sweep: Path) -> Iterator[tuple[RunFailed, str]]:
@@ -56,6 +68,11 @@ def failures(sweep: Path) -> Iterator[tuple[RunFailed, str]]:
         summary = summary_in(folder)
         if summary is not None and summary.get("status") == "failed":
             yield RunFailed(summary["error"]), f" (job {folder.relative_to(sweep)}: {' '.join(summary['overrides'])})"
+
+
+def stopped(sweep: Path) -> bool:
+    """Tells whether a job in a sweep's folder was ended before its last iteration."""
+    return any((summary_in(folder) or {}).get("status") == "stopped" for folder in job_folders(sweep))
 
 
 def _launcher(sweep: DictConfig) -> str:

@@ -199,10 +199,11 @@ def arguments(sweep: Path, extra: Sequence[str]) -> list[str]:
 
 
 def _refuse_odd_job(folder: Path) -> None:
-    """Refuses what isn't the folder of a job, whatever launcher is to write into it."""
-    if folder.is_symlink() or not folder.is_dir():
+    """Refuses a link where the folder of a job belongs, or in it, whatever launcher is to write there."""
+    if folder.is_symlink():
         raise InputError(f"{folder} is no plain folder, as a job has; move it away")
-    refuse_odd(folder)
+    if folder.is_dir():
+        refuse_odd(folder)
 
 
 def _replaced(lines: Sequence[str], extra: Sequence[str]) -> list[str]:

@@ -54,6 +54,8 @@ class Command:
         self.runs = 0
         """How many of the jobs left files of a run."""
         self.failed_fast = False
+        self.has_begun = False
+        """Whether something was trained, so that what goes wrong from there on is no wrong input."""
         self.interrupt = Interrupt()
         self.datasets = Datasets()
         self.jobs: list[Job] = []
@@ -92,6 +94,7 @@ class Command:
             return self._train(composed, settings, folder)
 
     def _train(self, composed: DictConfig, settings: HydraConf, folder: Path) -> float | None:
+        self.has_begun = True
         from mtl_cli import experiment  # not needed to refuse a config
         from mtl_cli.console import view
         from mtl_cli.overview import how_it_ended

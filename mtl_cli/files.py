@@ -62,18 +62,19 @@ def writing(path: Path) -> Iterator[None]:
         raise RunFailed(f"{path} can't be written: {error.strerror or error}") from error
 
 
-def replace(path: Path, content: bytes, *, synced: bool = False) -> None:
+def replace(path: Path, content: bytes, *, synced: bool = False, suffix: str = "partial") -> None:
     """Writes a file whole or not at all.
 
     Args:
         path: The file.
         content: What it is to hold.
         synced: Whether it must be there also after the machine went down.
+        suffix: Of the file's name until it is complete; one for each process where several write it at once.
 
     Raises:
         RunFailed: It can't be written; what was there is still there.
     """
-    beside = path.with_name(f"{path.name}.partial")
+    beside = path.with_name(f"{path.name}.{suffix}")
     with writing(path):
         try:
             beside.unlink(missing_ok=True)

@@ -10,7 +10,8 @@ resolved once, here, where it is composed; those very values are looked at, and 
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +35,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException, HydraException
+from hydra.plugins.completion_plugin import CompletionPlugin
 from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf, flag_override
@@ -83,6 +85,8 @@ _COMMANDS: Final = {
     "setup", "python", "runtime_env", "srun_args", "additional_parameters", "custom_search_space"
 }  # fmt: skip
 """Keys of launchers and sweepers that hold commands, options for them, or a function's name, whatever their type."""
+LOG: Final = "train.log"
+"""The file of a run's log; one of another name isn't looked for where a run is resumed."""
 _HANDLERS: Final = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler")
 _STREAMS: Final = ("ext://sys.stdout", "ext://sys.stderr")
 _LOGGING: Final = {
@@ -115,8 +119,19 @@ def guard_hydra(words: Sequence[str]) -> None:
     SourcesRegistry.instance().types |= {source.scheme(): source for source in sources}
     _Loader.typed = tuple(key for key, _ in _typed(words))
     _Loader.searched = tuple(value for key, value in _typed(words) if key.startswith("hydra.searchpath."))
+    CompletionPlugin._query = _plain_only(CompletionPlugin._query)  # type: ignore[method-assign]
     hydra._internal.hydra.ConfigLoaderImpl = _Loader  # type: ignore[attr-defined]
     hydra._internal.config_loader_impl.CachingConfigRepository = _Repository  # type: ignore[attr-defined]
+
+
+def _plain_only(query: Callable[..., list[str]]) -> Callable[..., list[str]]:
+    """Returns a completion without words that a shell would expand: names of files may be anybody's."""
+
+    @wraps(query)
+    def plain_only(*args: Any, **kwargs: Any) -> list[str]:
+        return [word for word in query(*args, **kwargs) if re.fullmatch(r"[\w./=,:@+~%-]*", word)]
+
+    return plain_only
 
 
 def _typed(words: Sequence[str]) -> Iterator[tuple[str, Any]]:
@@ -426,10 +441,18 @@ def refuse_code(plain: Mapping[str, Any], typed: Sequence[str]) -> None:
     """
     subdir = str(plain["sweep"]["subdir"])
     if Path(subdir).is_absolute() or ".." in Path(subdir).parts:
-        raise InputError(f"hydra.sweep.subdir: {subdir!r} leaves the sweep's folder")
+        raise InputError(
+            f"hydra.sweep.subdir: {subdir!r} leaves the sweep's folder; a job's is in there, as ${{hydra.job.num}} is"
+        )
+    for path, value in _below("hydra", {part: plain.get(part) for part in ("help", "hydra_help")}):
+        if not str(value).replace("\n", "").isprintable() and path not in typed:
+            raise InputError(f"{path}: {str(value)[:60]!r} has a character that isn't printable")
     for path, value in _leaves(plain):
         if not _harmless(path, value, plain) and not any(f"{path}.".startswith(f"{key}.") for key in typed):
             raise InputError(f"{path}: {value!r} can name code, or leave the run's folder; a config can't do that")
+    for name in plain["callbacks"] or {}:
+        if name != "check" and not any(f"hydra.callbacks.{name}.".startswith(f"{key}.") for key in typed):
+            raise InputError(f"hydra.callbacks.{name}: callbacks are code; a config can't do that")
 
 
 def _leaves(plain: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -463,6 +486,8 @@ def _harmless(path: str, value: Any, plain: Mapping[str, Any]) -> bool:
             return bool(value == os.environ.get(parts[-1]))
         case "verbose":
             return isinstance(value, bool) or re.fullmatch(r"[\w.]+", text) is not None
+        case "hydra_logging" if parts[-1] in ("filename", "mode"):  # it is opened before the folder is looked at
+            return False
     return _harmless_log(parts[2:], value, str(plain["runtime"]["output_dir"]))
 
 
@@ -513,9 +538,10 @@ def _harmless_log(keys: Sequence[str], value: Any, output_dir: str) -> bool:
         return False
     match key:
         case "filename":
-            folder, _, name = text.rpartition("/")
             places = {output_dir, "${hydra.runtime.output_dir}"} - {MISSING}
-            return folder in places and re.fullmatch(r"[\w-]+(\.[\w-]+)*\.log", name) is not None
+            return text in {f"{folder}/{LOG}" for folder in places}
+        case "mode":
+            return text == "a"
         case "class":
             return text in _HANDLERS
         case "()":

@@ -90,6 +90,8 @@ def refuse_taken(folder: Path, key: str) -> None:
     Raises:
         InputError: It is one of these.
     """
+    if "\0" in str(folder):
+        raise InputError(f"{key}: {shown(folder)} can't be a folder's name: it has a NUL in it")
     above = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not above.is_dir():
         raise InputError(f"{key}: {folder} can't be a folder: {above} is none")

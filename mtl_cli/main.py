@@ -30,7 +30,7 @@ from mtl_cli.guard import guard_hydra
 from mtl_cli.interrupt import TIME_IS_OVER
 from mtl_cli.locks import LOCK, claimed, locked, refuse_taken
 from mtl_cli.resuming import held, with_settings
-from mtl_cli.sweeps.elsewhere import is_basic, is_elsewhere, refuse_elsewhere
+from mtl_cli.sweeps.elsewhere import is_basic, is_elsewhere, refuse_elsewhere, secure
 from mtl_cli.sweeps.grid import is_grid, jobs_of, refuse, refuse_other_folders
 from mtl_cli.sweeps.plan import first_of_data, plan
 from mtl_cli.verbs import verb_of
@@ -121,6 +121,7 @@ class Application(hydra._internal.hydra.Hydra):
             command.held.callback(_remove_unbegun, folder)
         command.is_basic = is_basic(config)
         if is_elsewhere(config):
+            secure(config, folder)
             command.elsewhere = folder
             command.interrupt.let_through()  # a signal is to end the wait for the others
 
@@ -190,7 +191,7 @@ def _run(command: Command, arguments: list[str]) -> NoReturn:
         sys.exit(FAILED)
     except OSError as error:  # the folder can't be made, or written to
         complain(brief(error))
-        sys.exit(FAILED if error.errno in NO_ROOM else WRONG_INPUT)
+        sys.exit(FAILED if error.errno in NO_ROOM or command.has_begun else WRONG_INPUT)
     except Exception as error:
         complain(brief(error))
         sys.exit(FAILED)

@@ -36,7 +36,9 @@ class Predictor:
         rows = arrays(frame, self.inputs, self.schema.date_format, lambda row: f"{file}, row {first + row + 1}")
         try:
             given = self.call({name: tf.constant(values[:, None]) for name, values in rows.items()})
-        except (tf.errors.InvalidArgumentError, ValueError, TypeError) as error:
+        except (tf.errors.ResourceExhaustedError, MemoryError):
+            raise
+        except Exception as error:  # whatever a model of somebody's makes of it
             raise InputError(f"RUN_DIR: the model can't be applied to {file}: {type(error).__name__}") from error
         found: dict[str, Any] = {}
         for name, task in self.schema.tasks.items():

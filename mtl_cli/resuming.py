@@ -18,6 +18,7 @@ from mtl_cli.errors import InputError
 from mtl_cli.files import CONFIGS, refuse_odd, replace
 from mtl_cli.foreign import read_yaml, summary_in
 from mtl_cli.locks import locked
+from mtl_cli.texts import shown
 
 MOST_LEVELS: Final = 4
 """Of folders between a sweep's and a job's."""
@@ -94,6 +95,11 @@ def held(run: Path, config: Config) -> Iterator[None]:
             raise InputError(f"steps: {config.steps} is less than the {done} iterations that {run} has")
         if summary.get("status") == "finished":
             _end_finished(run, before, config, summary)
+            if not newest(run):
+                raise InputError(
+                    f"{shown(run)} is finished, and its checkpoints are gone: it would begin again at iteration 1; "
+                    "train it in another folder"
+                )
         if unsaid := schedule_unsaid(before, config, done):
             raise InputError(unsaid)
         if config.steps > before.steps and config.optimizer.schedule.name != "constant":
@@ -111,12 +117,12 @@ def _end_finished(run: Path, before: Config, config: Config, summary: Mapping[st
     done, waited, patience = summary["iterations"], before.early_stopping.patience, config.early_stopping.patience
     if summary.get("ended_by") == "early_stopping" and patience is not None and patience <= (waited or 0):
         print(
-            f"{run} is finished: early stopping ended it after {done:,} of {before.steps:,} iterations; "
+            f"{shown(run)} is finished: early stopping ended it after {done:,} of {before.steps:,} iterations; "
             f"early_stopping.patience=null, or more than {waited}, goes on with it"
         )
         raise SystemExit(0)
     if config.hash() == summary.get("config_hash"):
-        print(f"{run} is finished after {done} iterations; a larger steps=N goes on with it")
+        print(f"{shown(run)} is finished after {done} iterations; a larger steps=N goes on with it")
         raise SystemExit(0)
 
 
@@ -196,7 +202,7 @@ def _refuse_more(recorded_config: Path) -> None:
             raise InputError(
                 f"{recorded_config}: {key}: a run's config has no such key; it is typed, where it is wanted"
             )
-    if re.search(r"^\s*#\s*@package", recorded_config.read_text(errors="replace")):
+    if re.search(r"^\s*#\s*@package", recorded_config.read_text("utf-8-sig", errors="replace")):
         raise InputError(f"{recorded_config}: a run's config has no @package")
 
 

@@ -6,6 +6,7 @@ is found out by saving numbers that occur nowhere else.
 """
 
 import io
+import secrets
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -36,7 +37,7 @@ def save(network: Network, dataset: Dataset, params: Params, path: Path) -> None
     """
     scales = tuple((name, *scale.mean.tolist(), *scale.deviation.tolist()) for name, scale in dataset.scales.items())
     key = network, dataset.entry, scales
-    beside = path.with_name("model.partial.keras")
+    beside = path.with_name(f".model.{secrets.token_hex(8)}.keras")  # no link can wait there
     with writing(path):
         try:
             with _one_at_a_time, allowing_any_column():

@@ -1,6 +1,7 @@
 """The words that may come first: `mtl-train resume`, `report`, `predict`, `inspect`."""
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -73,14 +74,15 @@ def inspect(words: Sequence[str]) -> None:
         table.add_row(*(Text(printable(cell)) for cell in cells))
     stem = stem_of(given.input)
     file: Path = given.out / "experiment" / f"{stem}.yaml"
-    if file.exists():
+    if os.path.lexists(file):
         raise InputError(f"{file} exists; it is not overwritten: choose another folder with --out")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out: {given.out} can't be a folder: {error.strerror}") from error
     text = config_text(given.input, source, columns, targets)
-    file.write_text(text.replace("--config-dir configs", f"--config-dir {given.out}"))
+    with file.open("x") as opened:
+        opened.write(text.replace("--config-dir configs", f"--config-dir {given.out}"))
     console = Console(highlight=False)
     console.print(table)
     console.print(

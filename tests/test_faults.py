@@ -155,7 +155,7 @@ def test_a_run_ends_in_order_when_its_time_is_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize("launcher", ["mtl", "basic"])
 def test_a_sweep_ends_in_order_when_its_time_is_over(tmp_path: Path, launcher: str) -> None:
     grid = ["seed=0,1,2", "steps=3000000", f"hydra/launcher={launcher}", "hydra.sweep.dir=s", *LONG]
-    status, said = done(tmp_path, "-m", *grid, "max_time=10s")
+    status, said = done(tmp_path, "-m", *grid, "max_time=25s")
     assert status == 124, said
     found = [json.loads(path.read_text()) for path in tmp_path.glob("s/*/summary.json")]
     assert 0 < len(found) < 3

@@ -40,11 +40,22 @@ CODE = [
     ("job: {env_set: {PATH: here}}", "hydra.job.env_set.PATH"),
     ("job: {env_set: {PATH: ''}}", "hydra.job.env_set.PATH"),
     ("job_logging: {handlers: {file: {filename: '???/a.log'}}}", "hydra.job_logging.handlers.file.filename"),
-    (
-        "job_logging: {handlers: {file: {filename: '${hydra.runtime.output_dir}/usercustomize.py'}}}",
-        "hydra.job_logging.handlers.file.filename",
+    *(
+        (
+            f"{part}: {{handlers: {{file: {{filename: '${{hydra.runtime.output_dir}}/{name}'}}}}}}",
+            f"hydra.{part}.handlers.file.filename",
+        )
+        for part, name in (
+            ("job_logging", "usercustomize.py"),
+            ("job_logging", "a.log"),
+            ("hydra_logging", "train.log"),
+        )
     ),
+    ("job_logging: {handlers: {file: {mode: w}}}", "hydra.job_logging.handlers.file.mode"),
+    ("callbacks: {x: {}}", "hydra.callbacks.x"),
+    ('help: {template: "\\e[31m"}', "hydra.help.template"),
 ]
+"""Also what writes into a file that is there, or acts on the terminal."""
 
 
 @pytest.mark.parametrize(("code", "message"), CODE)
@@ -146,7 +157,7 @@ def test_a_file_may_say_what_is_harmless(mtl_train: MtlTrain, tmp_path: Path) ->
     config.write_text(
         "# @package _global_\nsteps: 2\nhydra:\n  mode: MULTIRUN\n  run: {dir: 'here/${name}'}\n"
         "  sweeper: {params: {seed: '0,1'}}\n  sweep: {dir: 's/${name}', subdir: 'job_${hydra.job.num}_${seed}'}\n"
-        "  job_logging: {handlers: {file: {filename: '${hydra.runtime.output_dir}/${name}.log'}}}\n"
+        "  job_logging: {handlers: {file: {filename: '${hydra.runtime.output_dir}/train.log'}}}\n"
     )
     sweep = mtl_train("--config-dir", "ours", "experiment=w", "log.console=quiet")
     assert sweep.status == 0, sweep.err

@@ -3,12 +3,13 @@
 The process that began the sweep only sees what comes of its jobs in their folders.
 """
 
+import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from omegaconf import DictConfig
+from omegaconf import DictConfig, flag_override
 
 from mtl_cli.config import GOES_ON_WITH, INDIFFERENT
 from mtl_cli.errors import InputError, RunFailed
@@ -49,11 +50,46 @@ def refuse_elsewhere(sweep: DictConfig, folder: Path, jobs: Sequence[Job]) -> No
         if sweep.sweep[key]:
             raise InputError(f"sweep.{key}: only hydra/launcher=mtl does that")
     for found in found_in(folder) if jobs else ():
-        if found.number < len(jobs) and _fixed(jobs[found.number].overrides) != _fixed(found.overrides):
+        if not found.is_known or found.number >= len(jobs):
+            continue
+        if _fixed(jobs[found.number].overrides) != _fixed(found.overrides):
             raise InputError(
                 f"hydra.launcher: {folder} has another job in {found.number}; only hydra/launcher=mtl can go on with a "
                 "sweep whose jobs have other numbers than before"
             )
+
+
+def secure(sweep: DictConfig, folder: Path) -> None:
+    """Keeps what is in the sweep's and the working folder from being code in the processes that train the jobs.
+
+    submitit unpickles what it finds in its folder, so each call has one of its own, whose name nobody knows before; in
+    its job scripts a line break in a path begins a line. Ray's processes import from the working folder first.
+
+    Raises:
+        InputError: It can't be done.
+    """
+    launcher, places = str(sweep.hydra.launcher._target_), (folder, Path.cwd())
+    odd = next((place for place in places if not str(place).isprintable()), None)
+    if odd is not None:
+        raise InputError(
+            f"hydra.launcher: {str(odd)!r} has a character that isn't printable, which a job script can't have"
+        )
+    if (
+        "submitit" in launcher
+        and sweep.hydra.launcher.get("submitit_folder") == f"{sweep.hydra.sweep.dir}/.submitit/%j"
+    ):
+        if (folder / ".submitit").is_symlink():
+            raise InputError(f"{folder / '.submitit'} is a link; move it away")
+        with flag_override(sweep, ["readonly", "struct"], False):
+            own = f"{sweep.hydra.sweep.dir}/.submitit/{secrets.token_hex(8)}/%j"
+            sweep.hydra.launcher.submitit_folder = own
+    if ".hydra_ray_launcher." in f".{launcher}":
+        for path in Path.cwd().iterdir():
+            if path.suffix in (".py", ".so", ".pyc", ".pyd") or (path / "__init__.py").exists():
+                raise InputError(
+                    f"hydra.launcher: ray's processes import from the working folder first, and {path.name} is in it; "
+                    "work in a folder without Python's files, or take another launcher"
+                )
 
 
 def _fixed(overrides: Sequence[str]) -> list[str]:

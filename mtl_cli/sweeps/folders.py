@@ -88,6 +88,10 @@ class Folders:
         again = f"move it away, and go on with 'mtl-train resume {shlex.quote(shown(Path(sweep)))}'"
         if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
             raise InputError(f"{whose}, and no folder: {again}")
+        if not Path(sweep).is_dir():
+            raise InputError(f"{shown(Path(sweep))}: the sweep's folder is gone")
+        if Path(sweep).resolve() not in folder.resolve().parents:
+            raise InputError(f"{whose}: a link leads out of the sweep's folder; {again}")
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as held:
             held.enter_context(locked(folder))

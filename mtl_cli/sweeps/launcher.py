@@ -39,6 +39,7 @@ class Command(Protocol):
     """What runs the sweep: whose signals end it, and who is told how it went."""
 
     interrupt: Interrupt
+    has_begun: bool
     datasets: Datasets
     jobs: Sequence[Job]
     """Those whose configs were checked before."""
@@ -134,7 +135,7 @@ class Sweep:
         return state.left
 
     def _train(self, planned: Plan, folder: Path) -> None:
-        self._twice = planned.twice
+        self._twice, self._command.has_begun = planned.twice, True
         with SweepView(planned, folder) as self._view, Tables(folder) as self._tables:
             if planned.groups:
                 with self._command.interrupt.importing():

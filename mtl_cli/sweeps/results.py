@@ -202,7 +202,7 @@ def is_run(folder: Path) -> bool:
 def job_folders(folder: Path, depth: int = _DEPTH) -> Iterator[Path]:
     """Yields the folders below this one that are those of jobs."""
     for inner in folder.iterdir() if depth else ():
-        if inner.is_dir() and not inner.name.startswith("."):
+        if inner.is_dir() and not (inner.is_symlink() or inner.name.startswith(".")):
             if is_run(inner):
                 yield inner
             else:

@@ -1,6 +1,7 @@
 """Going on with a sweep: what its folder has of the jobs that are wanted, and what is to be trained."""
 
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 from mtl_cli.checkpoint import newest
 from mtl_cli.config import Config, changes, parse
 from mtl_cli.errors import InputError
-from mtl_cli.files import refuse_odd
+from mtl_cli.files import CONFIGS, refuse_odd
 from mtl_cli.foreign import read_yaml, summary_in
 from mtl_cli.locks import LOCK
 from mtl_cli.resuming import quoted, recorded, schedule_unsaid
@@ -28,7 +29,10 @@ class Found:
 
     number: int
     overrides: tuple[str, ...]
+    """Those that it was begun with; nothing where they are lost."""
     summary: dict[str, Any] | None
+    is_known: bool = True
+    """Whether its overrides could be read."""
 
     @property
     def finished(self) -> bool:
@@ -48,18 +52,32 @@ class Resumed:
 
 
 def found_in(sweep: Path) -> list[Found]:
-    """Returns what is in the folders of a sweep's jobs."""
+    """Returns what is in the folders of a sweep's jobs.
+
+    Raises:
+        InputError: A job has recorded overrides of Hydra's part.
+    """
     found = []
-    for path in sweep.glob("*/.hydra/overrides.yaml"):
-        folder = path.parent.parent
-        if folder.name.isdecimal():
-            try:
-                lines = read_yaml(path)
-            except (OSError, ValueError):
-                continue
-            if isinstance(lines, list):  # else it is damaged, and the job is trained in this folder as a new one
-                found.append(Found(int(folder.name), tuple(map(str, lines)), summary_in(folder)))
+    for folder in filter(is_numbered, sweep.iterdir()):
+        summary, file = summary_in(folder), folder / CONFIGS / "overrides.yaml"
+        lines: Any = None
+        with suppress(OSError, ValueError):
+            lines = read_yaml(file)
+        if not isinstance(lines, list):  # it is lost, or damaged
+            lines = (summary or {}).get("overrides")
+        if lines is None and not (file.exists() or newest(folder)):
+            continue
+        overrides = tuple(map(str, lines or ()))
+        for line in overrides:
+            if re.match(r"[+~]*hydra[./@=]|[^=]*@hydra", line):
+                raise InputError(f"{file}: {line}: what Hydra is to do isn't recorded for a job; it is typed")
+        found.append(Found(int(folder.name), overrides, summary, lines is not None))
     return sorted(found, key=lambda of: of.number)
+
+
+def is_numbered(folder: Path) -> bool:
+    """Tells whether this is the folder of a job by its name: a number, as Hydra writes it."""
+    return re.fullmatch(r"0|[1-9][0-9]*", folder.name) is not None and folder.is_dir()
 
 
 def resumed(jobs: Sequence[Job], found: Sequence[Found]) -> Resumed:
@@ -103,7 +121,8 @@ def before_of(jobs: Sequence[Job], found: Sequence[Found]) -> list[Found | None]
     before: list[Found | None] = []
     for job in jobs:
         of = left.get(job.number)
-        before.append(left.pop(job.number) if of is not None and of.overrides == job.overrides else None)
+        same = of is not None and (of.overrides == job.overrides or not of.is_known)
+        before.append(left.pop(job.number) if same else None)
     by_overrides: dict[tuple[str, ...], list[Found]] = defaultdict(list)
     for of in left.values():
         by_overrides[of.overrides].append(of)

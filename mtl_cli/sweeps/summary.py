@@ -2,7 +2,7 @@
 
 import csv
 import io
-import os
+import secrets
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from typing import Final
 
 from rich.console import Console
 
-from mtl_cli.errors import InputError
+from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.files import replace
 from mtl_cli.sweeps.answer import Answer
 from mtl_cli.sweeps.document import Block, markdown, show
 from mtl_cli.sweeps.results import Results, is_run, job_folders
@@ -45,6 +46,8 @@ class SweepFolder:
         Raises:
             InputError: A job's file can't be read.
         """
+        if not self._folder.is_dir():
+            raise InputError(f"{self._folder}: the sweep's folder is gone")
         answer = Answer(self._results.read())
         blocks = told(answer, self._folder)
         _replace(self._folder / "sweep.csv", csv_text(answer))
@@ -101,9 +104,7 @@ def csv_text(answer: Answer) -> str:
 
 def _replace(file: Path, text: str) -> None:
     """Writes a file whole or not at all, also where several processes do so at once."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
-        beside.write_text(text)
-        beside.replace(file)
-    except OSError as error:
-        raise InputError(f"{file}: it can't be written: {error.strerror}") from error
+        replace(file, text.encode(), suffix=secrets.token_hex(8))
+    except RunFailed as error:
+        raise InputError(str(error)) from error

@@ -23,6 +23,7 @@ from mtl_cli.backend import refuse_too_little_memory
 from mtl_cli.command import FAILED, NO_ROOM, WRONG_INPUT, Command, absolute, brief, complain, placing
 from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import parse
+from mtl_cli.dropped import note_dropped_tasks
 from mtl_cli.errors import CompositionError, InputError, RunFailed
 from mtl_cli.files import CONFIGS
 from mtl_cli.git_state import git_state
@@ -178,6 +179,7 @@ def _run(command: Command, arguments: list[str]) -> NoReturn:
         sys.argv[1:], command.repeats = with_settings(sys.argv[1:], _conf())
         _register_launcher()
         guard_hydra(arguments)
+        note_dropped_tasks()
         hydra._internal.hydra.Hydra = Application  # type: ignore[misc]
         with command.interrupt.handling(), command.held:
             command.interrupt.let_through()

@@ -539,3 +539,40 @@ def test_a_task_without_weight_takes_no_part_in_choosing(mtl_train: MtlTrain, tm
     summary = run.summary()
     assert summary["objective"] == pytest.approx(summary["metrics"]["val"]["price"]["loss"])
     assert set(summary["metrics"]["train"]["price"]) == {"loss", "rmse", "mse", "mae", "r2"}
+
+
+def test_the_label_of_a_task_that_is_left_out_is_no_feature(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """Nor where the run is resumed, repeated, predicts, or is one of a sweep with single-task baselines."""
+    x = np.random.default_rng(0).normal(size=90)
+    frame = pl.DataFrame({"x": x, "z": x**2, "price": x + 1, "happy": 2 * x, "third": 3 * x})
+    frame.write_csv(tmp_path / "t.csv")
+    config = tmp_path / "c" / "experiment" / "e.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text(
+        "# @package _global_\ndefaults: [{override /data: table}]\nbatch_size: 8\nsteps: 5\ndata: {path: t.csv}\n"
+        "tasks: {price: {kind: regression}, good: {kind: regression, column: [happy, third]}, "
+        "other: {kind: regression, column: z}}\n"
+    )
+    words = ["--config-dir", "c", "experiment=e", "~tasks.good"]
+
+    def taken(folder: Path) -> list[str]:
+        return [column["name"] for column in json.loads((folder / "columns.json").read_text())["inputs"]]
+
+    run = mtl_train(*words, "hydra.run.dir=run")
+    assert taken(tmp_path / "run") == ["x"]
+    assert "column 'happy' is the label of a task that is left out" in run.err
+    assert "column 'third' is the label" in run.err
+    for further in (["resume", "run", "steps=9"], ["-cp", "run/.hydra", "-cn", "config", "hydra.run.dir=again"]):
+        assert mtl_train(*further).status == 0
+    assert taken(tmp_path / "run") == taken(tmp_path / "again") == ["x"]
+    frame.select("x").write_csv(tmp_path / "new.csv")
+    assert mtl_train("predict", "run", "new.csv", "--out", "p.csv").status == 0
+    for launcher in ("mtl", "basic"):
+        grid = ["-m", "seed=0,1", f"hydra/launcher={launcher}", f"hydra.sweep.dir={launcher}"]
+        assert mtl_train(*words, *grid, f"sweep.baselines={str(launcher == 'mtl').lower()}").status == 0
+        jobs = list((tmp_path / launcher).glob("*/columns.json"))
+        assert len(jobs) == (6 if launcher == "mtl" else 2)
+        assert all(taken(job.parent) == ["x"] for job in jobs)
+    meant = mtl_train(*words, "data.features=[x,happy]", "hydra.run.dir=meant")
+    assert taken(tmp_path / "meant") == ["x", "happy"]
+    assert "left out" not in meant.err

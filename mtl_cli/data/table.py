@@ -51,6 +51,7 @@ class Table(Data):
     missing: list[str] = MISSING_TEXTS
     features: list[str] | None = None
     exclude: list[str] = []
+    dropped_labels: list[str] = []
     types: dict[str, Kind] = {}
     date_format: str | None = None
     min_count: Annotated[int, Field(ge=1)] = 2
@@ -85,7 +86,13 @@ class Table(Data):
             rows.frame, kinds, dealt["train"], rows.place,
             date_format=self.date_format, min_count=self.min_count, embed_above=self.embed_above,
         )  # fmt: skip
-        notes = notes_on(rows, columns, found, {name: parts["train"] for name, parts in known.items()})
+        notes = [
+            f"column {column!r} is the label of a task that is left out, so it is no feature of the others; "
+            "data.features lists the columns to learn from, where it is meant as one"
+            for column in self.dropped_labels
+            if self.features is None and column not in {each for of in wanted.values() for each in of}
+        ]
+        notes += notes_on(rows, columns, found, {name: parts["train"] for name, parts in known.items()})
         matrix = columns.encode(rows.frame, rows.place)
         made = _dataset(columns, matrix, _task_groups(sources), found, known, dealt, weights)
         files = {name: fingerprint(Path(name)) for name, _ in rows.files}
@@ -140,6 +147,7 @@ class Table(Data):
                 hint = nearest(column, everywhere, "columns")
                 raise InputError(f"data.exclude: {first.name} has no column {column!r}; {hint}")
         left_out = labels | {self.split_column, self.group_column, self.weight_column} | set(self.exclude)
+        left_out |= set(self.dropped_labels)
         chosen = self._chosen(first, labels, left_out)
         for source, _, split in sources[1:]:
             source.need(chosen, source.key)

@@ -60,6 +60,7 @@ def inspect(words: Sequence[str]) -> None:
     given = parser.parse_args(words)
     from mtl_cli.inspect import config_text, stem_of, targets_of
     from mtl_cli.inspect import inspect as look
+    from mtl_cli.tables.duplicates import repeated
 
     source, columns = look(given.input)
     targets = targets_of(columns, given.target)
@@ -91,6 +92,10 @@ def inspect(words: Sequence[str]) -> None:
         markup=False,
     )
     console.print(f"  mtl-train --config-dir {given.out} experiment={stem}", soft_wrap=True, markup=False)
+    again = repeated(source.frame)
+    if again:
+        text = f"note: {again:,} rows are the same as an earlier one; data.duplicates says what becomes of them"
+        console.print(text, soft_wrap=True, markup=False)
 
 
 def resume(words: Sequence[str]) -> list[str]:

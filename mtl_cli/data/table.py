@@ -18,6 +18,7 @@ from mtl_cli.tables import columns as feature_columns
 from mtl_cli.tables.cells import Kind, floats, kind_of, refuse_cell
 from mtl_cli.tables.columns import Columns
 from mtl_cli.tables.dealing import named_splits, strata, with_every_class
+from mtl_cli.tables.duplicates import duplicates_note, firsts, with_duplicates
 from mtl_cli.tables.labels import Found, balance, check_learnable, find, prediction_names, scale_of
 from mtl_cli.tables.notes import notes_on
 from mtl_cli.tables.reading import Source, join, read_all
@@ -60,6 +61,7 @@ class Table(Data):
     split: Fractions = Fractions()
     split_column: str | None = None
     group_column: str | None = None
+    duplicates: Literal["keep", "one_split", "drop"] = "keep"
     split_seed: Annotated[int, Field(ge=0)] | None = None
 
     def load(self, tasks: Tasks, seed: int, batch_size: int) -> Dataset:
@@ -71,7 +73,8 @@ class Table(Data):
         rows = join([source for source, _, _ in sources], list(dict.fromkeys([*kinds, *special])))
         found = {name: _found(name, task, wanted[name], sources, rows) for name, task in tasks.items()}
         weights = self._weights(rows)
-        dealt = self._deal(sources, rows, found, seed if self.split_seed is None else self.split_seed)
+        first = firsts(rows.frame, list(kinds), found)
+        dealt = self._deal(sources, rows, found, first, seed if self.split_seed is None else self.split_seed)
 
         known = {
             name: {split: part[labels.known[part] & (weights[part] > 0)] for split, part in dealt.items()}
@@ -92,6 +95,7 @@ class Table(Data):
             for column in self.dropped_labels
             if self.features is None and column not in {each for of in wanted.values() for each in of}
         ]
+        notes += duplicates_note(dealt, first)
         notes += notes_on(rows, columns, found, {name: parts["train"] for name, parts in known.items()})
         matrix = columns.encode(rows.frame, rows.place)
         made = _dataset(columns, matrix, _task_groups(sources), found, known, dealt, weights)
@@ -214,12 +218,22 @@ class Table(Data):
         sources: Sequence[Part],
         rows: Source,
         found: Mapping[str, Found],
+        first: NDArray[np.int64],
         seed: int,
     ) -> dict[str, NDArray[np.int64]]:
         """Returns the row numbers of each split; splits without rows are left out."""
         of_source = np.repeat(np.arange(len(sources)), [len(source.frame) for source, _, _ in sources])
         fixed = {split: i for i, (_, _, split) in enumerate(sources) if split is not None}
         free = np.flatnonzero(~np.isin(of_source, list(fixed.values())))
+        if self.duplicates != "keep":
+            given = {"data.split_column": self.split_column, "data.group_column": self.group_column}
+            named = next((key for key, column in given.items() if column is not None), None)
+            named = named or next((f"data.{split}_path" for split in fixed), None)
+            if named is not None:
+                raise InputError(
+                    f"data.duplicates: {self.duplicates!r} needs a split by fractions, and {named} gives one"
+                )
+            free = free[first[free] == free]
         if self.split_column is not None:
             if fixed or self.group_column is not None:
                 raise InputError("data.split_column: the split comes either from a column, from files or from groups")
@@ -236,6 +250,8 @@ class Table(Data):
             dealt = {split: free[numbers] for split, numbers in part.items()}
             if self.group_column is None:
                 dealt = with_every_class(dealt, found)
+            if self.duplicates == "one_split":
+                dealt = with_duplicates(dealt, first)
         dealt |= {split: np.flatnonzero(of_source == i) for split, i in fixed.items()}
         return {split: numbers for split, numbers in dealt.items() if len(numbers)}
 

@@ -6,10 +6,12 @@ is found out by saving numbers that occur nowhere else.
 """
 
 import io
+import json
 import secrets
 import threading
 from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Final, NamedTuple
 from zipfile import ZipFile
 
@@ -25,6 +27,11 @@ KEPT: Final = 16
 """Models, which differ in their preprocessing."""
 MAX_BYTES: Final = 2**22
 """The size of weights from which on Keras saves them all: an archive is kept in memory to make copies of."""
+CONFIG: Final = "config.json"
+NEWER: Final = {
+    "quantization_config": None, "input_axes": None, "output_axes": None, "oov_method": "floormod", "salt": None,
+}  # fmt: skip
+"""Settings that Keras 3.12, the oldest that TensorFlow 2.21 takes, lacks, with the values that it acts by."""
 WEIGHTS: Final = "model.weights.h5"
 """The file of the archive that has the arrays."""
 
@@ -113,7 +120,14 @@ class Archive:
 
     def _save(self, params: Params, path: Path) -> None:
         self._network.assign(params)
-        self._model.save(path)
+        with NamedTemporaryFile(dir=path.parent, prefix=".model.", suffix=".keras") as beside:
+            self._model.save(beside.name)
+            with ZipFile(beside.name) as saved, ZipFile(path, "w") as archive:
+                for name in saved.namelist():
+                    content = saved.read(name)
+                    if name == CONFIG:
+                        content = json.dumps(_without_defaults(json.loads(content))).encode()
+                    archive.writestr(name, content)
 
     def _found(self, path: Path) -> Original | None:
         """Returns an archive and where its weights are; None where it has them in some other form."""
@@ -134,6 +148,15 @@ class Archive:
             file.visititems(note)
         arrays = [names[mark.tobytes()] for mark in marks if mark.tobytes() in names]
         return Original(files, arrays) if len(set(arrays)) == len(marks) else None
+
+
+def _without_defaults(config: Any) -> Any:
+    """Returns a model's config without settings that are at the defaults that older releases of Keras have."""
+    if isinstance(config, dict):
+        return {
+            key: _without_defaults(value) for key, value in config.items() if key not in NEWER or value != NEWER[key]
+        }
+    return [_without_defaults(value) for value in config] if isinstance(config, list) else config
 
 
 _archives: dict[Any, Archive] = {}

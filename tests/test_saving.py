@@ -1,5 +1,6 @@
 """Saved models of many runs: only the first ones are Keras' work."""
 
+import json
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -100,3 +101,55 @@ def test_large_models_are_keras_work(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def loaded(path: Path) -> Any:
     return keras.saving.load_model(path)
+
+
+KERAS_3_12 = {
+    "Activation": "activation dtype name trainable",
+    "Cast": "dtype name",
+    "Concatenate": "axis dtype name trainable",
+    "DTypePolicy": "name",
+    "Dense": "activation bias_constraint bias_initializer bias_regularizer dtype kernel_constraint kernel_initializer "
+    "kernel_regularizer name trainable units use_bias",
+    "Dropout": "dtype name noise_shape rate seed trainable",
+    "Embedding": "activity_regularizer dtype embeddings_constraint embeddings_initializer embeddings_regularizer "
+    "input_dim mask_zero name output_dim trainable",
+    "Equal": "name",
+    "ExpandDims": "axis name",
+    "Functional": "input_layers layers name output_layers trainable",
+    "GetItem": "name",
+    "GlorotUniform": "seed",
+    "InputLayer": "batch_shape dtype name optional ragged sparse",
+    "Isnan": "name",
+    "RandomUniform": "maxval minval seed",
+    "Rescaling": "dtype name offset scale trainable",
+    "StringLookup": "dtype encoding idf_weights invert mask_token max_tokens name num_oov_indices oov_token "
+    "output_mode pad_to_max_tokens sparse trainable vocabulary vocabulary_size",
+    "Where": "name",
+    "Zeros": "",
+}
+"""What Keras 3.12.0 takes for each class (its `get_config`, and `optional`); it refuses all other keys."""
+
+
+@pytest.mark.parametrize("overrides", [TABLE, SEED])
+def test_the_oldest_keras_that_tensorflow_takes_knows_all_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{i},k{i % 6},{i / 3},{i % 2},{i % 3}\n" for i in range(40))
+    (tmp_path / "t.csv").write_text("a,b,p,s,c\n" + rows)
+    config = composed(*overrides)
+    dataset = load(config)
+    network, initial = network_for(config.model, dataset.entry, dataset.tasks, 0)
+    for i in range(3):  # the third one is a copy
+        save(network, dataset, initial, tmp_path / f"{i}.keras")
+        with zipfile.ZipFile(tmp_path / f"{i}.keras") as archive:
+            inside: list[Any] = [json.loads(archive.read("config.json"))]
+        seen = set()
+        while inside:
+            part = inside.pop()
+            inside += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+            name = part.get("class_name", "__") if isinstance(part, dict) else "__"
+            if not name.startswith("__"):
+                seen.add(name)
+                assert {*part["config"]} <= {*KERAS_3_12[name].split()}, name
+        assert "Dense" in seen

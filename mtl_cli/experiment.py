@@ -382,5 +382,6 @@ def prepare(config: Config, dataset: Dataset, device: str) -> Run:
         selection=selection,
         saves_every=config.checkpoints().every_steps,
         restores=config.on_divergence == "restore",
+        advice_at_once=config.model.advice,
     )
     return Run(config, dataset, network, loop, state, one_draw)

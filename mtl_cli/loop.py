@@ -30,6 +30,8 @@ from mtl_cli.program import Program, Trained
 from mtl_cli.progress import Progress
 from mtl_cli.records import DiagnosticsCsv, Files, Metrics, MetricsCsv
 
+AT_ONCE = 10
+"""Iterations in which a run that diverges did so at once."""
 MOST_RESTORED = 10
 """How often a run that diverges may go back to a checkpoint; the learning rate is a thousandth then."""
 
@@ -52,6 +54,8 @@ class Loop:
     """Iterations between checkpoints, beside those that the clock asks for."""
     restores: bool
     """Whether a run that diverges goes back to its last checkpoint."""
+    advice_at_once: str = ""
+    """What a run that diverges in its first iterations should look at."""
 
     def goes_on(self, progress: Progress) -> bool:
         """Tells whether there are iterations left, and patience."""
@@ -165,7 +169,8 @@ class Loop:
         progress.state, progress.iterations = state, int(done[0][-1])
         progress.epochs = self.draws.stream.epochs()
         if fault is not None:
-            raise Diverged(fault)
+            at_once = self.advice_at_once if progress.iterations <= AT_ONCE else ""
+            raise Diverged("; ".join(filter(None, [fault, at_once])))
         if "val" in self.dataset.splits and self._evaluates(progress.iterations):
             metrics = self._evaluate(progress.state.params, self.dataset.splits["val"], progress.iterations)
             files.metrics.write(progress.iterations, "val", metrics | {"": {"val_loss": self.selection.loss(metrics)}})

@@ -142,3 +142,20 @@ def test_in_a_sweep_it_is_each_runs_own(mtl_train: MtlTrain, tmp_path: Path, tog
     ]
     one, other = (pl.read_csv(folder / "losses.csv") for folder in (tmp_path / "s" / "1", tmp_path / "alone"))
     np.testing.assert_allclose(one["joint_loss"], other["joint_loss"], rtol=1e-4)
+
+
+@pytest.mark.parametrize(("depth", "initializer"), [(10, "random_uniform"), (2, "random_uniform"), (10, "he_uniform")])
+def test_an_initializer_that_lets_a_deep_network_diverge_at_once_is_named(
+    mtl_train: MtlTrain, depth: int, initializer: str
+) -> None:
+    """Ten layers of 20 by the article's weights, uniform in [0, 1), begin with losses of 1e24."""
+    rate = "0.001" if depth > 2 and initializer == "random_uniform" else "1e38"
+    words = [f"model.shared_layers={[20] * depth}".replace(" ", ""), f"model.initializer={initializer}"]
+    run = mtl_train(*words, "model.initializer_range=[0,1]", f"optimizer.learning_rate={rate}", "steps=5")
+    assert run.status == 1
+    assert "diverged: " in run.err
+    named = (
+        "weights by model.initializer=random_uniform (model.initializer_range=[0.0, 1.0]) let outputs grow through 11"
+    )
+    assert (named in run.err) == (rate == "0.001")
+    assert ("model.initializer=he_uniform keeps their size" in run.err) == (rate == "0.001")

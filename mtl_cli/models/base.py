@@ -103,6 +103,11 @@ class Model(Settings, ABC):
     l2: NonNegative | None = None
     dropout: Fraction | None = None
 
+    @property
+    def advice(self) -> str:
+        """Returns what to look at where a run diverges at once; nothing where the initial weights are no reason."""
+        return ""
+
     @abstractmethod
     def build(self, entry: Entry, tasks: Tasks, seed: int) -> Network:
         """Returns a new network whose initial weights follow from the seed."""

@@ -6,7 +6,7 @@ h = f(... f(x W_1 + b_1) ...), and for each task its own hidden layers on h and 
 
 from collections.abc import Callable
 from itertools import accumulate
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator
 
@@ -20,6 +20,8 @@ Activation = Literal[
     "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "tanh", "sigmoid"
 ]
 
+DEEP: Final = 4
+"""Layers through which outputs grow a thousandfold where each has them ten times as large."""
 Initializer = Literal[
     "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
     "random_uniform", "random_normal",
@@ -46,6 +48,20 @@ class SharedBottom(Model):
         if bounds[0] >= bounds[1]:
             raise ValueError(f"should be [lower, higher], got {bounds}")
         return bounds
+
+    @property
+    def advice(self) -> str:
+        """Returns the initialiser, where its weights are as large whatever the widths, and layers multiply them."""
+        layers = len(self.shared_layers) + len(self.task_layers) + 1
+        if layers < DEEP or not self.initializer.startswith("random_"):
+            return ""
+        name, scale = ("initializer_range", self.initializer_range) if self.initializer == "random_uniform" else (
+            "initializer_stddev", self.initializer_stddev
+        )  # fmt: skip
+        return (
+            f"it did at once: weights by model.initializer={self.initializer} (model.{name}={scale}) let outputs grow "
+            f"through {layers} layers; model.initializer=he_uniform keeps their size"
+        )
 
     def build(self, entry: Entry, tasks: Tasks, seed: int) -> Network:
         """Returns the network; `dropout` follows every hidden layer."""

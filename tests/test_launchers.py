@@ -284,7 +284,7 @@ def test_a_job_that_a_queue_begins_again_goes_on(mtl_train: MtlTrain, tmp_path: 
     assert mtl_train(*grid, "hydra.sweep.dir=whole").status == 0
     for number in "01":
         log = (tmp_path / "s" / number / "train.log").read_text()
-        assert [log.count(text) for text in ("stopped after", "going on from", "finished after")] == [1, 1, 1]
+        assert [log.count(text) for text in ("stopped: ", "going on from", "finished: ")] == [1, 1, 1]
         one, other = ((tmp_path / sweep / number / "losses.csv").read_bytes() for sweep in ("s", "whole"))
         assert one == other
     assert [of["status"] for of in summaries(tmp_path / "s").values()] == ["finished"] * 2

@@ -23,7 +23,6 @@ from mtl_cli.backend import refuse_too_little_memory
 from mtl_cli.command import FAILED, NO_ROOM, WRONG_INPUT, Command, absolute, brief, complain, placing
 from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import parse
-from mtl_cli.dropped import note_dropped_tasks
 from mtl_cli.errors import CompositionError, InputError, RunFailed
 from mtl_cli.files import CONFIGS
 from mtl_cli.git_state import git_state
@@ -34,6 +33,7 @@ from mtl_cli.resuming import held, with_settings
 from mtl_cli.sweeps.elsewhere import is_basic, is_elsewhere, refuse_elsewhere, secure
 from mtl_cli.sweeps.grid import is_grid, jobs_of, refuse, refuse_other_folders
 from mtl_cli.sweeps.plan import first_of_data, plan
+from mtl_cli.task_overrides import read_task_overrides
 from mtl_cli.verbs import verb_of
 
 
@@ -179,7 +179,7 @@ def _run(command: Command, arguments: list[str]) -> NoReturn:
         sys.argv[1:], command.repeats = with_settings(sys.argv[1:], _conf())
         _register_launcher()
         guard_hydra(arguments)
-        note_dropped_tasks()
+        read_task_overrides()
         hydra._internal.hydra.Hydra = Application  # type: ignore[misc]
         with command.interrupt.handling(), command.held:
             command.interrupt.let_through()

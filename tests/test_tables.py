@@ -617,3 +617,53 @@ def test_duplicates_are_not_dealt_where_the_split_is_given(mtl_train: MtlTrain, 
         refused = mtl_train(*words, f"data.{key}=s", "data.duplicates=drop")
         assert refused.status == 2
         assert f"data.duplicates: 'drop' needs a split by fractions, and data.{key} gives one" in refused.err
+
+
+@pytest.mark.parametrize(("positive", "other"), [("yes", "no"), ("no", "yes"), ("'yes'", "no"), ("true", "no")])
+def test_yes_and_no_in_yaml_are_the_words(mtl_train: MtlTrain, tmp_path: Path, positive: str, other: str) -> None:
+    """YAML reads them as true and false where they aren't quoted."""
+    pl.DataFrame({"x": range(40), "sold": ["yes", "no", "no", "yes"] * 10}).write_csv(tmp_path / "t.csv")
+    config = tmp_path / "c" / "experiment" / "e.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text(
+        "# @package _global_\ndefaults: [{override /data: table}]\nbatch_size: 4\nsteps: 2\ndata: {path: t.csv}\n"
+        f"tasks: {{sold: {{kind: binary, positive: {positive}}}}}\n"
+    )
+    run = mtl_train("--config-dir", "c", "experiment=e", "hydra.run.dir=run")
+    assert run.status == 0, run.err
+    schema = json.loads((tmp_path / "run" / "columns.json").read_text())
+    assert schema["tasks"]["sold"]["classes"] == [other, "yes" if other == "no" else "no"]
+
+
+def test_many_classes_are_not_called_two(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    pl.DataFrame({"x": range(80), "brand": [f"b{i % 40:02}" for i in range(80)]}).write_csv(tmp_path / "t.csv")
+    refused = mtl_train("data=table", "data.path=t.csv", "+tasks.brand.kind=binary")
+    assert refused.status == 2
+    assert "tasks.brand: column 'brand' has 40 different values, b00, b01, b02, ..." in refused.err
+    assert "t.csv, row 3 the first" in refused.err
+    assert "kind: multiclass?" in refused.err
+
+
+@pytest.mark.parametrize("mode", [[], ["-m", "seed=0,1"], ["-m", "seed=0,1", "hydra/launcher=basic"]])
+def test_a_key_that_a_task_can_have_needs_no_plus(mtl_train: MtlTrain, tmp_path: Path, mode: list[str]) -> None:
+    """Whether or not its config lists it."""
+    pl.DataFrame({"x": range(40), "price": range(40), "sold": ["yes", "no"] * 20}).write_csv(tmp_path / "t.csv")
+    config = tmp_path / "c" / "experiment" / "e.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text(
+        "# @package _global_\ndefaults: [{override /data: table}]\nbatch_size: 4\nsteps: 2\ndata: {path: t.csv}\n"
+        "tasks: {price: {kind: regression}, sold: {kind: binary}}\n"
+    )
+    words = ["--config-dir", "c", "experiment=e", "tasks.price.weight=0.3", "tasks.sold.positive=no", *mode]
+    run = mtl_train(*words)
+    assert run.status == 0, run.err
+    for folder in run.folders:
+        summary = json.loads((folder / "summary.json").read_text())
+        assert summary["shares"] == pytest.approx({"price": 0.3, "sold": 0.7})
+        assert summary["config"]["tasks"]["sold"]["positive"] == "no"
+    refused = mtl_train("--config-dir", "c", "experiment=e", "tasks.price.weigth=0.3", *mode)
+    assert refused.status != 0
+    assert "did you mean 'tasks.price.weight'?" in refused.err
+    refused = mtl_train("--config-dir", "c", "experiment=e", "tasks.pric.weight=0.3", *mode)
+    assert refused.status != 0
+    assert "tasks.pric" in refused.err

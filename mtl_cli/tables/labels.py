@@ -133,6 +133,13 @@ def _binary(where: str, task: Binary, column: str, series: Series, place: Place)
         text = cells.dtype == pl.String
         known = present[:2] if text else ["0", "1"]
         odd = ~cells.cast(pl.String).is_in(known) & cells.is_not_null()
+        if len(present) > 2 and (text or odd.all()):
+            row = int(odd.arg_max() or 0)
+            raise InputError(
+                f"column {column!r} has {len(present):,} different values, {', '.join(present[:3])}, ... "
+                f"({place(row)} the first that is neither {known[0]!r} nor {known[1]!r}), and a binary task has two; "
+                "kind: multiclass?"
+            )
         if odd.any():
             rule = f"one of two classes, {' and '.join(map(repr, known))}" if text else "0 or 1"
             refuse_cell(series, int(odd.arg_max() or 0), column, place, rule)
@@ -140,9 +147,10 @@ def _binary(where: str, task: Binary, column: str, series: Series, place: Place)
     words = {"0": "false", "1": "true"} if series.dtype == pl.Boolean else {}
     names: list[Any] = [words.get(value, value) for value in order]
     if task.positive is not None:
-        if task.positive not in (*order, *names):
+        positive = _as_word(task.positive, [*order, *names])
+        if positive is None:
             raise InputError(f"{where}.positive: {task.positive!r} is not one of the classes {names} in {column!r}")
-        order.sort(key=lambda value: task.positive in (value, words.get(value)))
+        order.sort(key=lambda value: positive in (value, words.get(value)))
     if len(order) == 1:
         order = [f"not {order[0]}", order[0]]
     yes = (cells.cast(pl.String) == order[-1]).fill_null(value=False).to_numpy() if order else np.zeros(len(cells))
@@ -152,6 +160,18 @@ def _binary(where: str, task: Binary, column: str, series: Series, place: Place)
     elif not text:
         typed = [int(value) if value.isdecimal() else value for value in order]
     return np.where(cells.is_null().to_numpy(), np.nan, yes).astype(np.float32), typed
+
+
+def _as_word(positive: str, classes: list[Any]) -> str | None:
+    """Returns the class that is meant; YAML takes an unquoted yes or no for true or false."""
+    if positive in classes:
+        return positive
+    for pair in YES_AND_NO if positive in ("false", "true") else ():
+        word = pair[positive == "true"]
+        found = next((name for name in classes if str(name).strip().lower() == word), None)
+        if found is not None:
+            return str(found)
+    return None
 
 
 def _named_classes(series: Series, column: str, place: Place) -> Series:

@@ -667,3 +667,36 @@ def test_a_key_that_a_task_can_have_needs_no_plus(mtl_train: MtlTrain, tmp_path:
     refused = mtl_train("--config-dir", "c", "experiment=e", "tasks.pric.weight=0.3", *mode)
     assert refused.status != 0
     assert "tasks.pric" in refused.err
+
+
+def test_an_index_without_a_name_is_left_out(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """Pandas writes one by default."""
+    frame = pl.DataFrame({"": range(40), "x": [i / 3 for i in range(40)], "y": [i % 7 for i in range(40)]})
+    frame.write_csv(tmp_path / "t.csv")
+    words = ["data=table", "data.path=t.csv", "+tasks.y.kind=regression", "steps=2", "batch_size=4"]
+    run = mtl_train(*words, "hydra.run.dir=run")
+    assert run.status == 0, run.err
+    assert "t.csv: its first column has no name, as an index has that pandas writes; it is left out" in run.err
+    assert [each["name"] for each in json.loads((tmp_path / "run" / "columns.json").read_text())["inputs"]] == ["x"]
+    assert mtl_train("predict", "run", "t.csv", "--out", "p.csv").status == 0
+    assert mtl_train(*words, "data.features=[column_1,x]", "hydra.run.dir=meant").status == 0
+    meant = json.loads((tmp_path / "meant" / "columns.json").read_text())["inputs"]
+    assert [each["name"] for each in meant] == ["column_1", "x"]
+    assert mtl_train("inspect", "t.csv", "--target", "y", "--out", "c").status == 0
+    assert mtl_train("--config-dir", "c", "experiment=t", "steps=2").status == 0
+    (tmp_path / "u.csv").write_text("x,,y\n1,2,3\n")
+    assert "column 2 has no name" in mtl_train("data=table", "data.path=u.csv", "+tasks.y.kind=regression").err
+
+
+def test_blanks_around_numbers_make_no_texts(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    lines = "".join(f"{i / 3}, {40 + i},{' ' * (i % 2)}{i % 9}.5 ,{' k' if i % 2 else 'k'}\n" for i in range(40))
+    (tmp_path / "t.csv").write_text("x,age,y,code\n" + lines)
+    words = ["data=table", "data.path=t.csv", "+tasks.y.kind=regression", "steps=2", "batch_size=4"]
+    assert mtl_train(*words, "hydra.run.dir=run").status == 0
+    inputs = json.loads((tmp_path / "run" / "columns.json").read_text())["inputs"]
+    assert {each["name"]: each["kind"] for each in inputs} == {"x": "number", "age": "number", "code": "text"}
+    assert mtl_train("predict", "run", "t.csv", "--out", "p.csv").status == 0
+    (tmp_path / "plain.csv").write_text(("x,age,y,code\n" + lines).replace(", ", ","))
+    assert mtl_train("predict", "run", "plain.csv", "--out", "q.csv").status == 0
+    p, q = (pl.read_csv(tmp_path / name)["y"] for name in ("p.csv", "q.csv"))
+    assert p[::2].to_list() == q[::2].to_list()

@@ -95,6 +95,12 @@ class Table(Data):
             for column in self.dropped_labels
             if self.features is None and column not in {each for of in wanted.values() for each in of}
         ]
+        notes += [
+            f"{source.name}: its first column has no name, as an index has that pandas writes; it is left out "
+            f"(data.features can list it, as {source.index})"
+            for source, _, _ in sources
+            if source.index is not None and self.features is None
+        ]
         notes += duplicates_note(dealt, first)
         notes += notes_on(rows, columns, found, {name: parts["train"] for name, parts in known.items()})
         matrix = columns.encode(rows.frame, rows.place)
@@ -151,7 +157,7 @@ class Table(Data):
                 hint = nearest(column, everywhere, "columns")
                 raise InputError(f"data.exclude: {first.name} has no column {column!r}; {hint}")
         left_out = labels | {self.split_column, self.group_column, self.weight_column} | set(self.exclude)
-        left_out |= set(self.dropped_labels)
+        left_out |= {*self.dropped_labels, *(source.index for source, _, _ in sources)}
         chosen = self._chosen(first, labels, left_out)
         for source, _, split in sources[1:]:
             source.need(chosen, source.key)

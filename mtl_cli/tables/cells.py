@@ -31,6 +31,21 @@ def plain(series: Series) -> Series:
     return pl.Series(series.name, [None] * len(series)) if series.null_count() == len(series) else series
 
 
+def without_blanks(series: Series) -> Series:
+    """Returns a column of texts as numbers where blanks around them are all that makes them texts."""
+    import polars as pl
+
+    if series.dtype != pl.String or not series.str.contains(r"^\s|\s$").any():
+        return series
+    stripped = series.str.strip_chars()
+    stripped = stripped.set(stripped == "", None)
+    for dtype in (pl.Int64, pl.Float64):
+        found = stripped.cast(dtype, strict=False)
+        if found.null_count() == stripped.null_count():
+            return found
+    return series
+
+
 def numbers(series: Series, name: str, place: Place) -> NDArray[np.float64]:
     """Returns a column's numbers, NaN where one is missing.
 

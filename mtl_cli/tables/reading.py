@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.paths import blocked
-from mtl_cli.tables.cells import LONGEST_NAME, plain
+from mtl_cli.tables.cells import LONGEST_NAME, plain, without_blanks
 from mtl_cli.tables.faults import UNREADABLE, first_fault, rows_of, unpacked_lengths
 
 Frame = Any
@@ -24,6 +24,8 @@ MOST_UNPACKED: Final = 200
 """Times its own size that a compressed file may unpack to."""
 SMALL: Final = 2**28
 """Bytes that any may unpack to."""
+INDEX: Final = "column_1"
+"""The name of a first column that has none."""
 FORMATS: Final = ("csv", "tsv", "parquet", "ndjson")
 _ENDINGS: Final = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".pq": "parquet",
@@ -40,11 +42,13 @@ class Source:
         frame: The rows.
         files: Each file's name and its first row's number in the frame.
         key: The config key that named them.
+        index: The first column, where it has no name, as pandas writes an index.
     """
 
     frame: Frame
     files: Sequence[tuple[str, int]]
     key: str
+    index: str | None = None
 
     @property
     def name(self) -> str:
@@ -100,7 +104,8 @@ def read_all(paths: Sequence[tuple[str | Sequence[str], str]], missing: Sequence
             odd = sorted(set(frame.columns) ^ set(columns))
             if odd:
                 raise InputError(f"{key}: {name} and {first} have different columns: only one of them has {odd[0]!r}")
-        sources.append(join([Source(frame, [(name, 0)], key) for name, frame in parts], columns))
+        index = INDEX if columns[:1] == [INDEX] and _is_unnamed(Path(first), key) else None
+        sources.append(join([Source(frame, [(name, 0)], key, index) for name, frame in parts], columns))
     return sources
 
 
@@ -132,7 +137,7 @@ def join(sources: Sequence[Source], columns: Sequence[str]) -> Source:
         ]
         stacked = pl.concat([part.alias(column).to_frame() for part in whole], how="vertical_relaxed")
         joined.append(stacked.to_series())
-    return Source(pl.DataFrame(joined), files, sources[0].key)
+    return Source(pl.DataFrame(joined), files, sources[0].key, sources[0].index)
 
 
 def _family(series: Any) -> str:
@@ -194,7 +199,7 @@ def scan(
         return pl.scan_parquet(path, glob=False)
     if form == "ndjson":
         return pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=types)
-    return pl.scan_csv(
+    lazy = pl.scan_csv(
         path,
         separator="\t" if form == "tsv" else ",",
         infer_schema_length=looked_at,
@@ -202,6 +207,7 @@ def scan(
         schema_overrides=types,
         glob=False,
     )
+    return lazy.rename({"": INDEX}, strict=False)
 
 
 def check(path: Path, key: str, missing: Sequence[str]) -> None:
@@ -226,6 +232,8 @@ def _read(path: Path, key: str, missing: Sequence[str], text: Sequence[str] = ()
         frame = _collected(path, key, missing, dict.fromkeys(text, pl.String))
         _check_rows(path, key, separator, len(frame), frame.width and frame[:, -1].null_count())
     whole = pl.DataFrame([plain(series) for series in frame])
+    if separator is not None:
+        whole = pl.DataFrame([series if series.name in text else without_blanks(series) for series in whole])
     if form == "parquet":
         refuse_unpacked(path, key, whole.estimated_size())  # a long text that stands in many rows is one in the file
     return whole
@@ -314,6 +322,7 @@ def _check_header(path: Path, key: str, form: str) -> str | None:
     else:
         header = pl.read_csv(path, separator=separator, has_header=False, n_rows=1, infer_schema=False, glob=False)
         names = [name or "" for name in header.row(0)]
+        names = [INDEX, *names[1:]] if names[0] == "" and len(names) > 1 else names
         if "\0" in "".join(names):
             raise InputError(f"{key}: {path} is UTF-16 or no text at all; save it as UTF-8")
         next(rows_of(path, separator), None)  # refuses CR alone at the lines' ends
@@ -356,6 +365,17 @@ def _check_rows(path: Path, key: str, separator: str | None, rows: int, gaps: in
         width = width or len(fields)
         if fields and len(fields) < width:
             raise InputError(f"{key}: {path}, line {number} has {len(fields)} fields, and the header has {width}")
+
+
+def _is_unnamed(path: Path, key: str) -> bool:
+    """Tells whether a text file's first column has no name."""
+    import polars as pl
+
+    separator = {"csv": ",", "tsv": "\t"}.get(format_of(path, key))
+    if separator is None:
+        return False
+    header = pl.read_csv(path, separator=separator, has_header=False, n_rows=1, infer_schema=False, glob=False)
+    return not header.row(0)[0]
 
 
 def _width(path: Path, separator: str) -> int:

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
@@ -324,7 +324,7 @@ def settle(config: DictConfig, typed: Sequence[str], overrides: int, kind: str) 
                 if part not in _TEXTS:
                     _resolve(config.hydra, str(part), kind)
             if kind != "sweep":
-                OmegaConf.register_new_resolver("hydra", _of_hydra, replace=True)
+                OmegaConf.register_new_resolver("hydra", partial(_of_hydra, later), replace=True)
                 for key in config:
                     if key != "hydra":
                         _fix(config, key)
@@ -344,14 +344,14 @@ def settle(config: DictConfig, typed: Sequence[str], overrides: int, kind: str) 
     refuse_code(plain, typed)
 
 
-def _of_hydra(path: str) -> Any:
+def _of_hydra(later: "_Later", path: str) -> Any:
     """Returns what `${hydra:path}` stands for.
 
     Raises:
         InterpolationResolutionError: Hydra has no such key, or has no value for it as yet.
     """
     value = OmegaConf.select(HydraConfig.instance().cfg.hydra, path)  # type: ignore[union-attr]
-    if value is None:
+    if value is None or later.hides(value):
         raise InterpolationResolutionError(
             f"${{hydra:{path}}} isn't known when a config is composed; what is, is hydra:runtime.cwd, for example"
         )
@@ -424,6 +424,10 @@ class _Later:
                     inner._set_value(text)
             elif OmegaConf.is_config(inner) and isinstance(value, dict | list):
                 self._replace(inner)
+
+    def hides(self, value: Any) -> bool:
+        """Tells whether a value has one of the numbers in it."""
+        return any(str(number) in str(value) for number in self._stands_for)
 
     def stays(self, path: str, text: str) -> bool:
         """Tells whether a text may have interpolations left: of what Hydra learns later, in the places for that."""

@@ -20,6 +20,10 @@ LIKELY_TARGETS: Final = ("target", "label", "class", "y", "outcome", "response",
 FEW: Final = 20
 """Labelled rows under which nothing is split off."""
 MOST_CLASSES: Final = 20
+MANY: Final = 20_000
+"""Rows above which the iterations that a table trains by itself are few passes."""
+STEPS: Final = 4000
+"""Those iterations, as in conf/data/table.yaml."""
 ID_SHARE: Final = 0.95
 """The part of a column's cells that are different from which it looks like an id."""
 
@@ -100,6 +104,7 @@ def config_text(path: str, source: Source, columns: Sequence[Column], targets: S
     excluded = [c.name for c in columns if c not in targets and not c.usable]
     dates = [c.name for c in columns if c.kind == "date" and c.type == "text" and c not in targets]
     labelled = min(round(rows * (1 - column.missing)) for column in targets)
+    batch = max(1, min(64 if rows <= MANY else 256, int(0.7 * labelled) // 4))
     taken: set[str] = set()
     lines = [
         "# @package _global_",
@@ -109,10 +114,8 @@ def config_text(path: str, source: Source, columns: Sequence[Column], targets: S
         "  - override /data: table",
         "",
         f"name: {stem}",
-        "steps: 2000",
-        f"batch_size: {max(1, min(64, int(0.7 * labelled) // 4))}",
-        "eval:",
-        "  every: 100",
+        *_longer(rows, batch),
+        f"batch_size: {batch}",
         "data:",
         f"  path: {_quoted(path)}",
         f"  exclude: [{', '.join(map(_quoted, excluded))}]   # ids, constants, what can't be used",
@@ -125,6 +128,14 @@ def config_text(path: str, source: Source, columns: Sequence[Column], targets: S
     if others:
         lines += ["# Other columns that could be tasks:", *(f"# {_task(column, taken)}" for column in others)]
     return "\n".join(lines) + "\n"
+
+
+def _longer(rows: int, batch: int) -> list[str]:
+    """Returns more iterations than a table's default, and fewer evaluations, where rows are many: ten passes."""
+    if rows <= MANY:
+        return []
+    steps = max(STEPS, int(round(10 * 0.7 * rows / batch, -3)))
+    return [f"steps: {steps}", "eval:", f"  every: {steps // 100}"]
 
 
 def stem_of(path: str) -> str:

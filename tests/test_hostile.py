@@ -403,7 +403,7 @@ def test_an_inspected_table_writes_no_yaml_of_its_own(mtl_train: MtlTrain, tmp_p
     (tmp_path / "t.csv").write_text(f'"{name}",k,y\n' + "".join(f"{i}.5,{i % 5},{i}.5\n" for i in range(40)))
     assert mtl_train("inspect", "t.csv", "--target", name, "--target", "y").status == 0
     written = yaml.safe_load((tmp_path / "configs" / "experiment" / "t.yaml").read_text())
-    assert set(written) == {"defaults", "name", "steps", "batch_size", "eval", "data", "tasks"}
+    assert set(written) == {"defaults", "name", "batch_size", "data", "tasks"}
     assert written["tasks"].popitem()[0] == "y"
     (task,) = written["tasks"].values()
     assert task["column"] == name
@@ -505,7 +505,7 @@ def test_models_of_others(mtl_train: MtlTrain, tmp_path: Path) -> None:
     attacks: list[tuple[dict[str, Any], str]] = [
         ({"config": lambda text: text.replace(b'"keras.layers"', b'"os"', 1)}, "names code of the module 'os'"),
         ({"config": lambda text: text.replace(b'"Dense"', b'"Lambda"', 1)}, "a Lambda layer"),
-        ({"config": lambda text: text.replace(b'"units": 20', b'"units": 2000000000', 1)}, "its layers are of"),
+        ({"config": lambda text: text.replace(b'"units": 256', b'"units": 2000000000', 1)}, "its layers are of"),
         ({"config": lambda text: b'{"a": [' + b",".join([LAYER] * 25_001) + b"]}"}, "it has 25,001 layers"),
         ({"config": lambda text: b"[" * 100_000}, "its config.json can't be read"),
         ({"config": lambda text: b"{}"}, "is damaged, or not a model"),

@@ -46,7 +46,7 @@ def holes(tmp_path: Path) -> pl.DataFrame:
 
 def of_batch(dataset: RowsDataset, rows: NDArray[np.int32], tasks: list[str]) -> tuple[dict[str, float], Any]:
     """Returns the tasks' losses on a batch, and the gradients of their sum."""
-    config = composed("data=table", "data.path=x.csv", *TASKS, "model.activation=tanh")
+    config = composed("data=table", "data.path=x.csv", *TASKS, "model.activation=tanh", "model.dropout=null")
     ready = prepare(config, dataset, start("cpu"))
     from mtl_cli.program import make_parts, settings_tree
 

@@ -700,3 +700,14 @@ def test_blanks_around_numbers_make_no_texts(mtl_train: MtlTrain, tmp_path: Path
     assert mtl_train("predict", "run", "plain.csv", "--out", "q.csv").status == 0
     p, q = (pl.read_csv(tmp_path / name)["y"] for name in ("p.csv", "q.csv"))
     assert p[::2].to_list() == q[::2].to_list()
+
+
+def test_what_inspect_writes_trains_ten_passes_over_many_rows(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    for rows, steps, batch in ((1_000, "4,000", 64), (300_000, "8,000", 256)):
+        pl.DataFrame({"x": pl.arange(rows, eager=True) / 7, "y": pl.arange(rows, eager=True) % 90}).write_csv("t.csv")
+        assert mtl_train("inspect", "t.csv", "--target", "y", "--out", str(rows)).status == 0
+        words = ["--config-dir", str(rows), "experiment=t", "sweep.dry_run=true", "log.console=progress"]
+        said = " ".join(mtl_train(*words).out.split())
+        assert f"batches of {batch}" in said
+        assert f"{steps} iterations, adam, learning rate 0.003 constant" in said
+        assert "layers 256 - 256" in said

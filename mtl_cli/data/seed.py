@@ -32,8 +32,8 @@ from mtl_cli.tasks import Regression, Tasks
 
 HIGH = 10.0
 """Features and labels are uniform in [0, HIGH)."""
-SAMPLE_ROWS = 8192
-"""Of the stream, to evaluate on."""
+SAMPLE_ROWS, SAMPLE_BYTES = 8192, 2**26
+"""Of the stream, to evaluate on, at most."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,8 @@ class Seed(Data):
         units = tuple((name, task.units or 1) for name, task in tasks.items())
         filled = {name: tasks[name].model_copy(update={"units": count}) for name, count in units}
         width = self.features + sum(count for _, count in units)
-        sample = np.float32(HIGH) * generator(seed, SAMPLE).random((SAMPLE_ROWS, width), np.float32)
+        rows = max(1, min(SAMPLE_ROWS, SAMPLE_BYTES // (4 * width)))
+        sample = np.float32(HIGH) * generator(seed, SAMPLE).random((rows, width), np.float32)
         ends = np.cumsum([self.features, *(count for _, count in units)])
         labels = {
             name: Labels(sample[:, begin:end]) for (name, _), begin, end in zip(units, ends[:-1], ends[1:], strict=True)

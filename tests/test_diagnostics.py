@@ -152,3 +152,9 @@ def test_where_nothing_is_shared_there_is_nothing_to_see(mtl_train: MtlTrain, tm
         assert done.status == 2
         assert "this model shares none" in done.err
         assert not (tmp_path / "outputs").exists()
+
+
+def test_gradients_at_right_angles_are_in_no_conflict() -> None:
+    found = {name: value for name, task, _, value in quantities(["a", "b", "c"], np.array(
+        [1, 1, 1, 1, 1, 1, 0.0, -0.5, 0.5], np.float32)) if not task}  # fmt: skip
+    assert found["conflict_rate"] == pytest.approx(1 / 3)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from mtl_cli.checkpoint import Checkpoints, Snapshot, snapshots
+from mtl_cli.foreign import MOST_JSON, check_model, read_summary
 from mtl_cli.resuming import quoted
 from tests.conftest import MtlTrain, Outcome
 from tests.test_resume import SMALL, left
@@ -324,3 +326,23 @@ def test_a_checkpoint_of_another_config_is_left_as_it_is(mtl_train: MtlTrain, tm
     before = {path: content for path, content in before.items() if path.name != "train.log"}
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != "train.log"}
     assert after == before
+
+
+def test_no_file_of_any_size_is_read(tmp_path: Path) -> None:
+    """Holes take no room on the disk."""
+    for size, refused in ((MOST_JSON + 1, True), (MOST_JSON, False)):
+        file = tmp_path / "summary.json"
+        file.write_bytes(b'{"status": "finished"}')
+        with file.open("ab") as opened:
+            opened.write(b" " * (size - file.stat().st_size))
+        if refused:
+            with pytest.raises(ValueError, match="more than"):
+                read_summary(tmp_path)
+        else:
+            assert read_summary(tmp_path)["status"] == "finished"
+    for name, large in (("small.keras", 10), ("large.keras", MOST_JSON + 1)):
+        with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr("config.json", b'{"a": 1}' + b" " * large)
+    check_model(tmp_path / "small.keras")
+    with pytest.raises(ValueError, match="too large"):
+        check_model(tmp_path / "large.keras")

@@ -1,6 +1,7 @@
 """Learning-rate schedules against `keras.optimizers.schedules`, and what they refuse."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from mtl_cli.backend import keras
 from mtl_cli.families import members_of
 from mtl_cli.optimizers import Sgd
 from mtl_cli.schedules import Constant, Cosine, Exponential, Piecewise, Schedule
+from tests.conftest import MtlTrain
 
 RATE = 0.8
 TOTAL = 240
@@ -98,3 +100,22 @@ def test_numbers_out_of_range_are_refused(schedule: type[Schedule], numbers: dic
     (key,) = numbers
     with pytest.raises(ValidationError, match=key):
         schedule.model_validate(numbers)
+
+
+def test_the_first_iteration_has_the_schedules_first_rate(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """Rate 0 from the second step on: three iterations come to what one does."""
+    words = [
+        "data=digits",
+        "data.examples={train: 50, val: 10, test: 10}",
+        "optimizer=sgd",
+        "optimizer.learning_rate=0.1",
+    ]
+    piecewise = ["optimizer/schedule=piecewise", "optimizer.schedule.boundaries=[0]", "optimizer.schedule.values=[1,0]"]
+    assert mtl_train(*words, "steps=1", "hydra.run.dir=one").status == 0
+    assert mtl_train(*words, *piecewise, "steps=3", "hydra.run.dir=three").status == 0
+    assert mtl_train(*words, "optimizer.learning_rate=1e-30", "steps=1", "hydra.run.dir=none").status == 0
+    one, three, none = (
+        keras.saving.load_model(tmp_path / name / "model.keras").get_weights() for name in ("one", "three", "none")
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(one, three, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(one, none, strict=True))

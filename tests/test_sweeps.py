@@ -1,6 +1,7 @@
 """Sweeps: each job as if it had run alone, whatever becomes of the others."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -18,10 +19,12 @@ from filelock import FileLock
 from mtl_cli.backend import start
 from mtl_cli.data.seed import UniformStream
 from mtl_cli.sweeps import group
+from mtl_cli.sweeps.compared import compared
 from mtl_cli.sweeps.lane import Lane
-from mtl_cli.sweeps.plan import Job
+from mtl_cli.sweeps.plan import Job, plan
 from mtl_cli.sweeps.stacked import Way, cores, shards_for
 from tests.conftest import MtlTrain, as_usual
+from tests.test_conf import composed
 
 DIGITS = [
     "data=digits", "data.examples={train: 200, val: 40, test: 40}", "batch_size=8", "model.shared_layers=[6]",
@@ -630,3 +633,24 @@ def test_resuming_other_values_also_trains_what_was_left(mtl_train: MtlTrain, tm
     done = mtl_train("resume", "s", "seed=7")
     assert done.status == 0, done.err
     assert {of["seed"] for of in summaries(tmp_path / "s").values()} == {0, 1, 2, 7}
+
+
+def test_jobs_that_write_other_files_are_trained_each() -> None:
+    """Though what they come to is the same."""
+    jobs = [Job(i, composed(*words), ()) for i, words in enumerate(([], ["log.every=2"], ["checkpoint.keep=3"], []))]
+    planned = plan(jobs)
+    assert planned.trained == 3
+    assert {first: [job.number for job in twins] for first, twins in planned.twice.items()} == {0: [3]}
+    assert len({job.config.hash() for job in jobs}) == 1
+
+
+@pytest.mark.parametrize(
+    ("objective", "worst"), [("val_loss", math.inf), ("val/y1/r2", -math.inf), ("val/y1/rmse", math.inf)]
+)
+def test_a_failed_run_is_the_worst_for_a_sweeper_whatever_it_had_come_to(objective: str, worst: float) -> None:
+    config = composed().model_copy(update={"objective": objective})
+    summary = {"objective": 0.5, "metrics": {"train": {"y1": {"loss": 0.25}, "y2": {"loss": 0.75}}}, "error": None}
+    assert compared(config, summary) == 0.5
+    assert compared(config, summary | {"objective": None}) == 0.5
+    assert compared(config, summary | {"error": "diverged"}) == worst
+    assert compared(config, summary | {"objective": math.nan}) == worst

@@ -711,3 +711,39 @@ def test_what_inspect_writes_trains_ten_passes_over_many_rows(mtl_train: MtlTrai
         assert f"batches of {batch}" in said
         assert f"{steps} iterations, adam, learning rate 0.003 constant" in said
         assert "layers 256 - 256" in said
+
+
+@pytest.mark.parametrize(
+    ("word", "split"),
+    [("dev", "val"), ("valid", "val"), ("VALIDATION", "val"), (" val ", "val"), ("Test", "test"), ("train", "train")],
+)
+def test_the_words_of_a_split_column(tmp_path: Path, word: str, split: str) -> None:
+    others = [name for name in ("train", "val", "test") if name != split]
+    parts = [*[word] * 5, *[others[0]] * 9, *[others[1]] * 9]
+    pl.DataFrame({"x": range(23), "y": range(23), "s": parts}).write_csv(tmp_path / "t.csv")
+    words = ["data=table", f"data.path={tmp_path / 't.csv'}", "+tasks.y.kind=regression", "data.split_column=s"]
+    dataset = load(composed(*words, "batch_size=2"))
+    assert dataset.rows == {split: 5, others[0]: 9, others[1]: 9}
+
+
+def test_row_weights_are_1_on_average(tmp_path: Path) -> None:
+    """So a learning rate means the same with them."""
+    weights = [float(i % 5) * 100 for i in range(100)]
+    pl.DataFrame({"x": range(100), "y": range(100), "w": weights}).write_csv(tmp_path / "t.csv")
+    words = ["data=table", f"data.path={tmp_path / 't.csv'}", "+tasks.y.kind=regression", "data.weight_column=w"]
+    dataset = load(composed(*words, "batch_size=2"))
+    assert isinstance(dataset, RowsDataset)
+    counted = dataset.resident["weights"]["y"][dataset.own["y"]]
+    assert counted.mean() == pytest.approx(1.0, rel=1e-5)
+    given = np.array(weights)[dataset.own["y"]]
+    np.testing.assert_allclose(counted, given / given.mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_fill_each_split_up_to_its_part(seed: int) -> None:
+    """The largest ones first, to the split that lacks most: none is off by more than a small group."""
+    sizes = np.random.default_rng(seed).integers(1, 30, 60)
+    codes = np.repeat(np.arange(60), sizes)
+    dealt = split_groups(codes, Fractions(), seed)
+    for name, share in (("train", 0.7), ("val", 0.15), ("test", 0.15)):
+        assert abs(len(dealt[name]) - share * len(codes)) <= 5

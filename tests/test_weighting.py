@@ -205,6 +205,7 @@ def test_a_task_that_is_always_away_changes_nothing(name: str) -> None:
         )
         scale = 2 / 3 if name == "excess_mtl" else 1.0
         np.testing.assert_allclose(memory.own[:2], scale * both.own, rtol=1e-5)
+        assert memory.joint_loss == pytest.approx(scale * both.joint_loss, rel=1e-5)
         np.testing.assert_allclose(memory.direction, scale * both.direction, rtol=1e-4, atol=1e-6)
 
 

@@ -119,3 +119,12 @@ def test_the_first_iteration_has_the_schedules_first_rate(mtl_train: MtlTrain, t
     )
     assert all(np.array_equal(a, b) for a, b in zip(one, three, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(one, none, strict=True))
+
+
+def test_a_schedule_of_its_own_length_and_the_rate_after_it() -> None:
+    optimizer = Sgd(learning_rate=0.1, schedule=Cosine(), schedule_steps=4, rate_after_schedule=0.5)
+    expected = [*(0.05 * (1 + np.cos(np.pi * np.arange(4) / 4))), 0.5, 0.5]
+    np.testing.assert_allclose(optimizer.learning_rates(np.arange(6), 10), expected, rtol=1e-6)
+    for longer in ({"schedule_steps": 4}, {"schedule": Constant()}):
+        other = Sgd.model_validate({"learning_rate": 0.1, "schedule": Cosine()} | longer)
+        assert other.learning_rates(np.array([9]), 10)[0] == pytest.approx(0.0 if "schedule_steps" in longer else 0.1)

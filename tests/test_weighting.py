@@ -186,6 +186,21 @@ def test_what_is_remembered_of_a_task_stays_while_it_is_away(name: str) -> None:
     assert changed
 
 
+@pytest.mark.parametrize("name", ["famo", "imtl", "imtl_l", "uncertainty"])
+def test_what_is_learned_of_a_task_has_no_part_in_anything_while_it_is_away(name: str) -> None:
+    method, problem = make(name), typical(3)
+    memory = steps(method, problem, 4).memory
+    away = np.array([1.0, 1.0, 0.0])
+    seen = {"after": away * problem.after, "present": [True, True, False]}
+    found = []
+    for shift in (0.0, 5.0):
+        (learned,) = {"log_scales", "log_variances", "logits"} & set(memory)
+        other = memory | {learned: memory[learned] + np.array([0.0, 0.0, shift], np.float32)}
+        found.append(run(method, away[:, None] * problem.J, away * problem.losses, memory=other, **seen))  # type: ignore[arg-type]
+    assert found[0].joint_loss == pytest.approx(found[1].joint_loss, rel=1e-5)
+    np.testing.assert_allclose(found[0].own[:2], found[1].own[:2], rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", sorted({*REMEMBERING} - {"dwa"}))
 def test_a_task_that_is_always_away_changes_nothing(name: str) -> None:
     """But the scale, where weights have a fixed sum; `dwa` gives the absent task its part of it."""

@@ -12,7 +12,7 @@ import yaml
 from mtl_cli.config import RESERVED, TASK_NAME
 from mtl_cli.data.table import MISSING_TEXTS
 from mtl_cli.errors import InputError
-from mtl_cli.tables.cells import read_dates
+from mtl_cli.tables.cells import read_as, read_dates, without_marks
 from mtl_cli.tables.reading import Source, read
 from mtl_cli.texts import printable
 
@@ -36,6 +36,7 @@ class Column:
         kind: As a feature: number, category or date; None: it can't be one.
         task: As a label: regression, binary or multiclass; None: it can't be one.
         id: It looks like an id.
+        marked: It is text that reads as numbers without signs of currencies, per cent or thousands.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Column:
     kind: str | None
     task: str | None
     id: bool
+    marked: bool = False
 
     @property
     def usable(self) -> bool:
@@ -65,6 +67,8 @@ def inspect(path: str) -> tuple[Source, list[Column]]:
         InputError: The table can't be read.
     """
     source = read(path, "INPUT", MISSING_TEXTS)
+    if any(read_as(series) == "comma" for series in source.frame):
+        source = read(path, "INPUT", MISSING_TEXTS, ",")
     return source, [_column(source.frame[name]) for name in source.frame.columns]
 
 
@@ -102,8 +106,10 @@ def config_text(path: str, source: Source, columns: Sequence[Column], targets: S
     """Returns an experiment's YAML that trains on the table as it is."""
     stem, rows = stem_of(path), len(source.frame)
     excluded = [c.name for c in columns if c not in targets and not c.usable]
-    dates = [c.name for c in columns if c.kind == "date" and c.type == "text" and c not in targets]
+    types = {c.name: "date" for c in columns if c.kind == "date" and c.type == "text" and c not in targets}
+    types |= {c.name: "number" for c in columns if c.marked and c not in targets and c.usable}
     labelled = min(round(rows * (1 - column.missing)) for column in targets)
+    commas = any(read_as(series) == "comma" for series in read(path, "INPUT", MISSING_TEXTS).frame)
     batch = max(1, min(64 if rows <= MANY else 256, int(0.7 * labelled) // 4))
     taken: set[str] = set()
     lines = [
@@ -119,7 +125,8 @@ def config_text(path: str, source: Source, columns: Sequence[Column], targets: S
         "data:",
         f"  path: {_quoted(path)}",
         f"  exclude: [{', '.join(map(_quoted, excluded))}]   # ids, constants, what can't be used",
-        *(["  types:", *(f"    {_quoted(name)}: date" for name in dates)] if dates else []),
+        *(["  decimal: ','"] if commas else []),
+        *(["  types:", *(f"    {_quoted(name)}: {kind}" for name, kind in types.items())] if types else []),
         *(["  split: {train: 1.0, val: 0.0, test: 0.0}   # too few rows for more"] if labelled < FEW else []),
         "tasks:",
         *(_task(column, taken) for column in targets),
@@ -147,6 +154,9 @@ def stem_of(path: str) -> str:
 def _column(series: Any) -> Column:
     import polars as pl
 
+    marked = read_as(series) == "marks"
+    if marked:
+        series = without_marks(series).cast(pl.Float64, strict=False)
     rows, present = len(series), series.drop_nulls()
     different = present.n_unique() if not series.dtype.is_nested() else len(present)
     kinds = {pl.String: "text", pl.Boolean: "yes/no", pl.Date: "date", pl.Datetime: "date"}
@@ -168,6 +178,7 @@ def _column(series: Any) -> Column:
         kind="date" if dates else None if infinite else kind,
         task=None if dates or infinite else _task_kind(present, word, different),
         id=(text or word == "whole numbers") and not dates and different > max(20, ID_SHARE * len(present)),
+        marked=marked,
     )
 
 

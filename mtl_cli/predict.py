@@ -14,9 +14,9 @@ from mtl_cli.errors import InputError, nearest
 from mtl_cli.foreign import check_model
 from mtl_cli.paths import blocked, check_folder
 from mtl_cli.schema import Predicted, Schema, read_schema
-from mtl_cli.tables.cells import plain
+from mtl_cli.tables.cells import plain, with_points
 from mtl_cli.tables.raw import Input, allowing_any_column, arrays
-from mtl_cli.tables.reading import Frame, check, files_of, format_of, refuse_unpacked, scan
+from mtl_cli.tables.reading import Frame, check, files_of, format_of, refuse_unpacked, scan, separator_of
 from mtl_cli.texts import cells
 
 BLOCK: Final = 65_536
@@ -33,6 +33,9 @@ class Predictor:
 
     def columns(self, frame: Frame, first: int, file: Path) -> dict[str, Any]:
         """Returns the predictions for a block of rows, which begins with row `first` of a file, by column."""
+        decimal, separator = self.schema.decimal, separator_of(file, format_of(file, "INPUT"))
+        if separator is not None and (decimal == "," or (decimal is None and separator != ",")):
+            frame = frame.with_columns(with_points(frame[each.name]) for each in self.inputs if each.kind == "number")
         rows = arrays(frame, self.inputs, self.schema.date_format, lambda row: f"{file}, row {first + row + 1}")
         try:
             given = self.call({name: tf.constant(values[:, None]) for name, values in rows.items()})

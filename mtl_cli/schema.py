@@ -94,6 +94,7 @@ class Schema(Settings):
     inputs: Annotated[list[Column], Field(min_length=1, max_length=MOST_INPUTS)]
     date_format: Annotated[str, Field(max_length=LONGEST_NAME)] | None
     missing: Annotated[list[Annotated[str, Field(max_length=LONGEST_NAME)]], Field(max_length=MOST_MISSING)]
+    decimal: Literal[".", ","] | None = None
     tasks: Annotated[dict[str, Predicted], Field(min_length=1, max_length=MOST_TASKS)]
 
     def columns(self) -> list[Input]:

@@ -22,6 +22,7 @@ from mtl_cli.data.table import MISSING_TEXTS
 from mtl_cli.errors import InputError
 from mtl_cli.experiment import load
 from mtl_cli.saving import predictor
+from mtl_cli.tables.cells import with_points, without_marks
 from mtl_cli.tables.columns import Columns, fit
 from mtl_cli.tables.raw import allowing_any_column, arrays
 from mtl_cli.tables.reading import read
@@ -462,7 +463,6 @@ CRASHES: list[tuple[str, list[str], str]] = [
     ("x,y,k\n" + "1,2,a\n2,3,b\n" * 20, ["data.test_path=other.csv", "+tasks.k.kind=multiclass"], "the class 'new'"),
     ("x,k\n" + "1,yes\n2,yes\n" * 20, ["+tasks.k.kind=binary"], "the label 'k' is 'yes' in all 28 training rows"),
     ('x,y,k\n1,2,a\n"1,,",2\n' + "1,2,a\n" * 20, ["+tasks.y.kind=regression"], "line 3 has 2 fields"),
-    ("x;y\n1;2\n", ["+tasks.y.kind=regression"], "cells separated by ';'"),
     ("*,y\n1,2\n", ["+tasks.y.kind=regression"], "can't be used by its name '*'"),
     ("x,g,y\n" + "1,,2\n2,a,3\n" * 9, ["data.group_column=g", "+tasks.y.kind=regression"], "not a group"),
     (
@@ -747,3 +747,98 @@ def test_groups_fill_each_split_up_to_its_part(seed: int) -> None:
     dealt = split_groups(codes, Fractions(), seed)
     for name, share in (("train", 0.7), ("val", 0.15), ("test", 0.15)):
         assert abs(len(dealt[name]) - share * len(codes)) <= 5
+
+
+def kinds_of(folder: Path) -> dict[str, str]:
+    return {each["name"]: each["kind"] for each in json.loads((folder / "columns.json").read_text())["inputs"]}
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_european_tables_are_read_as_they_are(mtl_train: MtlTrain, tmp_path: Path, separator: str) -> None:
+    """Cells apart by another mark, and a comma in numbers; the same as in the usual form."""
+    rows = [(i / 8, 1000.5 + i, f"k{i % 3}", i % 7 + 0.5) for i in range(60)]
+
+    def european(number: float) -> str:
+        whole, _, rest = f"{number:,}".replace(",", ".").rpartition(".")
+        return f"{whole},{rest}"
+
+    theirs = [[european(a), european(b), c, european(y)] for a, b, c, y in rows]
+    lines = [["a", "b", "c", "y"], *theirs]
+    (tmp_path / "e.csv").write_text("".join(separator.join(line) + "\n" for line in lines))
+    pl.DataFrame(rows, schema=["a", "b", "c", "y"], orient="row").write_csv(tmp_path / "u.csv")
+    found = []
+    for name in ("e", "u"):
+        words = ["data=table", f"data.path={name}.csv", "+tasks.y.kind=regression", "batch_size=8", "steps=20"]
+        run = mtl_train(*words, f"hydra.run.dir={name}")
+        assert run.status == 0, run.err
+        assert kinds_of(tmp_path / name) == {"a": "number", "b": "number", "c": "text"}
+        for table in ("e", "u"):
+            predicted = mtl_train("predict", name, f"{table}.csv", "--out", f"{name}{table}.csv")
+            assert predicted.status == 0, predicted.err
+            found.append(pl.read_csv(tmp_path / f"{name}{table}.csv")["y"].to_list())
+    assert all(one == pytest.approx(found[0]) for one in found)
+    assert mtl_train("inspect", "e.csv", "--target", "y", "--out", "c").status == 0
+    assert mtl_train("--config-dir", "c", "experiment=e", "steps=2", "hydra.run.dir=i").status == 0
+    assert kinds_of(tmp_path / "i") == {"a": "number", "b": "number", "c": "text"}
+
+
+def test_numbers_in_disguise_are_named_with_what_helps(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    texts = {
+        "comma": [f'"{i / 8}"'.replace(".", ",") for i in range(40)],
+        "part": [f"{i / 4}%" for i in range(40)],
+        "price": [f"${i * 1.5}" for i in range(40)],
+        "many": [f'"{1000 + 37 * i:,}.5"' for i in range(40)],
+        "y": [str(i % 9) for i in range(40)],
+    }
+    lines = [",".join(texts), *map(",".join, zip(*texts.values(), strict=True))]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    words = ["data=table", "data.path=t.csv", "+tasks.y.kind=regression", "batch_size=4", "steps=2"]
+    run = mtl_train(*words, "hydra.run.dir=asis")
+    assert set(kinds_of(tmp_path / "asis").values()) == {"text"}
+    for name in ("part", "price", "many"):
+        assert f"column '{name}' is taken for texts, and these read as numbers" in run.err
+        assert f"'+data.types.{name}=number'" in run.err
+    assert (
+        "column 'comma' is taken for texts, and these read as numbers ('0,0'); if they are, say data.decimal=','"
+        in run.err
+    )
+    types = [f"+data.types.{name}=number" for name in ("part", "price", "many")]
+    meant = mtl_train(*words, *types, "data.decimal=','", "hydra.run.dir=meant")
+    assert meant.status == 0, meant.err
+    assert set(kinds_of(tmp_path / "meant").values()) == {"number"}
+    assert "taken for texts" not in meant.err
+    assert mtl_train("predict", "meant", "t.csv", "--out", "p.csv").status == 0
+    assert mtl_train("inspect", "t.csv", "--target", "y", "--out", "c").status == 0
+    assert mtl_train("--config-dir", "c", "experiment=t", "steps=2", "hydra.run.dir=i").status == 0
+    assert set(kinds_of(tmp_path / "i").values()) == {"number"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["1,234", "1,234,567.5", "12"], [1234, 1234567.5, 12]),
+        (["0,512", "1,25"], None),
+        (["1,234", "0,512"], None),
+        (["50.9%", " 40 ", "-3 %"], [50.9, 40, -3]),
+        (["$190.67", "1.000 €"], [190.67, 1.0]),
+        (["a1", "2"], None),
+    ],
+)
+def test_what_marks_may_be_left_out_of_numbers(cells: list[str], numbers: list[float] | None) -> None:
+    series = pl.Series(cells)
+    found = without_marks(series).cast(pl.Float64, strict=False)
+    assert (found.to_list() == numbers) if numbers is not None else found.null_count() > 0
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["0,512", "-1,25", "3"], [0.512, -1.25, 3]),
+        (["1.234,5", "12.345.678", "0,5"], [1234.5, 12345678, 0.5]),
+        (["1.5", "0,5"], None),
+        (["a,b"], None),
+        (["1,2,3"], None),
+    ],
+)
+def test_a_comma_as_the_decimal_mark(cells: list[str], numbers: list[float] | None) -> None:
+    assert with_points(pl.Series(cells)).to_list() == (cells if numbers is None else numbers)

@@ -50,6 +50,7 @@ class Table(Data):
     val_path: Paths | None = None
     test_path: Paths | None = None
     missing: list[str] = MISSING_TEXTS
+    decimal: Literal[".", ","] | None = None
     features: list[str] | None = None
     exclude: list[str] = []
     dropped_labels: list[str] = []
@@ -124,7 +125,8 @@ class Table(Data):
                     )
                 names[column] = name
         inputs = [column._asdict() for column in columns.inputs()]
-        return {"inputs": inputs, "date_format": self.date_format, "missing": self.missing, "tasks": tasks}
+        marks = {"date_format": self.date_format, "missing": self.missing, "decimal": self.decimal}
+        return {"inputs": inputs, **marks, "tasks": tasks}
 
     def _sources(self, tasks: Tasks) -> list[Part]:
         """Returns the tables, each with the tasks whose labels it has, and the split that its rows are."""
@@ -143,7 +145,7 @@ class Table(Data):
         wanted += [(path, f"tasks.{names[0]}.path", names, None) for path, names in own.values()]
         held_out = (("val", self.val_path), ("test", self.test_path))
         wanted += [(path, f"data.{split}_path", list(tasks), split) for split, path in held_out if path is not None]
-        sources = read_all([(path, key) for path, key, _, _ in wanted], self.missing)
+        sources = read_all([(path, key) for path, key, _, _ in wanted], self.missing, self.decimal)
         return [Part(s, tuple(names), split) for s, (_, _, names, split) in zip(sources, wanted, strict=True)]
 
     def _kinds(self, sources: Sequence[Part], wanted: Mapping[str, list[str]]) -> dict[str, Kind]:

@@ -17,6 +17,7 @@ NO_INTEGER: Final = -(2**63)
 """What the saved model takes for a missing value in a column of integers."""
 LONGEST_NAME: Final = 1000
 """Characters that a column's name or a class may have."""
+THOUSANDS: Final = r"^[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$"
 ISO_FORMS: Final = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
 
 
@@ -46,6 +47,45 @@ def without_blanks(series: Series) -> Series:
     return series
 
 
+def without_marks(series: Series) -> Series:
+    """Returns texts without blanks, signs of currencies and per cent, and commas that group digits by thousands."""
+    import polars as pl
+
+    plain = series.str.strip_chars()
+    if plain.cast(pl.Float64, strict=False).null_count() == plain.null_count():
+        return plain
+    plain = plain.str.replace_all(r"[$€£¥%\s]", "")
+    commas = plain.filter(plain.str.contains(",", literal=True))
+    return plain.str.replace_all(",", "", literal=True) if commas.str.contains(THOUSANDS).all() else plain
+
+
+def with_points(series: Series) -> Series:
+    """Returns a column of texts as numbers where a comma as their decimal mark is all that makes them texts."""
+    import polars as pl
+
+    if series.dtype != pl.String or not series.str.contains(",", literal=True).any():
+        return series
+    plain = series.str.strip_chars()
+    grouped = plain.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    found = grouped.cast(pl.Float64, strict=False)
+    points = plain.filter(plain.str.contains(".", literal=True)).str.contains(r"^[-+]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?$")
+    return found if points.all() and found.null_count() == series.null_count() else series
+
+
+def read_as(series: Series) -> str | None:
+    """Returns how texts, nearly all, read as numbers: by a decimal `comma`, or without `marks`; None: they don't."""
+    import polars as pl
+
+    present = series.drop_nulls() if series.dtype == pl.String else series.head(0)
+    if not len(present):
+        return None
+    most = 0.05 * len(present)
+    if without_marks(present).cast(pl.Float64, strict=False).null_count() <= most:
+        return "marks"
+    comma = present.str.strip_chars().str.contains(r"^[-+]?\d+,\d+$")
+    return "comma" if len(present) - comma.sum() <= most else None
+
+
 def numbers(series: Series, name: str, place: Place) -> NDArray[np.float64]:
     """Returns a column's numbers, NaN where one is missing.
 
@@ -55,7 +95,7 @@ def numbers(series: Series, name: str, place: Place) -> NDArray[np.float64]:
     import polars as pl
 
     if series.dtype == pl.String:
-        found = series.str.strip_chars().cast(pl.Float64, strict=False)
+        found = without_marks(series).cast(pl.Float64, strict=False)
     elif series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null):
         found = series.cast(pl.Float64)
     else:

@@ -21,7 +21,7 @@ _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _ZLIB: Final = (b"x\x01", b"x^", b"x\x9c", b"x\xda")
 
 
-def first_fault(path: Path, form: str) -> str | None:
+def first_fault(path: Path, form: str, separator: str) -> str | None:
     """Returns where a text file is wrong: the byte that isn't UTF-8, or the line with too many fields or bad JSON."""
     if form == "parquet":
         return None
@@ -30,7 +30,7 @@ def first_fault(path: Path, form: str) -> str | None:
         if fault is None and form == "ndjson":
             fault = _bad_json(path)
         elif fault is None:
-            fault = _long_row(path, "\t" if form == "tsv" else ",")
+            fault = _long_row(path, separator)
     except UNREADABLE:
         return None
     except ValueError as error:

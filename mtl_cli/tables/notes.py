@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.tables.cells import floats
+from mtl_cli.tables.cells import Series, floats, read_as
 from mtl_cli.tables.columns import Category, Columns, Number
 from mtl_cli.tables.labels import Found
 from mtl_cli.tables.reading import Source
@@ -21,6 +21,7 @@ def notes_on(
 ) -> list[str]:
     """Returns a line for each odd feature: constant, like an id, equal to a label, or numbers among text."""
     notes = [*_constant(columns), *_unresolved(columns), *_ids(rows, columns), *_numbers_in_text(rows, columns)]
+    notes += _numbers_in_disguise(rows, columns)
     for task, labels in found.items():
         notes += _leaks(rows, columns, task, labels, train[task][:LOOKED_AT])
     return notes
@@ -69,11 +70,34 @@ def _numbers_in_text(rows: Source, columns: Columns) -> list[str]:
             continue
         present = series.drop_nulls()
         numeric = present.cast(pl.Float64, strict=False).is_not_null()
-        if len(present) and 0.5 < numeric.sum() / len(present) < 1:
+        if _mostly_numbers(series) and not numeric.all():
             odd = present.filter(~numeric)[0]
             notes.append(
                 f"column {column.name!r} is text because of cells like {odd[:20]!r}, though most are numbers; if that "
                 f"stands for a missing value, add it to data.missing, else say '+data.types.{column.name}=category'"
+            )
+    return notes
+
+
+def _mostly_numbers(series: Series) -> bool:
+    import polars as pl
+
+    present = series.drop_nulls()
+    return len(present) > 0 and present.cast(pl.Float64, strict=False).is_not_null().sum() > 0.5 * len(present)
+
+
+def _numbers_in_disguise(rows: Source, columns: Columns) -> list[str]:
+    """Finds texts that read as numbers under one rule."""
+    notes = []
+    for column in columns.categories:
+        series = rows.frame[column.name]
+        form = None if column.integers else read_as(series)
+        if form is not None and not _mostly_numbers(series):
+            remedy = f"'+data.types.{column.name}=number'" if form == "marks" else "data.decimal=','"
+            example = series.drop_nulls()[0][:20]
+            notes.append(
+                f"column {column.name!r} is taken for texts, and these read as numbers ({example!r}); if they are, say "
+                f"{remedy}"
             )
     return notes
 

@@ -4,7 +4,7 @@ import glob
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.paths import blocked
-from mtl_cli.tables.cells import LONGEST_NAME, plain, without_blanks
+from mtl_cli.tables.cells import LONGEST_NAME, plain, with_points, without_blanks
 from mtl_cli.tables.faults import UNREADABLE, first_fault, rows_of, unpacked_lengths
 
 Frame = Any
@@ -70,17 +70,20 @@ class Source:
                 raise InputError(f"{key}: {self.name} has no column {column!r}; {hint}")
 
 
-def read(path: str | Sequence[str], key: str, missing: Sequence[str]) -> Source:
+def read(path: str | Sequence[str], key: str, missing: Sequence[str], decimal: str | None = None) -> Source:
     """Returns the rows of a file, of several, or of all that match a glob; see `read_all`."""
-    return read_all([(path, key)], missing)[0]
+    return read_all([(path, key)], missing, decimal)[0]
 
 
-def read_all(paths: Sequence[tuple[str | Sequence[str], str]], missing: Sequence[str]) -> list[Source]:
+def read_all(
+    paths: Sequence[tuple[str | Sequence[str], str]], missing: Sequence[str], decimal: str | None = None
+) -> list[Source]:
     """Returns tables whose columns have the same types in all of them.
 
     Args:
         paths: For each table a path, a list of paths or a glob, and the config key it comes from.
         missing: Texts that stand for a missing value, besides an empty cell.
+        decimal: The decimal mark of numbers in text files; None: a point, or a comma too where none separates cells.
 
     Raises:
         InputError: A file can't be found, read or used, with the line or byte where it is wrong.
@@ -90,12 +93,12 @@ def read_all(paths: Sequence[tuple[str | Sequence[str], str]], missing: Sequence
     for (file, key, _), place in zip(named, resolved, strict=True):
         if resolved.count(place) > 1:
             raise InputError(f"{key}: {file} is named twice")
-    frames = [_read(file, key, missing) for file, key, _ in named]
+    frames = [_read(file, key, missing, decimal) for file, key, _ in named]
     text = {column for frame in frames for column in frame.columns if _family(frame[column]) == "text"}
     for i, (file, key, _) in enumerate(named):  # what is text in one text file is text in all
         mixed = [column for column in frames[i].columns if column in text and _family(frames[i][column]) == "number"]
         if mixed and format_of(file, key) != "parquet":
-            frames[i] = _read(file, key, missing, mixed)
+            frames[i] = _read(file, key, missing, decimal, mixed)
     sources = []
     for number, (_, key) in enumerate(paths):
         parts = [(str(file), frames[i]) for i, (file, _, of) in enumerate(named) if of == number]
@@ -201,13 +204,23 @@ def scan(
         return pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=types)
     lazy = pl.scan_csv(
         path,
-        separator="\t" if form == "tsv" else ",",
+        separator=separator_of(path, form) or ",",
         infer_schema_length=looked_at,
         null_values=list(missing),
         schema_overrides=types,
         glob=False,
     )
     return lazy.rename({"": INDEX}, strict=False)
+
+
+def separator_of(path: Path, form: str) -> str | None:
+    """Returns what separates a text file's cells: the format's own mark, or the one that the header has instead."""
+    usual = {"csv": ",", "tsv": "\t"}.get(form)
+    if usual is None:
+        return None
+    _, fields = next(rows_of(path, usual), (0, []))
+    first = fields[0] if len(fields) == 1 else ""
+    return max(";\t|,", key=first.count) if any(mark in first for mark in ";\t|,") else usual
 
 
 def check(path: Path, key: str, missing: Sequence[str]) -> None:
@@ -223,7 +236,7 @@ def check(path: Path, key: str, missing: Sequence[str]) -> None:
         _check_rows(path, key, separator, rows, gaps)
 
 
-def _read(path: Path, key: str, missing: Sequence[str], text: Sequence[str] = ()) -> Frame:
+def _read(path: Path, key: str, missing: Sequence[str], decimal: str | None, text: Sequence[str] = ()) -> Frame:
     import polars as pl
 
     form = format_of(path, key)
@@ -234,6 +247,8 @@ def _read(path: Path, key: str, missing: Sequence[str], text: Sequence[str] = ()
     whole = pl.DataFrame([plain(series) for series in frame])
     if separator is not None:
         whole = pl.DataFrame([series if series.name in text else without_blanks(series) for series in whole])
+        if decimal == "," or (decimal is None and separator != ","):
+            whole = pl.DataFrame([series if series.name in text else with_points(series) for series in whole])
     if form == "parquet":
         refuse_unpacked(path, key, whole.estimated_size())  # a long text that stands in many rows is one in the file
     return whole
@@ -264,8 +279,17 @@ def _explaining(path: Path, key: str, form: str) -> Iterator[None]:
     try:
         yield
     except (*UNREADABLE, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        where = first_fault(path, form)
+        where = first_fault(path, form, _separator_if_known(path, form))
         raise InputError(f"{key}: {path} can't be read as {form}: {where or _reason(error)}") from error
+
+
+def _separator_if_known(path: Path, form: str) -> str:
+    import polars as pl
+
+    usual = "\t" if form == "tsv" else ","
+    with suppress(*UNREADABLE, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return separator_of(path, form) or usual
+    return usual
 
 
 def _exists(path: Path, key: str) -> bool:
@@ -316,7 +340,7 @@ def _check_header(path: Path, key: str, form: str) -> str | None:
     """Refuses columns without a name or with the same one, and text that isn't UTF-8; returns what separates cells."""
     import polars as pl
 
-    separator = {"csv": ",", "tsv": "\t"}.get(form)
+    separator = separator_of(path, form)
     if separator is None:
         names = scan(path, key, []).collect_schema().names()
     else:
@@ -326,9 +350,6 @@ def _check_header(path: Path, key: str, form: str) -> str | None:
         if "\0" in "".join(names):
             raise InputError(f"{key}: {path} is UTF-16 or no text at all; save it as UTF-8")
         next(rows_of(path, separator), None)  # refuses CR alone at the lines' ends
-        other = next((mark for mark in ";\t|" if mark in names[0]), None)
-        if len(names) == 1 and other is not None:
-            raise InputError(f"{key}: {path} has cells separated by {other!r}; save it with {separator!r}")
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(f"{key}: {path} has the column {twice[0]!r} more than once")
@@ -371,7 +392,7 @@ def _is_unnamed(path: Path, key: str) -> bool:
     """Tells whether a text file's first column has no name."""
     import polars as pl
 
-    separator = {"csv": ",", "tsv": "\t"}.get(format_of(path, key))
+    separator = separator_of(path, format_of(path, key))
     if separator is None:
         return False
     header = pl.read_csv(path, separator=separator, has_header=False, n_rows=1, infer_schema=False, glob=False)

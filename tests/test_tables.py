@@ -842,3 +842,23 @@ def test_what_marks_may_be_left_out_of_numbers(cells: list[str], numbers: list[f
 )
 def test_a_comma_as_the_decimal_mark(cells: list[str], numbers: list[float] | None) -> None:
     assert with_points(pl.Series(cells)).to_list() == (cells if numbers is None else numbers)
+
+
+def test_quoted_nothing_is_missing(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """For `inspect`, training and predictions alike, whatever the column holds."""
+    empty = '""'
+    rows = [(i if i % 4 else empty, f"k{i % 2}" if i % 5 else empty, i % 7 if i % 6 else empty) for i in range(60)]
+    lines = [",".join(map(str, row)) for row in rows]
+    (tmp_path / "t.csv").write_text("\n".join(["x,k,y", *lines]) + "\n")
+    out = " ".join(mtl_train("inspect", "t.csv", "--target", "y", "--out", "c").out.split())
+    assert "k text 20% 2 k1 category" in out
+    assert "x whole numbers 25% 45 1" in out
+    words = ["data=table", "data.path=t.csv", "batch_size=4", "steps=2", "hydra.run.dir=run"]
+    run = mtl_train(*words, "+tasks.y.kind=regression")
+    assert run.status == 0, run.err
+    assert kinds_of(tmp_path / "run") == {"x": "number", "k": "text"}
+    (tmp_path / "plain.csv").write_text((tmp_path / "t.csv").read_text().replace('""', ""))
+    for name in ("t", "plain"):
+        predicted = mtl_train("predict", "run", f"{name}.csv", "--out", f"p_{name}.csv")
+        assert predicted.status == 0, predicted.err
+    assert (tmp_path / "p_t.csv").read_bytes() == (tmp_path / "p_plain.csv").read_bytes()

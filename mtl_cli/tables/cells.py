@@ -27,16 +27,18 @@ def plain(series: Series) -> Series:
 
     if series.dtype in (pl.Categorical, pl.Enum):
         return series.cast(pl.String)
+    if series.dtype == pl.String and (series == "").any():
+        series = series.set(series == "", None)
     if series.dtype == pl.Datetime and series.dtype.time_zone is not None:
         return series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return pl.Series(series.name, [None] * len(series)) if series.null_count() == len(series) else series
 
 
 def without_blanks(series: Series) -> Series:
-    """Returns a column of texts as numbers where blanks around them are all that makes them texts."""
+    """Returns a column of texts as numbers where blanks around them, or quotes around nothing, make them texts."""
     import polars as pl
 
-    if series.dtype != pl.String or not series.str.contains(r"^\s|\s$").any():
+    if series.dtype != pl.String or not series.str.contains(r"^\s|\s$|^$").any():
         return series
     stripped = series.str.strip_chars()
     stripped = stripped.set(stripped == "", None)
@@ -95,6 +97,7 @@ def numbers(series: Series, name: str, place: Place) -> NDArray[np.float64]:
     import polars as pl
 
     if series.dtype == pl.String:
+        series = series.set(series == "", None)
         found = without_marks(series).cast(pl.Float64, strict=False)
     elif series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null):
         found = series.cast(pl.Float64)

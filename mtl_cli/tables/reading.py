@@ -244,11 +244,12 @@ def _read(path: Path, key: str, missing: Sequence[str], decimal: str | None, tex
         separator = _check_header(path, key, form)
         frame = _collected(path, key, missing, dict.fromkeys(text, pl.String))
         _check_rows(path, key, separator, len(frame), frame.width and frame[:, -1].null_count())
-    whole = pl.DataFrame([plain(series) for series in frame])
+    columns = list(frame)
     if separator is not None:
-        whole = pl.DataFrame([series if series.name in text else without_blanks(series) for series in whole])
+        columns = [series if series.name in text else without_blanks(series) for series in columns]
         if decimal == "," or (decimal is None and separator != ","):
-            whole = pl.DataFrame([series if series.name in text else with_points(series) for series in whole])
+            columns = [series if series.name in text else with_points(series) for series in columns]
+    whole = pl.DataFrame([plain(series) for series in columns])
     if form == "parquet":
         refuse_unpacked(path, key, whole.estimated_size())  # a long text that stands in many rows is one in the file
     return whole

@@ -22,7 +22,7 @@ LAYERS = [
     ["continuing"],
     ["schema", "hydra_messages"],
     ["composed", "overview", "inspect", "predict"],
-    ["guard"],
+    ["guard", "task_overrides"],
     ["resuming", "experiment"],
     ["sweeps"],
     ["report"],

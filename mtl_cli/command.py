@@ -171,13 +171,18 @@ class Command:
             self._fail(FAILED, RunFailed(f"{sweep}: {lost:,} of {len(self.jobs):,} jobs left no summary.json there"))
         if stopped(sweep) and not self.interrupt.asked:  # its time was over; a signal has a status of its own
             self.status = max(self.status, TIME_IS_OVER)
-        if (self.interrupt.asked or self.status == TIME_IS_OVER) and (sweep / "multirun.yaml").exists():
-            self.say_resume(sweep)
+        if self.interrupt.asked or self.status == TIME_IS_OVER:
+            self._say_resume(sweep)
+
+    def say_unfinished(self) -> None:
+        """Says what goes on with a sweep that Hydra's own launcher left before its end."""
+        if self.is_basic and self.sweep is not None and (self.interrupt.asked or self.status == TIME_IS_OVER):
+            self._say_resume(self.sweep)
 
     @staticmethod
-    def say_resume(sweep: Path) -> None:
-        """Says what goes on with a sweep."""
-        print(f"go on with: mtl-train resume {shlex.quote(shown(sweep))}")
+    def _say_resume(sweep: Path) -> None:
+        if (sweep / "multirun.yaml").exists():
+            print(f"go on with: mtl-train resume {shlex.quote(shown(sweep))}")
 
     def failed(self, error: Exception, where: str) -> None:
         """Says that a run failed, and makes that the command's status."""

@@ -27,7 +27,6 @@ from mtl_cli.errors import CompositionError, InputError, RunFailed
 from mtl_cli.files import CONFIGS
 from mtl_cli.git_state import git_state
 from mtl_cli.guard import guard_hydra
-from mtl_cli.interrupt import TIME_IS_OVER
 from mtl_cli.locks import LOCK, claimed, locked, refuse_taken
 from mtl_cli.resuming import held, with_settings
 from mtl_cli.sweeps.elsewhere import is_basic, is_elsewhere, refuse_elsewhere, secure
@@ -71,8 +70,6 @@ class Application(hydra._internal.hydra.Hydra):
 
         self.command.say_elsewhere()
         folder = self.command.sweep
-        if folder is not None and self.command.is_basic and self.command.status == TIME_IS_OVER:
-            self.command.say_resume(folder)
         if folder is not None and not folder.is_dir():
             raise RunFailed(f"{folder}: the sweep's folder is gone, with what was trained")
         if folder is not None and not self.command.interrupt.asked and any(folder.glob("*/summary.json")):
@@ -201,6 +198,7 @@ def _run(command: Command, arguments: list[str]) -> NoReturn:
         sys.exit(command.interrupt.status(128 + signal.SIGINT))
     finally:
         command.say_elsewhere()
+        command.say_unfinished()
     sys.exit(command.interrupt.status(command.status))
 
 

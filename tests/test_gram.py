@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
@@ -58,6 +58,7 @@ def ridged(C: Array) -> Array:
 @pytest.mark.parametrize("tasks", [2, 8, 50])
 @settings(max_examples=30)
 @given(seed=seeds, exponent=st.floats(-20, 20), inside=st.booleans())
+@example(seed=215379116, exponent=0.0, inside=True)
 def test_nonnegative_is_optimal(tasks: int, seed: int, exponent: float, inside: bool) -> None:
     """u >= 0, (C + RIDGE I) u + q >= 0 and their product 0, to 1e-9 of q and u; SciPy finds the same."""
     rows, random = unit_gradients(tasks, seed), np.random.default_rng(seed)
@@ -73,7 +74,8 @@ def test_nonnegative_is_optimal(tasks: int, seed: int, exponent: float, inside: 
         stacked = np.vstack([rows.T, math.sqrt(RIDGE) * np.eye(tasks)])
         expected = nnls(stacked, np.append(-x[2], np.zeros(tasks)))[0]
         exactly = solve(gram.nonnegative, rows @ rows.T, q)[2]
-        assert math.dist(stacked @ exactly, stacked @ expected) <= 1e-7 * math.hypot(*x[2])
+        most = 1e-7 * math.hypot(*x[2]) + 2e-9 * exactly.sum()  # u may be large where gradients depend on each other
+        assert math.dist(stacked @ exactly, stacked @ expected) <= most
 
 
 @pytest.mark.parametrize("tasks", [2, 8, 50])

@@ -199,7 +199,7 @@ def _descend(
         seen = Seen(tasks, losses_T, tf.fill([2], True), now, gradients.rows, gradients.gram)
         memory, update = weighting.combine(memory, seen)
         found = gradients.combined(update, 0.0)
-        moments, (moved,) = adam.update(moments, params.all(), found, values["learning_rate"])
+        moments, (moved,) = adam.update(moments, params.all(), adam.clipped(found), values["learning_rate"])
         memory = weighting.look_back(memory, seen, lambda: losses_at(moved))
         first = tf.logical_and(reached == 0, on_front(toy(moved, scales_T) / scales_T))
         return k + 1, moved, moments, memory, tf.where(first, k + 1, reached)

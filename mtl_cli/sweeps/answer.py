@@ -118,7 +118,8 @@ class Answer:
     def splits_vary(self) -> bool | None:
         """Tells whether each seed has its own split of the rows; None where that isn't known, or there is none."""
         data = [result.config.get("data", {}) for result in self._finished]
-        if not data or "split_seed" not in data[0] or any(of.get("split_column") for of in data):
+        given = any(of.get("split_column") or (of.get("val_path") and of.get("test_path")) for of in data)
+        if not data or "split_seed" not in data[0] or given:
             return None
         seeds = {of["split_seed"] for of in data if of.get("split_seed") is not None}
         return len(seeds) > 1 or (not seeds and len({result.seed for result in self._finished}) > 1)

@@ -118,9 +118,13 @@ class Result:
 
     def comparable(self, task: str) -> str:
         """Equal for a job and its single-task baseline of the same seed for this task."""
-        config = {key: value for key, value in self.config.items() if key not in _IRRELEVANT}
-        metric = config.get("tasks", {}).get(task, {}).get("metric", "loss")
-        config["objective"] = objective_of(self.objective_name, task, metric)
+        metric = self.config.get("tasks", {}).get(task, {}).get("metric", "loss")
+        return f"{self._rest} {objective_of(self.objective_name, task, metric)}"
+
+    @cached_property
+    def _rest(self) -> str:
+        """A hash of the config but for the objective, and for what a baseline may have otherwise."""
+        config = {key: value for key, value in self.config.items() if key not in (*_IRRELEVANT, "objective")}
         config["tasks"] = {
             task: {key: value for key, value in of.items() if key not in ("weight", "prob")}
             for task, of in config.get("tasks", {}).items()

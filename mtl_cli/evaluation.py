@@ -73,13 +73,16 @@ def naive(dataset: Dataset) -> Mapping[str, Metrics]:
 
     A model that is no better has learned nothing from the features.
     """
-    if dataset.train not in _NAIVE:
-        _NAIVE[dataset.train] = _naive(dataset)
-    return _NAIVE[dataset.train]
+    of_rows = _NAIVE.setdefault(dataset.train, {})
+    shares = {"weight", "prob"}
+    key = repr([(name, task.model_dump(exclude=shares)) for name, task in dataset.tasks.items()])
+    if key not in of_rows:
+        of_rows[key] = _naive(dataset)
+    return of_rows[key]
 
 
-_NAIVE: Final[WeakKeyDictionary[Split, Mapping[str, Metrics]]] = WeakKeyDictionary()
-"""By the training rows, which jobs of a sweep share."""
+_NAIVE: Final[WeakKeyDictionary[Split, dict[str, Mapping[str, Metrics]]]] = WeakKeyDictionary()
+"""By the training rows, which jobs of a sweep share, and by the tasks but for their shares."""
 
 
 def _naive(dataset: Dataset) -> dict[str, Metrics]:

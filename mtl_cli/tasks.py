@@ -158,16 +158,21 @@ class Regression(Task):
         return mean
 
     def scores(self, labels: Array, answers: Array, weights: Array | None = None) -> dict[str, float]:
-        """Returns rmse, mse, mae and r2 (uniform average over the targets; NaN for a single row)."""
-        from sklearn import metrics
+        """Returns rmse, mse, mae and r2 (uniform averages over the targets; r2 is NaN for a single row).
 
-        mse = float(metrics.mean_squared_error(labels, answers, sample_weight=weights))
-        r2 = metrics.r2_score(labels, answers, sample_weight=weights) if len(labels) > 1 else float("nan")
+        r2 of a target is 1 - sum w (y - f)^2 / sum w (y - mean)^2; of one that doesn't vary 1 where all is right, else
+        0, as scikit-learn has it (which takes 0.4 s to import).
+        """
+        y, f = labels.astype(np.float64), answers.astype(np.float64)
+        squares = np.average(np.square(y - f), axis=0, weights=weights)
+        spread = np.average(np.square(y - np.average(y, axis=0, weights=weights)), axis=0, weights=weights)
+        r2 = np.where(spread > 0, 1 - squares / np.where(spread > 0, spread, 1.0), squares == 0)
+        mse = float(squares.mean())
         return {
             "rmse": float(np.sqrt(mse)),
             "mse": mse,
-            "mae": float(metrics.mean_absolute_error(labels, answers, sample_weight=weights)),
-            "r2": float(r2),
+            "mae": float(np.average(np.abs(y - f), axis=0, weights=weights).mean()),
+            "r2": float(r2.mean()) if len(labels) > 1 else float("nan"),
         }
 
     def undefined(self, labels: Array, classes: Sequence[Any]) -> tuple[Sequence[str], str]:

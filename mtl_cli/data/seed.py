@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import numpy as np
@@ -117,16 +118,22 @@ class Seed(Data):
                 raise InputError(f"tasks.{name}.kind: data=seed has regression tasks only, got {task.kind!r}")
         units = tuple((name, task.units or 1) for name, task in tasks.items())
         filled = {name: tasks[name].model_copy(update={"units": count}) for name, count in units}
-        width = self.features + sum(count for _, count in units)
-        rows = max(1, min(SAMPLE_ROWS, SAMPLE_BYTES // (4 * width)))
-        sample = np.float32(HIGH) * generator(seed, SAMPLE).random((rows, width), np.float32)
-        ends = np.cumsum([self.features, *(count for _, count in units)])
-        labels = {
-            name: Labels(sample[:, begin:end]) for (name, _), begin, end in zip(units, ends[:-1], ends[1:], strict=True)
-        }
         return UniformDataset(
             tasks=filled,
             entry=Plain(self.features),
             feed=UniformFeed(self.features, units),
-            train=Split(sample[:, : self.features], labels),
+            train=_sample(self.features, units),
         )
+
+
+@lru_cache(maxsize=4)
+def _sample(features: int, units: tuple[tuple[str, int], ...]) -> Split:
+    """Returns some rows of the stream, which no run trains on; the same for all seeds."""
+    width = features + sum(count for _, count in units)
+    rows = max(1, min(SAMPLE_ROWS, SAMPLE_BYTES // (4 * width)))
+    sample = np.float32(HIGH) * generator(0, SAMPLE).random((rows, width), np.float32)
+    ends = np.cumsum([features, *(count for _, count in units)])
+    labels = {
+        name: Labels(sample[:, begin:end]) for (name, _), begin, end in zip(units, ends[:-1], ends[1:], strict=True)
+    }
+    return Split(sample[:, :features], labels)

@@ -166,13 +166,13 @@ def _run(command: Command, arguments: list[str]) -> NoReturn:
     logging.raiseExceptions = False  # a log that can't be written is no reason for tracebacks in the terminal
     os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions come to us, and we say what was wrong
     try:
+        _refuse_no_folder()
         verb = verb_of(arguments)
         if verb is not None:
             further = verb(arguments[1:])
             if further is None:
                 sys.exit(command.interrupt.status(0))
             command.resumes, sys.argv[1:] = True, further
-        _refuse_no_folder()
         sys.argv[1:], command.repeats = with_settings(sys.argv[1:], _conf())
         _register_launcher()
         guard_hydra(arguments)

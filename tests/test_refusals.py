@@ -515,7 +515,7 @@ def test_a_working_folder_of_its_own_hides_no_data(mtl_train: MtlTrain, tmp_path
     assert (run.folders[0] / "model.keras").exists()
 
 
-@pytest.mark.parametrize("arguments", [["steps=3"], ["-m", "seed=0,1"]])
+@pytest.mark.parametrize("arguments", [["steps=3"], ["-m", "seed=0,1"], ["resume", "run"], ["inspect", "t.csv"]])
 def test_a_working_folder_that_is_gone(tmp_path: Path, arguments: list[str]) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()

@@ -264,7 +264,8 @@ class Record:
         """Writes summary.json, unless the input was wrong: then there was no run."""
         if isinstance(error, InputError):
             return
-        status, message = "stopped" if self.progress.stopped else "finished", None
+        status = "stopped" if self.progress.stopped else "finished"
+        message = None
         if isinstance(error, KeyboardInterrupt | SystemExit):
             status = "stopped"
         elif error is not None:

@@ -10,8 +10,8 @@ resolved once, here, where it is composed; those very values are looked at, and 
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial, wraps
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
@@ -119,19 +119,17 @@ def guard_hydra(words: Sequence[str]) -> None:
     SourcesRegistry.instance().types |= {source.scheme(): source for source in sources}
     _Loader.typed = tuple(key for key, _ in _typed(words))
     _Loader.searched = tuple(value for key, value in _typed(words) if key.startswith("hydra.searchpath."))
-    CompletionPlugin._query = _plain_only(CompletionPlugin._query)  # type: ignore[method-assign]
+    CompletionPlugin._query = _plain_only  # type: ignore[method-assign]
     hydra._internal.hydra.ConfigLoaderImpl = _Loader  # type: ignore[attr-defined]
     hydra._internal.config_loader_impl.CachingConfigRepository = _Repository  # type: ignore[attr-defined]
 
 
-def _plain_only(query: Callable[..., list[str]]) -> Callable[..., list[str]]:
-    """Returns a completion without words that a shell would expand: names of files may be anybody's."""
+_complete: Final = CompletionPlugin._query
 
-    @wraps(query)
-    def plain_only(*args: Any, **kwargs: Any) -> list[str]:
-        return [word for word in query(*args, **kwargs) if re.fullmatch(r"[\w./=,:@+~%-]*", word)]
 
-    return plain_only
+def _plain_only(*args: Any, **kwargs: Any) -> list[str]:
+    """Completes without words that a shell would expand: names of files may be anybody's."""
+    return [word for word in _complete(*args, **kwargs) if re.fullmatch(r"[\w./=,:@+~%-]*", word)]
 
 
 def _typed(words: Sequence[str]) -> Iterator[tuple[str, Any]]:

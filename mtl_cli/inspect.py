@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,7 +68,7 @@ def inspect(path: str) -> tuple[Source, list[Column]]:
     """
     source = read(path, "INPUT", MISSING_TEXTS)
     if any(read_as(series) == "comma" for series in source.frame):
-        source = read(path, "INPUT", MISSING_TEXTS, ",")
+        source = replace(read(path, "INPUT", MISSING_TEXTS, ","), decimal=",")
     return source, [_column(source.frame[name]) for name in source.frame.columns]
 
 
@@ -109,7 +109,6 @@ def config_text(path: str, source: Source, columns: Sequence[Column], targets: S
     types = {c.name: "date" for c in columns if c.kind == "date" and c.type == "text" and c not in targets}
     types |= {c.name: "number" for c in columns if c.marked and c not in targets and c.usable}
     labelled = min(round(rows * (1 - column.missing)) for column in targets)
-    commas = any(read_as(series) == "comma" for series in read(path, "INPUT", MISSING_TEXTS).frame)
     batch = max(1, min(64 if rows <= MANY else 256, int(0.7 * labelled) // 4))
     taken: set[str] = set()
     lines = [
@@ -125,7 +124,7 @@ def config_text(path: str, source: Source, columns: Sequence[Column], targets: S
         "data:",
         f"  path: {_quoted(path)}",
         f"  exclude: [{', '.join(map(_quoted, excluded))}]   # ids, constants, what can't be used",
-        *(["  decimal: ','"] if commas else []),
+        *([f"  decimal: '{source.decimal}'"] if source.decimal else []),
         *(["  types:", *(f"    {_quoted(name)}: {kind}" for name, kind in types.items())] if types else []),
         *(["  split: {train: 1.0, val: 0.0, test: 0.0}   # too few rows for more"] if labelled < FEW else []),
         "tasks:",

@@ -11,6 +11,7 @@ import pytest
 
 from mtl_cli import saving
 from mtl_cli.backend import keras, tf
+from mtl_cli.config import Config
 from mtl_cli.experiment import load
 from mtl_cli.models.base import network_for
 from mtl_cli.saving import predictor, save
@@ -23,15 +24,20 @@ TABLE = [
 SEED = ["model.use_bias=true", "model.shared_layers=[5,5]"]
 
 
+def config_of(overrides: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """Returns a config, whose table is in a folder that is the working folder from now on."""
+    monkeypatch.chdir(folder)
+    rows = "".join(f"{i},k{i % 6},{i / 3},{i % 2},{i % 3}\n" for i in range(40))
+    (folder / "t.csv").write_text("a,b,p,s,c\n" + rows)
+    return composed(*overrides)
+
+
 @pytest.mark.parametrize("overrides", [TABLE, SEED])
 def test_every_runs_model_is_what_keras_would_save(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str]
 ) -> None:
     """Variable for variable, prediction for prediction, also of one that is saved again after others."""
-    monkeypatch.chdir(tmp_path)
-    rows = "".join(f"{i},k{i % 6},{i / 3},{i % 2},{i % 3}\n" for i in range(40))
-    (tmp_path / "t.csv").write_text("a,b,p,s,c\n" + rows)
-    config = composed(*overrides)
+    config = config_of(overrides, tmp_path, monkeypatch)
     dataset, random = load(config), np.random.default_rng(1)
     network, initial = network_for(config.model, dataset.entry, dataset.tasks, 0)
     runs = [
@@ -134,10 +140,7 @@ KERAS_3_12 = {
 def test_the_oldest_keras_that_tensorflow_takes_knows_all_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    rows = "".join(f"{i},k{i % 6},{i / 3},{i % 2},{i % 3}\n" for i in range(40))
-    (tmp_path / "t.csv").write_text("a,b,p,s,c\n" + rows)
-    config = composed(*overrides)
+    config = config_of(overrides, tmp_path, monkeypatch)
     dataset = load(config)
     network, initial = network_for(config.model, dataset.entry, dataset.tasks, 0)
     for i in range(3):  # the third one is a copy

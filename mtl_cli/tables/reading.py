@@ -43,12 +43,14 @@ class Source:
         files: Each file's name and its first row's number in the frame.
         key: The config key that named them.
         index: The first column, where it has no name, as pandas writes an index.
+        decimal: The decimal mark of its numbers, where it had to be given.
     """
 
     frame: Frame
     files: Sequence[tuple[str, int]]
     key: str
     index: str | None = None
+    decimal: str | None = None
 
     @property
     def name(self) -> str:

@@ -20,6 +20,8 @@ from mtl_cli.foreign import read_yaml, summary_in
 from mtl_cli.locks import locked
 from mtl_cli.texts import shown
 
+LOOKED_AT: Final = 10_000
+"""Iterations whose learning rates are compared; what a run says that it has done may be billions."""
 MOST_LEVELS: Final = 4
 """Of folders between a sweep's and a job's."""
 
@@ -128,7 +130,8 @@ def _end_finished(run: Path, before: Config, config: Config, summary: Mapping[st
 
 def schedule_unsaid(before: Config, now: Config, done: int) -> str | None:
     """Returns what to say where other steps would change the learning rates of iterations that are done, unsaid."""
-    iterations, last = np.arange(done), np.array([done, now.steps - 1])
+    iterations = np.linspace(0, done - 1, min(done, LOOKED_AT)).astype(np.int64)
+    last = np.array([done, now.steps - 1])
     then, new = (of.optimizer.learning_rates(iterations, of.steps) for of in (before, now))
     whole = before.optimizer.schedule_steps or before.steps
     if now.optimizer.schedule_steps != before.optimizer.schedule_steps or (then == new).all():

@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mtl_cli.resuming import schedule_unsaid
 from tests.conftest import MtlTrain
+from tests.test_conf import composed
 
 DIGITS = [
     "data=digits", "data.examples={train: 300, val: 100, test: 100}", "batch_size=16", "steps=800", "eval.every=20",
@@ -193,3 +195,11 @@ def test_what_can_not_be_told_on_a_split_is_named(
     assert said in run.err
     assert run.err.count("can't be told") == 1
     assert run.summary()["metrics"]["test"]["sold"]["auc"] is None
+
+
+def test_what_a_run_says_that_it_has_done_takes_no_room() -> None:
+    """Two billion iterations, which others may have written down, are 16 GB of learning rates."""
+    before, now = (composed("optimizer/schedule=cosine", f"steps={steps}") for steps in (2**31 - 2, 2**31 - 1))
+    assert schedule_unsaid(before, now, 2**31 - 2) is not None
+    assert schedule_unsaid(before, before, 2**31 - 2) is None
+    assert schedule_unsaid(before, now, 0) is None

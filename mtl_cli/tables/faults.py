@@ -2,23 +2,12 @@
 
 import codecs
 import csv
-import gzip
 import json
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final, cast
 
-from backports import zstd
-
-from mtl_cli.tables.footer import unpacked_length
+from mtl_cli.tables.unpacking import BLOCK, UNREADABLE, opened
 from mtl_cli.texts import not_utf8
-
-UNREADABLE: Final = (OSError, EOFError, zlib.error, zstd.ZstdError)
-"""What a damaged file raises when it is unpacked."""
-_BLOCK: Final = 2**20
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_ZLIB: Final = (b"x\x01", b"x^", b"x\x9c", b"x\xda")
 
 
 def first_fault(path: Path, form: str, separator: str) -> str | None:
@@ -41,9 +30,9 @@ def first_fault(path: Path, form: str, separator: str) -> str | None:
 def _bad_byte(path: Path) -> str | None:
     decoder = codecs.getincrementaldecoder("utf-8")()
     done, lines = 0, 1
-    with _open(path) as file:
+    with opened(path) as file:
         while True:
-            block = file.read(_BLOCK)
+            block = file.read(BLOCK)
             waiting = len(decoder.getstate()[0])
             try:
                 decoder.decode(block, final=not block)
@@ -55,7 +44,7 @@ def _bad_byte(path: Path) -> str | None:
 
 
 def _bad_json(path: Path) -> str | None:
-    with _open(path) as file:
+    with opened(path) as file:
         for number, line in enumerate(file, 1):
             try:
                 if line.strip() and not isinstance(json.loads(line), dict):
@@ -82,7 +71,7 @@ def rows_of(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
         ValueError: A line has several rows, with CR alone between them.
     """
     csv.field_size_limit(2**31 - 1)
-    with _open(path) as file:
+    with opened(path) as file:
         reader = csv.reader((line.decode("utf-8", "replace") for line in file), delimiter=separator)
         try:
             for fields in reader:
@@ -90,36 +79,3 @@ def rows_of(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
         except csv.Error as error:
             ends = "has rows that end with CR alone, as on old Macs; save the file with LF or CR LF"
             raise ValueError(f"line {reader.line_num} {ends if 'new-line' in str(error) else error}") from error
-
-
-def unpacked_lengths(path: Path, form: str) -> Iterator[int]:
-    """Yields how much the parts of a file unpack to, nothing where it isn't compressed.
-
-    Raises:
-        ValueError: It is a Parquet file that doesn't say, or begins as zlib's do.
-    """
-    if form == "parquet":
-        yield unpacked_length(path)
-        return
-    head = _head(path)
-    if head.startswith(_ZLIB):
-        start = ascii(head[:2].decode("latin-1"))
-        raise ValueError(f"it begins with {start} as zlib's files do; rename its first column, or compress it as .gz")
-    if not head.startswith((_GZIP, _ZSTD)):
-        return
-    with _open(path) as file:
-        while block := file.read(_BLOCK):
-            yield len(block)
-
-
-def _open(path: Path) -> IO[bytes]:
-    """Opens a file for its bytes, decompressed as polars does: by how it begins, whatever its name is."""
-    head = _head(path)
-    if head.startswith(_GZIP):
-        return cast(IO[bytes], gzip.GzipFile(path))
-    return cast(IO[bytes], zstd.ZstdFile(path)) if head == _ZSTD else path.open("rb")
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(len(_ZSTD))

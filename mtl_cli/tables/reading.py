@@ -13,7 +13,8 @@ from typing import Any, Final
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.paths import blocked
 from mtl_cli.tables.cells import LONGEST_NAME, plain, with_points, without_blanks
-from mtl_cli.tables.faults import UNREADABLE, first_fault, rows_of, unpacked_lengths
+from mtl_cli.tables.faults import first_fault, rows_of
+from mtl_cli.tables.unpacking import UNREADABLE, unpacked_lengths
 
 Frame = Any
 """A polars.DataFrame, or LazyFrame while it is only looked at (polars is imported when a table is read)."""

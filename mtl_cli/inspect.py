@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import yaml
 
@@ -13,7 +14,10 @@ from mtl_cli.config import RESERVED, TASK_NAME
 from mtl_cli.data.table import MISSING_TEXTS
 from mtl_cli.errors import InputError
 from mtl_cli.tables.cells import read_as, read_dates, without_marks
-from mtl_cli.tables.reading import Source, read
+from mtl_cli.tables.delimited import TEXT, Dialect, delimited
+from mtl_cli.tables.faults import not_utf_8
+from mtl_cli.tables.reading import Source, files_of, format_of, read
+from mtl_cli.tables.unpacking import UNREADABLE
 from mtl_cli.texts import printable
 
 LIKELY_TARGETS: Final = ("target", "label", "class", "y", "outcome", "response", "price", "result", "survived")
@@ -60,16 +64,32 @@ class Column:
         return self.different <= 1
 
 
-def inspect(path: str) -> tuple[Source, list[Column]]:
+class Inspected(NamedTuple):
+    """A table, how its text files are written where that had to be found out, and what its columns look like."""
+
+    source: Source
+    dialect: Dialect
+    columns: list[Column]
+
+
+def inspect(path: str) -> Inspected:
     """Returns a table and what its columns look like.
 
     Raises:
         InputError: The table can't be read.
     """
-    source = read(path, "INPUT", MISSING_TEXTS)
+    dialect = Dialect(tuple(MISSING_TEXTS))
+    files = [(file, form) for file in files_of(path, "INPUT") for form in [format_of(file, "INPUT")] if form in TEXT]
+    if any(not_utf_8(file, dialect) for file, _ in files):
+        dialect = replace(dialect, encoding="windows-1252")
+    with suppress(ValueError, *UNREADABLE):  # `read` says where it is wrong
+        if any(delimited(file, form, dialect).nameless for file, form in files):
+            dialect = replace(dialect, header=False)
+    source = read(path, "INPUT", dialect)
     if any(read_as(series) == "comma" for series in source.frame):
-        source = replace(read(path, "INPUT", MISSING_TEXTS, ","), decimal=",")
-    return source, [_column(source.frame[name]) for name in source.frame.columns]
+        dialect = replace(dialect, decimal=",")
+        source = read(path, "INPUT", dialect)
+    return Inspected(source, dialect, [_column(source.frame[name]) for name in source.frame.columns])
 
 
 def targets_of(columns: Sequence[Column], asked: Sequence[str]) -> list[Column]:
@@ -102,9 +122,10 @@ def _check_features(columns: Sequence[Column], targets: Sequence[Column]) -> Non
         raise InputError("INPUT: besides the labels there are only ids, constants and columns that can't be used")
 
 
-def config_text(path: str, source: Source, columns: Sequence[Column], targets: Sequence[Column]) -> str:
+def config_text(path: str, table: Inspected, targets: Sequence[Column]) -> str:
     """Returns an experiment's YAML that trains on the table as it is."""
-    stem, rows = stem_of(path), len(source.frame)
+    columns = table.columns
+    stem, rows = stem_of(path), len(table.source.frame)
     excluded = [c.name for c in columns if c not in targets and not c.usable]
     types = {c.name: "date" for c in columns if c.kind == "date" and c.type == "text" and c not in targets}
     types |= {c.name: "number" for c in columns if c.marked and c not in targets and c.usable}
@@ -124,7 +145,7 @@ def config_text(path: str, source: Source, columns: Sequence[Column], targets: S
         "data:",
         f"  path: {_quoted(path)}",
         f"  exclude: [{', '.join(map(_quoted, excluded))}]   # ids, constants, what can't be used",
-        *([f"  decimal: '{source.decimal}'"] if source.decimal else []),
+        *_written(table.dialect),
         *(["  types:", *(f"    {_quoted(name)}: {kind}" for name, kind in types.items())] if types else []),
         *(["  split: {train: 1.0, val: 0.0, test: 0.0}   # too few rows for more"] if labelled < FEW else []),
         "tasks:",
@@ -134,6 +155,14 @@ def config_text(path: str, source: Source, columns: Sequence[Column], targets: S
     if others:
         lines += ["# Other columns that could be tasks:", *(f"# {_task(column, taken)}" for column in others)]
     return "\n".join(lines) + "\n"
+
+
+def _written(dialect: Dialect) -> list[str]:
+    """Returns the keys that say how the file is written, where it isn't as usual."""
+    encoding = f"  encoding: {dialect.encoding}   # it isn't UTF-8; look at letters with accents"
+    header = "  header: false   # the first row has values; [names, of, the, columns] can stand here"
+    keys = {encoding: dialect.encoding, header: not dialect.header, "  decimal: ','": dialect.decimal}
+    return [line for line, needed in keys.items() if needed]
 
 
 def _longer(rows: int, batch: int) -> list[str]:

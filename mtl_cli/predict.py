@@ -14,9 +14,10 @@ from mtl_cli.errors import InputError, nearest
 from mtl_cli.foreign import check_model
 from mtl_cli.paths import blocked, check_folder
 from mtl_cli.schema import Predicted, Schema, read_schema
-from mtl_cli.tables.cells import plain, with_points
+from mtl_cli.tables.cells import Notation, plain, stripped
+from mtl_cli.tables.delimited import Dialect
 from mtl_cli.tables.raw import Input, allowing_any_column, arrays
-from mtl_cli.tables.reading import Frame, check, files_of, format_of, refuse_unpacked, scan, separator_of
+from mtl_cli.tables.reading import Frame, check, files_of, format_of, notation_of, refuse_unpacked, scan
 from mtl_cli.texts import cells
 
 BLOCK: Final = 65_536
@@ -33,9 +34,6 @@ class Predictor:
 
     def columns(self, frame: Frame, first: int, file: Path) -> dict[str, Any]:
         """Returns the predictions for a block of rows, which begins with row `first` of a file, by column."""
-        decimal, separator = self.schema.decimal, separator_of(file, format_of(file, "INPUT"))
-        if separator is not None and (decimal == "," or (decimal is None and separator != ",")):
-            frame = frame.with_columns(with_points(frame[each.name]) for each in self.inputs if each.kind == "number")
         rows = arrays(frame, self.inputs, self.schema.date_format, lambda row: f"{file}, row {first + row + 1}")
         try:
             given = self.call({name: tf.constant(values[:, None]) for name, values in rows.items()})
@@ -69,8 +67,8 @@ def predict(folder: Path, source: str, out: Path, ids: Sequence[str], *, force: 
     schema = _schema(folder)
     files = files_of(source, "INPUT")
     for file in files:
-        check(file, "INPUT", schema.missing)
-        names = scan(file, "INPUT", schema.missing, looked_at=0).collect_schema().names()
+        check(file, "INPUT", schema.dialect)
+        names = scan(file, "INPUT", schema.dialect, looked_at=0).collect_schema().names()
         for column in [*(each.name for each in schema.inputs), *ids]:
             if column not in names:
                 raise InputError(f"INPUT: {file} has no column {column!r}; {nearest(column, names, 'columns')}")
@@ -158,20 +156,37 @@ def _blocks(predictor: Predictor, files: Sequence[Path], ids: Sequence[str]) -> 
     import polars as pl
 
     needed = list(dict.fromkeys([*ids, *(each.name for each in predictor.inputs)]))
-    text = {each.name: each.type() for each in predictor.inputs if each.type() is not None}
+    dialect = predictor.schema.dialect
+    numbers = [each.name for each in predictor.inputs if each.kind == "number"]
     for file in files:
         first, unpacked = 0, 0.0
-        types = scan(file, "INPUT", predictor.schema.missing, text).collect_schema()
-        lazy = scan(file, "INPUT", predictor.schema.missing, types, 0).select(needed)
+        notation = notation_of(file, "INPUT", dialect)
+        text = {each.name: each.type() for each in predictor.inputs if each.type() is not None}
+        if notation is not None and (dialect.decimal == "," or dialect.thousands is not None):
+            text |= dict.fromkeys(numbers, pl.String)  # points may group digits
+        types = scan(file, "INPUT", dialect, text).collect_schema()
+        lazy = scan(file, "INPUT", dialect, types, 0).select(needed)
         for batch in lazy.collect_batches(chunk_size=BLOCK):
             if format_of(file, "INPUT") == "parquet":  # a text that stands in many rows is one in the file
                 unpacked += sum(plain(series).estimated_size() for series in batch)
                 refuse_unpacked(file, "INPUT", unpacked)
             for frame in batch.iter_slices(BLOCK):
                 if len(frame):
+                    if notation is not None:
+                        frame = _understood(frame, predictor.inputs, notation, dialect)
                     made = predictor.columns(frame, first, file)
                     yield pl.DataFrame({**{name: frame[name] for name in ids}, **made})
                     first += len(frame)
+
+
+def _understood(frame: Frame, inputs: Sequence[Input], notation: Notation, dialect: Dialect) -> Frame:
+    """Returns rows of a text file as training read them."""
+    import polars as pl
+
+    if dialect.strip:
+        frame = frame.with_columns(stripped(frame[each.name], dialect.missing) for each in inputs)
+    texts = [each.name for each in inputs if each.kind == "number" and frame[each.name].dtype == pl.String]
+    return frame.with_columns(notation.plain(frame[name]) for name in texts)
 
 
 def _join(parts: list[Path], whole: Path) -> Path:

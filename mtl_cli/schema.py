@@ -15,6 +15,7 @@ from mtl_cli.foreign import read_json
 from mtl_cli.messages import describe
 from mtl_cli.settings import Settings
 from mtl_cli.tables.cells import LONGEST_NAME
+from mtl_cli.tables.delimited import Dialect, Encoding, Header, Separator, Thousands
 from mtl_cli.tables.labels import prediction_names
 from mtl_cli.tables.raw import Input
 
@@ -94,8 +95,19 @@ class Schema(Settings):
     inputs: Annotated[list[Column], Field(min_length=1, max_length=MOST_INPUTS)]
     date_format: Annotated[str, Field(max_length=LONGEST_NAME)] | None
     missing: Annotated[list[Annotated[str, Field(max_length=LONGEST_NAME)]], Field(max_length=MOST_MISSING)]
+    encoding: Encoding | None = None
+    separator: Separator | None = None
+    header: Header = True
     decimal: Literal[".", ","] | None = None
+    thousands: Thousands | None = None
+    strip: bool = False
     tasks: Annotated[dict[str, Predicted], Field(min_length=1, max_length=MOST_TASKS)]
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the text files are written that it learned from."""
+        missing = tuple(self.missing)
+        return Dialect(missing, self.encoding, self.separator, self.header, self.decimal, self.thousands, self.strip)
 
     def columns(self) -> list[Input]:
         """Returns the raw columns, as rows are read for them."""

@@ -62,12 +62,13 @@ def inspect(words: Sequence[str]) -> None:
     from mtl_cli.inspect import inspect as look
     from mtl_cli.tables.duplicates import repeated
 
-    source, columns = look(given.input)
-    targets = targets_of(columns, given.target)
+    found = look(given.input)
+    source = found.source
+    targets = targets_of(found.columns, given.target)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("column", "holds", "missing", "different", "example", "use"):
         table.add_column(heading, overflow="fold", justify="right" if heading in ("missing", "different") else "left")
-    for column in columns:
+    for column in found.columns:
         use = f"task: {column.task}" if column in targets else column.kind or "left out"
         use = "left out (like an id)" if column.id and column not in targets else use
         use = "left out (constant)" if column.constant and column not in targets else use
@@ -81,7 +82,7 @@ def inspect(words: Sequence[str]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out: {given.out} can't be a folder: {error.strerror}") from error
-    text = config_text(given.input, source, columns, targets)
+    text = config_text(given.input, found, targets)
     with file.open("x") as opened:
         opened.write(text.replace("--config-dir configs", f"--config-dir {given.out}"))
     console = Console(highlight=False)

@@ -107,7 +107,7 @@ def test_what_polars_writes_is_read(
     frame.write_parquet(file, compression=packed, row_group_size=group, data_page_size=page, statistics=statistics)
     foreseen = unpacked_length(file)
     assert frame.rechunk().estimated_size() < 1.25 * foreseen < 4 * frame.estimated_size()
-    assert read(str(file), "data.path", []).frame.height == ROWS
+    assert read(str(file), "data.path").frame.height == ROWS
 
 
 def test_an_empty_table_is_read(tmp_path: Path) -> None:
@@ -153,9 +153,9 @@ def test_what_is_made_by_hand_is_read(tmp_path: Path) -> None:
     for content in (made(), made(footer=arrow(arrow_schema(1, 1)))):
         file.write_bytes(content)
         assert unpacked_length(file) == pytest.approx(2 * FEW * CELL, rel=0.2)
-        assert read(str(file), "data.path", []).frame["a"].to_list() == [0, 1] * (FEW // 2)
+        assert read(str(file), "data.path").frame["a"].to_list() == [0, 1] * (FEW // 2)
     file.write_bytes(constant(WORD, FEW, sized(b"hello")))
-    assert read(str(file), "data.path", []).frame["a"].to_list() == [b"hello"] * FEW
+    assert read(str(file), "data.path").frame["a"].to_list() == [b"hello"] * FEW
 
 
 def patched_array(width: int) -> bytes:
@@ -292,7 +292,7 @@ def test_fields_that_nobody_knows(tmp_path: Path) -> None:
     }  # fmt: skip
     (tmp_path / "t.parquet").write_bytes(made(data_page(numbers(FEW), FEW, head=more), said=more, footer=more))
     assert unpacked_length(tmp_path / "t.parquet") < 500
-    assert read(str(tmp_path / "t.parquet"), "data.path", []).frame.height == FEW
+    assert read(str(tmp_path / "t.parquet"), "data.path").frame.height == FEW
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -303,7 +303,7 @@ def test_a_long_text_in_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "t.parquet").write_bytes(constant(schema, 10_000, sized(b"x" * 1000)))
     assert unpacked_length(tmp_path / "t.parquet") < 2**19
     with pytest.raises(InputError, match="unpacks to more than 200 times"):
-        read(str(tmp_path / "t.parquet"), "data.path", [])
+        read(str(tmp_path / "t.parquet"), "data.path")
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)

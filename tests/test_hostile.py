@@ -531,9 +531,9 @@ def test_a_table_that_unpacks_without_end(tmp_path: Path, monkeypatch: pytest.Mo
     rows = pl.DataFrame({"a": ["0" * 1000] * 4000, "y": [1] * 4000}).lazy()
     rows.sink_csv(file, compression="gzip" if suffix == "gz" else "zstd")
     with pytest.raises(InputError, match="unpacks to more than 200 times its size"):
-        read(str(file), "data.path", [])
+        read(str(file), "data.path")
     monkeypatch.setattr("mtl_cli.tables.reading.SMALL", 2**28)
-    assert len(read(str(file), "data.path", []).frame) == 4000
+    assert len(read(str(file), "data.path").frame) == 4000
 
 
 ROWS = b"a,price\n" + b"1,2\n" * 500_000
@@ -550,14 +550,14 @@ def test_a_compressed_table_by_another_name(
     (tmp_path / name).write_bytes(MANY_ROWS[packed])
     message = "can't be read as" if packed == "zlib" else "unpacks to more than 200 times its size"
     with pytest.raises(InputError, match=message) as refused:
-        read(str(tmp_path / name), "data.path", [])
+        read(str(tmp_path / name), "data.path")
     assert str(refused.value).startswith(f"data.path: {tmp_path / name} ")
 
 
 def test_a_header_that_begins_as_zlibs_does(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x^2,price\n1,2\n")
     with pytest.raises(InputError, match=r"it begins with 'x\^' as zlib's files do; rename its first column"):
-        read(str(tmp_path / "t.csv"), "data.path", [])
+        read(str(tmp_path / "t.csv"), "data.path")
 
 
 def flipped(content: bytes, place: int) -> bytes:
@@ -584,7 +584,7 @@ DAMAGED_TABLES = {
 def test_what_can_not_be_unpacked_is_left_to_no_other_reader(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(DAMAGED_TABLES[name])
     with pytest.raises(InputError, match="can't be read as csv") as refused:
-        read(str(tmp_path / name), "data.path", [])
+        read(str(tmp_path / name), "data.path")
     assert str(refused.value).startswith(f"data.path: {tmp_path / name} ")
 
 
@@ -592,7 +592,7 @@ def test_what_can_not_be_unpacked_is_left_to_no_other_reader(tmp_path: Path, nam
 @pytest.mark.parametrize("content", [SMALL_TABLE, GZIP, ZSTD, GZIP + gzip.compress(b"3,4\n")], ids=range(4))
 def test_a_sound_table_of_any_packing_is_read(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    assert read(str(tmp_path / name), "data.path", []).frame.row(0) == (1, 2)
+    assert read(str(tmp_path / name), "data.path").frame.row(0) == (1, 2)
 
 
 PEAK = """

@@ -22,8 +22,8 @@ from mtl_cli.data.table import MISSING_TEXTS
 from mtl_cli.errors import InputError
 from mtl_cli.experiment import load
 from mtl_cli.saving import predictor
-from mtl_cli.tables.cells import with_points, without_marks
 from mtl_cli.tables.columns import Columns, fit
+from mtl_cli.tables.delimited import Dialect
 from mtl_cli.tables.raw import allowing_any_column, arrays
 from mtl_cli.tables.reading import read
 from tests.conftest import MtlTrain
@@ -58,22 +58,22 @@ def write(frame: pl.DataFrame, path: Path) -> None:
 )  # fmt: skip
 def test_every_format_reads_the_same(tmp_path: Path, name: str) -> None:
     write(PLAIN, tmp_path / name) if not name.endswith("pq") else PLAIN.write_parquet(tmp_path / name)
-    assert read(str(tmp_path / name), "data.path", MISSING_TEXTS).frame.equals(PLAIN)
+    assert read(str(tmp_path / name), "data.path", Dialect(tuple(MISSING_TEXTS))).frame.equals(PLAIN)
 
 
 def test_several_files_and_globs(tmp_path: Path) -> None:
     PLAIN.write_csv(tmp_path / "1.csv")
     PLAIN.select("c", "a", "b").write_csv(tmp_path / "2.csv")
-    both = read(str(tmp_path / "*.csv"), "data.path", [])
+    both = read(str(tmp_path / "*.csv"), "data.path")
     assert both.frame.equals(pl.concat([PLAIN, PLAIN]))
     assert both.place(4) == f"{tmp_path / '2.csv'}, row 2"
-    listed = read([str(tmp_path / "2.csv"), str(tmp_path / "1.csv")], "data.path", [])
+    listed = read([str(tmp_path / "2.csv"), str(tmp_path / "1.csv")], "data.path")
     assert listed.place(2) == f"{tmp_path / '2.csv'}, row 3"
     PLAIN.drop("b").write_csv(tmp_path / "3.csv")
     with pytest.raises(InputError, match="different columns: only one of them has 'b'"):
-        read(str(tmp_path / "*.csv"), "data.path", [])
+        read(str(tmp_path / "*.csv"), "data.path")
     with pytest.raises(InputError, match="no file matches"):
-        read(str(tmp_path / "*.tsv"), "data.path", [])
+        read(str(tmp_path / "*.tsv"), "data.path")
 
 
 FAULTS = [
@@ -81,7 +81,7 @@ FAULTS = [
     (b'a,b\n"x\ny",1\n3,4\n5\n', "line 5 has 1 fields, and the header has 2"),
     (b"a,b\n1,2\n1,2,3\n", "line 3 has 3 fields, and the header has 2"),
     (b"a,b\n1,2\n3,caf\xe9\n", r"byte 13 \(0xe9, in line 3\) is not UTF-8"),
-    ("a,b\n1,2\n".encode("utf-16"), r"byte 0 \(0xff, in line 1\) is not UTF-8"),
+    ("a,b\n1,2\n".encode("utf-16")[:-1], r"byte 16 \(0x0a\) is not utf-16"),
     (b"a,a\n1,2\n", "has the column 'a' more than once"),
     (b"a,,b\n1,2,3\n", "column 2 has no name"),
     (b"a,b\n", "has a header but no rows"),
@@ -98,24 +98,24 @@ def test_where_a_file_is_wrong(tmp_path: Path, content: bytes, message: str, suf
         content = gzip.compress(content)
     (tmp_path / f"t{suffix}").write_bytes(content)
     with pytest.raises(InputError, match=message):
-        read(str(tmp_path / f"t{suffix}"), "data.path", [])
+        read(str(tmp_path / f"t{suffix}"), "data.path")
 
 
 def test_where_ndjson_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "t.ndjson").write_text('{"a": 1}\n{"a": \n')
     with pytest.raises(InputError, match="line 2 is not JSON"):
-        read(str(tmp_path / "t.ndjson"), "data.path", [])
+        read(str(tmp_path / "t.ndjson"), "data.path")
 
 
 def test_types_that_only_late_rows_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mtl_cli.tables.reading.LOOKED_AT", 3)
     (tmp_path / "t.csv").write_text("i,f,t,n\n1,1,1,\n2,2,2,\n3,3,3,\n4,4.5,x,7\n")
-    frame = read(str(tmp_path / "t.csv"), "data.path", []).frame
+    frame = read(str(tmp_path / "t.csv"), "data.path").frame
     assert frame.to_dict(as_series=False) == {
         "i": [1, 2, 3, 4], "f": [1, 2, 3, 4.5], "t": ["1", "2", "3", "x"], "n": [None, None, None, 7]
     }  # fmt: skip
     (tmp_path / "t.csv").write_text("i,n\n1,\n2,\n3,\n4,7\n")
-    assert read(str(tmp_path / "t.csv"), "data.path", []).frame["n"].to_list() == [None, None, None, 7]
+    assert read(str(tmp_path / "t.csv"), "data.path").frame["n"].to_list() == [None, None, None, 7]
 
 
 def place(row: int) -> str:
@@ -500,12 +500,12 @@ def test_odd_tables_are_refused(
 def test_text_in_one_file_is_text_in_all(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text("code,z,y\n01,1.5,1\n02,2.5,2\n" * 1)
     (tmp_path / "2.csv").write_text("code,z,y\nA1,,3\n01,,4\n")
-    found = read(str(tmp_path / "?.csv"), "data.path", []).frame
+    found = read(str(tmp_path / "?.csv"), "data.path").frame
     assert found["code"].to_list() == ["01", "02", "A1", "01"]
     assert found["z"].to_list() == [1.5, 2.5, None, None]
     pl.DataFrame({"code": [1], "z": [date(2020, 1, 1)], "y": [1]}).write_parquet(tmp_path / "3.parquet")
     with pytest.raises(InputError, match=r"'code' is number in .*3.parquet and text in .*1.csv"):
-        read([str(tmp_path / "1.csv"), str(tmp_path / "2.csv"), str(tmp_path / "3.parquet")], "data.path", [])
+        read([str(tmp_path / "1.csv"), str(tmp_path / "2.csv"), str(tmp_path / "3.parquet")], "data.path")
 
 
 def test_predict_reads_types_as_training_did(mtl_train: MtlTrain, tmp_path: Path) -> None:
@@ -747,118 +747,3 @@ def test_groups_fill_each_split_up_to_its_part(seed: int) -> None:
     dealt = split_groups(codes, Fractions(), seed)
     for name, share in (("train", 0.7), ("val", 0.15), ("test", 0.15)):
         assert abs(len(dealt[name]) - share * len(codes)) <= 5
-
-
-def kinds_of(folder: Path) -> dict[str, str]:
-    return {each["name"]: each["kind"] for each in json.loads((folder / "columns.json").read_text())["inputs"]}
-
-
-@pytest.mark.parametrize("separator", [";", "\t", "|"])
-def test_european_tables_are_read_as_they_are(mtl_train: MtlTrain, tmp_path: Path, separator: str) -> None:
-    """Cells apart by another mark, and a comma in numbers; the same as in the usual form."""
-    rows = [(i / 8, 1000.5 + i, f"k{i % 3}", i % 7 + 0.5) for i in range(60)]
-
-    def european(number: float) -> str:
-        whole, _, rest = f"{number:,}".replace(",", ".").rpartition(".")
-        return f"{whole},{rest}"
-
-    theirs = [[european(a), european(b), c, european(y)] for a, b, c, y in rows]
-    lines = [["a", "b", "c", "y"], *theirs]
-    (tmp_path / "e.csv").write_text("".join(separator.join(line) + "\n" for line in lines))
-    pl.DataFrame(rows, schema=["a", "b", "c", "y"], orient="row").write_csv(tmp_path / "u.csv")
-    found = []
-    for name in ("e", "u"):
-        words = ["data=table", f"data.path={name}.csv", "+tasks.y.kind=regression", "batch_size=8", "steps=20"]
-        run = mtl_train(*words, f"hydra.run.dir={name}")
-        assert run.status == 0, run.err
-        assert kinds_of(tmp_path / name) == {"a": "number", "b": "number", "c": "text"}
-        for table in ("e", "u"):
-            predicted = mtl_train("predict", name, f"{table}.csv", "--out", f"{name}{table}.csv")
-            assert predicted.status == 0, predicted.err
-            found.append(pl.read_csv(tmp_path / f"{name}{table}.csv")["y"].to_list())
-    assert all(one == pytest.approx(found[0]) for one in found)
-    assert mtl_train("inspect", "e.csv", "--target", "y", "--out", "c").status == 0
-    assert mtl_train("--config-dir", "c", "experiment=e", "steps=2", "hydra.run.dir=i").status == 0
-    assert kinds_of(tmp_path / "i") == {"a": "number", "b": "number", "c": "text"}
-
-
-def test_numbers_in_disguise_are_named_with_what_helps(mtl_train: MtlTrain, tmp_path: Path) -> None:
-    texts = {
-        "comma": [f'"{i / 8}"'.replace(".", ",") for i in range(40)],
-        "part": [f"{i / 4}%" for i in range(40)],
-        "price": [f"${i * 1.5}" for i in range(40)],
-        "many": [f'"{1000 + 37 * i:,}.5"' for i in range(40)],
-        "y": [str(i % 9) for i in range(40)],
-    }
-    lines = [",".join(texts), *map(",".join, zip(*texts.values(), strict=True))]
-    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
-    words = ["data=table", "data.path=t.csv", "+tasks.y.kind=regression", "batch_size=4", "steps=2"]
-    run = mtl_train(*words, "hydra.run.dir=asis")
-    assert set(kinds_of(tmp_path / "asis").values()) == {"text"}
-    for name in ("part", "price", "many"):
-        assert f"column '{name}' is taken for texts, and these read as numbers" in run.err
-        assert f"'+data.types.{name}=number'" in run.err
-    assert (
-        "column 'comma' is taken for texts, and these read as numbers ('0,0'); if they are, say data.decimal=','"
-        in run.err
-    )
-    types = [f"+data.types.{name}=number" for name in ("part", "price", "many")]
-    meant = mtl_train(*words, *types, "data.decimal=','", "hydra.run.dir=meant")
-    assert meant.status == 0, meant.err
-    assert set(kinds_of(tmp_path / "meant").values()) == {"number"}
-    assert "taken for texts" not in meant.err
-    assert mtl_train("predict", "meant", "t.csv", "--out", "p.csv").status == 0
-    assert mtl_train("inspect", "t.csv", "--target", "y", "--out", "c").status == 0
-    assert mtl_train("--config-dir", "c", "experiment=t", "steps=2", "hydra.run.dir=i").status == 0
-    assert set(kinds_of(tmp_path / "i").values()) == {"number"}
-
-
-@pytest.mark.parametrize(
-    ("cells", "numbers"),
-    [
-        (["1,234", "1,234,567.5", "12"], [1234, 1234567.5, 12]),
-        (["0,512", "1,25"], None),
-        (["1,234", "0,512"], None),
-        (["50.9%", " 40 ", "-3 %"], [50.9, 40, -3]),
-        (["$190.67", "1.000 €"], [190.67, 1.0]),
-        (["a1", "2"], None),
-    ],
-)
-def test_what_marks_may_be_left_out_of_numbers(cells: list[str], numbers: list[float] | None) -> None:
-    series = pl.Series(cells)
-    found = without_marks(series).cast(pl.Float64, strict=False)
-    assert (found.to_list() == numbers) if numbers is not None else found.null_count() > 0
-
-
-@pytest.mark.parametrize(
-    ("cells", "numbers"),
-    [
-        (["0,512", "-1,25", "3"], [0.512, -1.25, 3]),
-        (["1.234,5", "12.345.678", "0,5"], [1234.5, 12345678, 0.5]),
-        (["1.5", "0,5"], None),
-        (["a,b"], None),
-        (["1,2,3"], None),
-    ],
-)
-def test_a_comma_as_the_decimal_mark(cells: list[str], numbers: list[float] | None) -> None:
-    assert with_points(pl.Series(cells)).to_list() == (cells if numbers is None else numbers)
-
-
-def test_quoted_nothing_is_missing(mtl_train: MtlTrain, tmp_path: Path) -> None:
-    """For `inspect`, training and predictions alike, whatever the column holds."""
-    empty = '""'
-    rows = [(i if i % 4 else empty, f"k{i % 2}" if i % 5 else empty, i % 7 if i % 6 else empty) for i in range(60)]
-    lines = [",".join(map(str, row)) for row in rows]
-    (tmp_path / "t.csv").write_text("\n".join(["x,k,y", *lines]) + "\n")
-    out = " ".join(mtl_train("inspect", "t.csv", "--target", "y", "--out", "c").out.split())
-    assert "k text 20% 2 k1 category" in out
-    assert "x whole numbers 25% 45 1" in out
-    words = ["data=table", "data.path=t.csv", "batch_size=4", "steps=2", "hydra.run.dir=run"]
-    run = mtl_train(*words, "+tasks.y.kind=regression")
-    assert run.status == 0, run.err
-    assert kinds_of(tmp_path / "run") == {"x": "number", "k": "text"}
-    (tmp_path / "plain.csv").write_text((tmp_path / "t.csv").read_text().replace('""', ""))
-    for name in ("t", "plain"):
-        predicted = mtl_train("predict", "run", f"{name}.csv", "--out", f"p_{name}.csv")
-        assert predicted.status == 0, predicted.err
-    assert (tmp_path / "p_t.csv").read_bytes() == (tmp_path / "p_plain.csv").read_bytes()

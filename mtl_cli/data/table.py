@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mtl_cli.data.base import Data, Dataset, Labels, Scale, Split
 from mtl_cli.data.rows import RowsDataset, RowsFeed
@@ -18,9 +18,10 @@ from mtl_cli.tables import columns as feature_columns
 from mtl_cli.tables.cells import Kind, floats, kind_of, refuse_cell
 from mtl_cli.tables.columns import Columns
 from mtl_cli.tables.dealing import named_splits, strata, with_every_class
+from mtl_cli.tables.delimited import Dialect, Encoding, Header, Separator, Thousands
 from mtl_cli.tables.duplicates import duplicates_note, firsts, with_duplicates
 from mtl_cli.tables.labels import Found, balance, check_learnable, find, prediction_names, scale_of
-from mtl_cli.tables.notes import notes_on
+from mtl_cli.tables.notes import notes_on, notes_on_forms
 from mtl_cli.tables.reading import Source, join, read_all
 from mtl_cli.tasks import Binary, Regression, Task, Tasks
 
@@ -50,7 +51,11 @@ class Table(Data):
     val_path: Paths | None = None
     test_path: Paths | None = None
     missing: list[str] = MISSING_TEXTS
+    encoding: Encoding | None = None
+    separator: Separator | None = None
+    header: Header = True
     decimal: Literal[".", ","] | None = None
+    thousands: Thousands | None = None
     features: list[str] | None = None
     exclude: list[str] = []
     dropped_labels: list[str] = []
@@ -65,6 +70,18 @@ class Table(Data):
     duplicates: Literal["keep", "one_split", "drop"] = "keep"
     split_seed: Annotated[int, Field(ge=0)] | None = None
 
+    @property
+    def dialect(self) -> Dialect:
+        """How the text files among the tables are written."""
+        missing = tuple(self.missing)
+        return Dialect(missing, self.encoding, self.separator, self.header, self.decimal, self.thousands)
+
+    @model_validator(mode="after")
+    def _check_marks(self) -> Self:
+        if self.thousands is not None and self.thousands == (self.decimal or "?"):
+            raise ValueError(f"thousands: {self.thousands!r} is the decimal mark as well")
+        return self
+
     def load(self, tasks: Tasks, seed: int, batch_size: int) -> Dataset:
         """Returns the tables' rows for these tasks, split."""
         sources = self._sources(tasks)
@@ -72,6 +89,7 @@ class Table(Data):
         kinds = self._kinds(sources, wanted)
         special = [c for c in (self.split_column, self.group_column, self.weight_column) if c is not None]
         rows = join([source for source, _, _ in sources], list(dict.fromkeys([*kinds, *special])))
+        rows = rows.understood(column for column, kind in kinds.items() if kind == "number")
         found = {name: _found(name, task, wanted[name], sources, rows) for name, task in tasks.items()}
         weights = self._weights(rows)
         first = firsts(rows.frame, list(kinds), found)
@@ -96,6 +114,7 @@ class Table(Data):
             for column in self.dropped_labels
             if self.features is None and column not in {each for of in wanted.values() for each in of}
         ]
+        notes += notes_on_forms([source for source, _, _ in sources], self.dialect)
         notes += [
             f"{source.name}: its first column has no name, as an index has that pandas writes; it is left out "
             f"(data.features can list it, as {source.index})"
@@ -107,9 +126,11 @@ class Table(Data):
         matrix = columns.encode(rows.frame, rows.place)
         made = _dataset(columns, matrix, _task_groups(sources), found, known, dealt, weights)
         files = {name: fingerprint(Path(name)) for name, _ in rows.files}
-        return replace(made, notes=notes, schema=self._schema(columns, made, wanted), files=files)
+        return replace(made, notes=notes, schema=self._schema(columns, made, wanted, sources[0].source), files=files)
 
-    def _schema(self, columns: Columns, made: Dataset, wanted: Mapping[str, list[str]]) -> dict[str, Any]:
+    def _schema(
+        self, columns: Columns, made: Dataset, wanted: Mapping[str, list[str]], first: Source
+    ) -> dict[str, Any]:
         tasks: dict[str, Any] = {
             name: {"columns": wanted[name], "classes": classes, "probabilities": classes[isinstance(task, Binary) :]}
             for name, task in made.tasks.items()
@@ -125,8 +146,10 @@ class Table(Data):
                     )
                 names[column] = name
         inputs = [column._asdict() for column in columns.inputs()]
-        marks = {"date_format": self.date_format, "missing": self.missing, "decimal": self.decimal}
-        return {"inputs": inputs, **marks, "tasks": tasks}
+        decimal = "," if first.notation.decimal == "," else self.decimal
+        written = {"encoding": self.encoding, "separator": self.separator, "header": self.header, "strip": True}
+        written |= {"missing": self.missing, "decimal": decimal, "thousands": self.thousands}
+        return {"inputs": inputs, "date_format": self.date_format, **written, "tasks": tasks}
 
     def _sources(self, tasks: Tasks) -> list[Part]:
         """Returns the tables, each with the tasks whose labels it has, and the split that its rows are."""
@@ -145,7 +168,7 @@ class Table(Data):
         wanted += [(path, f"tasks.{names[0]}.path", names, None) for path, names in own.values()]
         held_out = (("val", self.val_path), ("test", self.test_path))
         wanted += [(path, f"data.{split}_path", list(tasks), split) for split, path in held_out if path is not None]
-        sources = read_all([(path, key) for path, key, _, _ in wanted], self.missing, self.decimal)
+        sources = read_all([(path, key) for path, key, _, _ in wanted], self.dialect)
         return [Part(s, tuple(names), split) for s, (_, _, names, split) in zip(sources, wanted, strict=True)]
 
     def _kinds(self, sources: Sequence[Part], wanted: Mapping[str, list[str]]) -> dict[str, Kind]:
@@ -300,7 +323,7 @@ def _found(
     def cells(column: str) -> Any:
         blank = pl.lit(None).alias(column)
         labelled = [s if name in has else replace(s, frame=s.frame.with_columns(blank)) for s, has, _ in sources]
-        return join(labelled, [column]).frame[column]
+        return join(labelled, [column]).understood([column] if isinstance(task, Regression) else []).frame[column]
 
     return find(name, task, {column: cells(column) for column in columns}, rows.place)
 

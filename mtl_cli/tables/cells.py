@@ -1,7 +1,8 @@
 """Cells of a column as numbers, days, texts or integers; the first that is no such thing is refused with its place."""
 
-from collections.abc import Callable
-from typing import Any, Final, Literal, NoReturn
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ NO_INTEGER: Final = -(2**63)
 LONGEST_NAME: Final = 1000
 """Characters that a column's name or a class may have."""
 THOUSANDS: Final = r"^[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$"
+BLANKS: Final = " \t\u00a0"
+SIGNS: Final = r"$€£¥\s"
+"""Signs of currencies, and blanks, as they stand beside numbers."""
 ISO_FORMS: Final = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
 
 
@@ -34,17 +38,52 @@ def plain(series: Series) -> Series:
     return pl.Series(series.name, [None] * len(series)) if series.null_count() == len(series) else series
 
 
-def without_blanks(series: Series) -> Series:
-    """Returns a column of texts as numbers where blanks around them, or quotes around nothing, make them texts."""
+class Notation(NamedTuple):
+    """How numbers are written: the decimal mark, and what groups digits by thousands, or nothing."""
+
+    decimal: Literal[".", ","] = "."
+    thousands: str | None = None
+
+    @property
+    def pattern(self) -> str:
+        """The regular expression of a number, perhaps with the sign of a currency or per cent."""
+        mark = re.escape(self.thousands or "")
+        whole = rf"([1-9]\d{{0,2}}({mark}\d{{3}})+|\d+)" if self.thousands else r"\d+"
+        return rf"^[{SIGNS}]*[-+]?{whole}({re.escape(self.decimal)}\d+)?([eE][-+]?\d+)?[%{SIGNS}]*$"
+
+    def plain(self, series: Series) -> Series:
+        """Returns texts, all numbers in this notation, with a point as the decimal mark and no other; else as is."""
+        marks = [mark for mark in (self.decimal, self.thousands) if mark not in (".", None)]
+        marks += ["."] if self.thousands == "." else []
+        if not any(series.str.contains(mark, literal=True).any() for mark in marks):
+            return series
+        if not series.str.contains(self.pattern).all():
+            return series
+        for mark in filter(None, [self.thousands]):
+            series = series.str.replace_all(mark, "", literal=True)
+        return series.str.replace(self.decimal, ".", literal=True)
+
+
+POINTS: Final = Notation()
+
+
+def stripped(series: Series, missing: Sequence[str]) -> Series:
+    """Returns a column of texts without the blanks around them."""
     import polars as pl
 
-    if series.dtype != pl.String or not series.str.contains(r"^\s|\s$|^$").any():
+    if series.dtype != pl.String or not series.str.contains(rf"^[{BLANKS}]|[{BLANKS}]$|^$").any():
         return series
-    stripped = series.str.strip_chars()
-    stripped = stripped.set(stripped == "", None)
-    for dtype in (pl.Int64, pl.Float64):
-        found = stripped.cast(dtype, strict=False)
-        if found.null_count() == stripped.null_count():
+    series = series.str.strip_chars(BLANKS)
+    return series.set(series.is_in(["", *missing]), None)
+
+
+def as_numbers(series: Series) -> Series:
+    """Returns a column of texts as numbers, where all are."""
+    import polars as pl
+
+    for dtype in (pl.Int64, pl.Float64) if series.dtype == pl.String else ():
+        found = series.cast(dtype, strict=False)
+        if found.null_count() == series.null_count():
             return found
     return series
 
@@ -56,22 +95,9 @@ def without_marks(series: Series) -> Series:
     plain = series.str.strip_chars()
     if plain.cast(pl.Float64, strict=False).null_count() == plain.null_count():
         return plain
-    plain = plain.str.replace_all(r"[$€£¥%\s]", "")
+    plain = plain.str.replace_all(rf"[%{SIGNS}]", "")
     commas = plain.filter(plain.str.contains(",", literal=True))
     return plain.str.replace_all(",", "", literal=True) if commas.str.contains(THOUSANDS).all() else plain
-
-
-def with_points(series: Series) -> Series:
-    """Returns a column of texts as numbers where a comma as their decimal mark is all that makes them texts."""
-    import polars as pl
-
-    if series.dtype != pl.String or not series.str.contains(",", literal=True).any():
-        return series
-    plain = series.str.strip_chars()
-    grouped = plain.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
-    found = grouped.cast(pl.Float64, strict=False)
-    points = plain.filter(plain.str.contains(".", literal=True)).str.contains(r"^[-+]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?$")
-    return found if points.all() and found.null_count() == series.null_count() else series
 
 
 def read_as(series: Series) -> str | None:

@@ -1,33 +1,39 @@
 """Finds the place where a text file is wrong, once polars has found that it is."""
 
 import codecs
-import csv
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
+from mtl_cli.tables.delimited import Delimited, Dialect, delimited, encoding_of
 from mtl_cli.tables.unpacking import BLOCK, UNREADABLE, opened
 from mtl_cli.texts import not_utf8
 
+OTHER = ", or say what it is, such as data.encoding=windows-1252"
 
-def first_fault(path: Path, form: str, separator: str) -> str | None:
+
+def first_fault(path: Path, form: str, dialect: Dialect) -> str | None:
     """Returns where a text file is wrong: the byte that isn't UTF-8, or the line with too many fields or bad JSON."""
     if form == "parquet":
         return None
+    import polars as pl
+
     try:
-        fault = _bad_byte(path)
-        if fault is None and form == "ndjson":
-            fault = _bad_json(path)
-        elif fault is None:
-            fault = _long_row(path, separator)
-    except UNREADABLE:
+        if form == "ndjson":
+            return _bad_byte(path) or _bad_json(path)
+        fault = _bad_byte(path, OTHER) if encoding_of(path, dialect) == "utf-8" else None
+        return fault or _long_row(delimited(path, form, dialect))
+    except (*UNREADABLE, pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
     except ValueError as error:
         return str(error)
-    return fault
 
 
-def _bad_byte(path: Path) -> str | None:
+def not_utf_8(path: Path, dialect: Dialect) -> bool:
+    """Returns whether a text file has bytes that no UTF-8 has, nor UTF-16."""
+    return encoding_of(path, dialect) == "utf-8" and _bad_byte(path) is not None
+
+
+def _bad_byte(path: Path, other: str = "") -> str | None:
     decoder = codecs.getincrementaldecoder("utf-8")()
     done, lines = 0, 1
     with opened(path) as file:
@@ -37,7 +43,7 @@ def _bad_byte(path: Path) -> str | None:
             try:
                 decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
-                return not_utf8(error, done - waiting, lines)
+                return f"{not_utf8(error, done - waiting, lines)}{other}"
             if not block:
                 return None
             done, lines = done + len(block), lines + block.count(b"\n")
@@ -54,28 +60,11 @@ def _bad_json(path: Path) -> str | None:
     return None
 
 
-def _long_row(path: Path, separator: str) -> str | None:
+def _long_row(file: Delimited) -> str | None:
     width = None
-    for number, fields in rows_of(path, separator):
+    for number, fields in file.rows():
         if width is None:
             width = len(fields)
         elif len(fields) > width:
             return f"line {number} has {len(fields)} fields, and the header has {width}"
     return None
-
-
-def rows_of(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yields each row's line number and its fields.
-
-    Raises:
-        ValueError: A line has several rows, with CR alone between them.
-    """
-    csv.field_size_limit(2**31 - 1)
-    with opened(path) as file:
-        reader = csv.reader((line.decode("utf-8", "replace") for line in file), delimiter=separator)
-        try:
-            for fields in reader:
-                yield reader.line_num, fields
-        except csv.Error as error:
-            ends = "has rows that end with CR alone, as on old Macs; save the file with LF or CR LF"
-            raise ValueError(f"line {reader.line_num} {ends if 'new-line' in str(error) else error}") from error

@@ -1,17 +1,19 @@
 """What looks odd in a table, said before training: it may be meant, so nothing is refused."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.tables.cells import Series, floats, read_as
 from mtl_cli.tables.columns import Category, Columns, Number
+from mtl_cli.tables.delimited import Dialect
 from mtl_cli.tables.labels import Found
-from mtl_cli.tables.reading import Source
+from mtl_cli.tables.reading import NO_NAMES, Source
 
 LOOKED_AT = 10_000
 """Training rows that are compared with labels."""
+NAMES = {"\t": "a tab"}
 FEW = 20
 """Rows under which nothing is called an id."""
 
@@ -25,6 +27,30 @@ def notes_on(
     for task, labels in found.items():
         notes += _leaks(rows, columns, task, labels, train[task][:LOOKED_AT])
     return notes
+
+
+def notes_on_forms(sources: Sequence[Source], dialect: Dialect) -> list[str]:
+    """Returns a line for each form in which text files were found to be written, where nobody said so."""
+    notes: dict[str, str] = {}
+    for source in sources:
+        for file in source.forms:
+            found = []
+            if dialect.encoding is None and file.encoding != "utf-8":
+                found.append(f"it is in {file.encoding.upper()}")
+            if dialect.separator is None and file.unusual:
+                found.append(f"{NAMES.get(file.mark, repr(file.mark))} separates cells")
+            if file.quoted:
+                found.append("whole rows are in quotes")
+            if dialect.decimal is None and source.notation.decimal == ",":
+                found.append("numbers have a decimal comma")
+            if found:
+                notes.setdefault(", ".join(found), file.path.name)
+            if file.nameless:
+                first = ", ".join(file.names[:3])
+                notes.setdefault(
+                    f"the first row, taken for names, looks like values ({first[:40]}); {NO_NAMES}", str(file.path)
+                )
+    return [f"{name}: {found}" for found, name in notes.items()]
 
 
 def _constant(columns: Columns) -> list[str]:

@@ -3,17 +3,18 @@
 import glob
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.paths import blocked
-from mtl_cli.tables.cells import LONGEST_NAME, plain, with_points, without_blanks
-from mtl_cli.tables.faults import first_fault, rows_of
+from mtl_cli.tables.cells import LONGEST_NAME, POINTS, Notation, as_numbers, plain, stripped
+from mtl_cli.tables.delimited import INDEX, PLAIN, TEXT, Delimited, Dialect, delimited
+from mtl_cli.tables.faults import first_fault
 from mtl_cli.tables.unpacking import UNREADABLE, unpacked_lengths
 
 Frame = Any
@@ -25,12 +26,11 @@ MOST_UNPACKED: Final = 200
 """Times its own size that a compressed file may unpack to."""
 SMALL: Final = 2**28
 """Bytes that any may unpack to."""
-INDEX: Final = "column_1"
-"""The name of a first column that has none."""
+NO_NAMES: Final = "where the first row has values and no names, say data.header=false, or [their, names]"
 FORMATS: Final = ("csv", "tsv", "parquet", "ndjson")
 _ENDINGS: Final = {
-    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".pq": "parquet",
-    ".ndjson": "ndjson", ".jsonl": "ndjson",
+    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".txt": "csv", ".data": "csv", ".parquet": "parquet",
+    ".pq": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson",
 }  # fmt: skip
 _COMPRESSED: Final = {".gz", ".zst", ".zstd"}
 
@@ -44,14 +44,16 @@ class Source:
         files: Each file's name and its first row's number in the frame.
         key: The config key that named them.
         index: The first column, where it has no name, as pandas writes an index.
-        decimal: The decimal mark of its numbers, where it had to be given.
+        notation: How its numbers are written.
+        forms: How its text files are.
     """
 
     frame: Frame
     files: Sequence[tuple[str, int]]
     key: str
     index: str | None = None
-    decimal: str | None = None
+    notation: Notation = POINTS
+    forms: Sequence[Delimited] = ()
 
     @property
     def name(self) -> str:
@@ -64,6 +66,13 @@ class Source:
         name, first = next((name, first) for name, first in reversed(self.files) if first <= row)
         return f"{name}, row {row - first + 1}"
 
+    def understood(self, columns: Iterable[str]) -> "Source":
+        """Returns the table with these columns' texts as numbers in its notation, with their signs of currencies."""
+        import polars as pl
+
+        texts = [self.frame[column] for column in columns if self.frame[column].dtype == pl.String]
+        return replace(self, frame=self.frame.with_columns(self.notation.plain(series) for series in texts))
+
     def need(self, columns: Sequence[str], key: str) -> None:
         """Refuses columns that aren't there."""
         known = dict.fromkeys(self.frame.columns)
@@ -73,20 +82,17 @@ class Source:
                 raise InputError(f"{key}: {self.name} has no column {column!r}; {hint}")
 
 
-def read(path: str | Sequence[str], key: str, missing: Sequence[str], decimal: str | None = None) -> Source:
+def read(path: str | Sequence[str], key: str, dialect: Dialect = PLAIN) -> Source:
     """Returns the rows of a file, of several, or of all that match a glob; see `read_all`."""
-    return read_all([(path, key)], missing, decimal)[0]
+    return read_all([(path, key)], dialect)[0]
 
 
-def read_all(
-    paths: Sequence[tuple[str | Sequence[str], str]], missing: Sequence[str], decimal: str | None = None
-) -> list[Source]:
+def read_all(paths: Sequence[tuple[str | Sequence[str], str]], dialect: Dialect = PLAIN) -> list[Source]:
     """Returns tables whose columns have the same types in all of them.
 
     Args:
         paths: For each table a path, a list of paths or a glob, and the config key it comes from.
-        missing: Texts that stand for a missing value, besides an empty cell.
-        decimal: The decimal mark of numbers in text files; None: a point, or a comma too where none separates cells.
+        dialect: How the text files among them are written.
 
     Raises:
         InputError: A file can't be found, read or used, with the line or byte where it is wrong.
@@ -96,22 +102,23 @@ def read_all(
     for (file, key, _), place in zip(named, resolved, strict=True):
         if resolved.count(place) > 1:
             raise InputError(f"{key}: {file} is named twice")
-    frames = [_read(file, key, missing, decimal) for file, key, _ in named]
-    text = {column for frame in frames for column in frame.columns if _family(frame[column]) == "text"}
+    read = [_read(file, key, dialect) for file, key, _ in named]
+    text = {column for each in read for column in each.frame.columns if _family(each.frame[column]) == "text"}
     for i, (file, key, _) in enumerate(named):  # what is text in one text file is text in all
-        mixed = [column for column in frames[i].columns if column in text and _family(frames[i][column]) == "number"]
+        frame = read[i].frame
+        mixed = [column for column in frame.columns if column in text and _family(frame[column]) == "number"]
         if mixed and format_of(file, key) != "parquet":
-            frames[i] = _read(file, key, missing, decimal, mixed)
+            read[i] = _read(file, key, dialect, mixed)
     sources = []
-    for number, (_, key) in enumerate(paths):
-        parts = [(str(file), frames[i]) for i, (file, _, of) in enumerate(named) if of == number]
-        first, columns = parts[0][0], parts[0][1].columns
-        for name, frame in parts[1:]:
-            odd = sorted(set(frame.columns) ^ set(columns))
+    for number, _ in enumerate(paths):
+        parts = [each for each, (_, _, of) in zip(read, named, strict=True) if of == number]
+        first = parts[0]
+        for part in parts[1:]:
+            odd = sorted(set(part.frame.columns) ^ set(first.frame.columns))
             if odd:
-                raise InputError(f"{key}: {name} and {first} have different columns: only one of them has {odd[0]!r}")
-        index = INDEX if columns[:1] == [INDEX] and _is_unnamed(Path(first), key) else None
-        sources.append(join([Source(frame, [(name, 0)], key, index) for name, frame in parts], columns))
+                where = f"{part.name} and {first.name} have different columns"
+                raise InputError(f"{first.key}: {where}: only one of them has {odd[0]!r}")
+        sources.append(join(parts, first.frame.columns))
     return sources
 
 
@@ -143,7 +150,8 @@ def join(sources: Sequence[Source], columns: Sequence[str]) -> Source:
         ]
         stacked = pl.concat([part.alias(column).to_frame() for part in whole], how="vertical_relaxed")
         joined.append(stacked.to_series())
-    return Source(pl.DataFrame(joined), files, sources[0].key, sources[0].index)
+    forms = tuple(form for source in sources for form in source.forms)
+    return Source(pl.DataFrame(joined), files, sources[0].key, sources[0].index, sources[0].notation, forms)
 
 
 def _family(series: Any) -> str:
@@ -187,14 +195,14 @@ def format_of(path: Path, key: str) -> str:
 
 
 def scan(
-    path: Path, key: str, missing: Sequence[str], types: Mapping[str, Any] | None = None, looked_at: int | None = None
+    path: Path, key: str, dialect: Dialect, types: Mapping[str, Any] | None = None, looked_at: int | None = None
 ) -> Frame:
     """Returns a file as a LazyFrame.
 
     Args:
         path: The file.
         key: The config key it comes from.
-        missing: Texts that stand for a missing value.
+        dialect: How it is written, if it is a text file.
         types: Of columns whose type is known, where the format has none.
         looked_at: How many rows decide on the types of the others; None: all.
     """
@@ -205,95 +213,114 @@ def scan(
         return pl.scan_parquet(path, glob=False)
     if form == "ndjson":
         return pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=types)
-    lazy = pl.scan_csv(
-        path,
-        separator=separator_of(path, form) or ",",
+    return _scan(delimited(path, form, dialect, key), dialect, types, looked_at)
+
+
+def _scan(file: Delimited, dialect: Dialect, types: Mapping[str, Any] | None, looked_at: int | None) -> Frame:
+    import polars as pl
+
+    return pl.scan_csv(
+        file.source,
+        separator=file.mark,
+        has_header=file.header,
+        new_columns=list(file.names),
         infer_schema_length=looked_at,
-        null_values=list(missing),
+        null_values=list(dialect.missing),
         schema_overrides=types,
         glob=False,
     )
-    return lazy.rename({"": INDEX}, strict=False)
 
 
-def separator_of(path: Path, form: str) -> str | None:
-    """Returns what separates a text file's cells: the format's own mark, or the one that the header has instead."""
-    usual = {"csv": ",", "tsv": "\t"}.get(form)
-    if usual is None:
-        return None
-    _, fields = next(rows_of(path, usual), (0, []))
-    first = fields[0] if len(fields) == 1 else ""
-    return max(";\t|,", key=first.count) if any(mark in first for mark in ";\t|,") else usual
+def notation_of(path: Path, key: str, dialect: Dialect) -> Notation | None:
+    """Returns how numbers may be written in a text file; None: it is none."""
+    form = format_of(path, key)
+    return dialect.notation(delimited(path, form, dialect, key).mark) if form in TEXT else None
 
 
-def check(path: Path, key: str, missing: Sequence[str]) -> None:
+def check(path: Path, key: str, dialect: Dialect) -> None:
     """Refuses what `read` would, without keeping the rows."""
     import polars as pl
 
     form = format_of(path, key)
-    with _explaining(path, key, form):
-        separator = _check_header(path, key, form)
-        lazy = scan(path, key, missing, looked_at=0)
+    with _explaining(path, key, form, dialect):
+        file = _checked(path, key, form, dialect)
+        lazy = scan(path, key, dialect, looked_at=0) if file is None else _scan(file, dialect, None, 0)
         last = lazy.collect_schema().names()[-1]
         rows, gaps = lazy.select(pl.len(), pl.nth(-1).null_count().alias(f"{last} ")).collect().row(0)
-        _check_rows(path, key, separator, rows, gaps)
+        _check_rows(path, key, file, rows, gaps)
 
 
-def _read(path: Path, key: str, missing: Sequence[str], decimal: str | None, text: Sequence[str] = ()) -> Frame:
+def _read(path: Path, key: str, dialect: Dialect, text: Sequence[str] = ()) -> Source:
     import polars as pl
 
     form = format_of(path, key)
-    with _explaining(path, key, form):
-        separator = _check_header(path, key, form)
-        frame = _collected(path, key, missing, dict.fromkeys(text, pl.String))
-        _check_rows(path, key, separator, len(frame), frame.width and frame[:, -1].null_count())
-    columns = list(frame)
-    if separator is not None:
-        columns = [series if series.name in text else without_blanks(series) for series in columns]
-        if decimal == "," or (decimal is None and separator != ","):
-            columns = [series if series.name in text else with_points(series) for series in columns]
-    whole = pl.DataFrame([plain(series) for series in columns])
+    with _explaining(path, key, form, dialect):
+        file = _checked(path, key, form, dialect)
+        frame = _collected(path, key, file, dialect, dict.fromkeys(text, pl.String))
+        _check_rows(path, key, file, len(frame), frame.width and frame[:, -1].null_count())
+    notation = POINTS
+    if file is not None:
+        frame, notation = _understood(file, frame, dialect, text)
+    whole = pl.DataFrame([plain(series) for series in frame])
     if form == "parquet":
         refuse_unpacked(path, key, whole.estimated_size())  # a long text that stands in many rows is one in the file
-    return whole
+    index = INDEX if file is not None and file.unnamed else None
+    return Source(whole, [(str(path), 0)], key, index, notation, () if file is None else (file,))
 
 
-def _collected(path: Path, key: str, missing: Sequence[str], types: Mapping[str, Any]) -> Frame:
+def _understood(file: Delimited, frame: Frame, dialect: Dialect, text: Sequence[str]) -> tuple[Frame, Notation]:
+    """Returns a text file's columns without blanks around cells, and as numbers in the notation that is found."""
+    import polars as pl
+
+    if dialect.strip:
+        frame = pl.DataFrame([stripped(series, dialect.missing) for series in frame])
+    texts = [series for series in frame if series.dtype == pl.String and series.name not in text]
+    notation = dialect.notation(file.mark)
+    commas = (series for series in texts if series.str.contains(",", literal=True).any())
+    if (
+        dialect.decimal is None
+        and dialect.thousands != "."
+        and all(notation.plain(series) is series for series in commas)
+    ):
+        notation = Notation(thousands=dialect.thousands)
+    read = [as_numbers(notation.plain(series)) for series in texts]
+    if notation.thousands == ".":  # what polars takes for fractions may be whole numbers in groups
+        fractions = [series.name for series in frame if series.dtype.is_float() and series.name not in text]
+        raw = _scan(file, dialect, dict.fromkeys(fractions, pl.String), LOOKED_AT).select(fractions).collect()
+        grouped = [as_numbers(notation.plain(stripped(series, dialect.missing))) for series in raw]
+        read += [series for series in grouped if series.dtype.is_integer()]
+    return frame.with_columns(series for series in read if series.dtype != pl.String), notation
+
+
+def _collected(path: Path, key: str, file: Delimited | None, dialect: Dialect, types: Mapping[str, Any]) -> Frame:
     """Reads a file whose first rows mostly tell the types; all rows do where these don't.
 
     (Looking at all of a million rows of 50 columns takes 8 of 10 s.)
     """
     import polars as pl
 
+    if file is None:
+        return scan(path, key, dialect, types).collect()
     try:
-        frame = scan(path, key, missing, types, LOOKED_AT).collect()
+        frame = _scan(file, dialect, types, LOOKED_AT).collect()
     except pl.exceptions.PolarsError:
-        return scan(path, key, missing, types).collect()
+        return _scan(file, dialect, types, None).collect()
     blank = [series for series in frame if series.dtype == pl.String and series[:LOOKED_AT].null_count() >= LOOKED_AT]
     if any(series.null_count() < len(series) for series in blank):
-        return scan(path, key, missing, types).collect()
+        return _scan(file, dialect, types, None).collect()
     return frame
 
 
 @contextmanager
-def _explaining(path: Path, key: str, form: str) -> Iterator[None]:
+def _explaining(path: Path, key: str, form: str, dialect: Dialect = PLAIN) -> Iterator[None]:
     """Says where a file is wrong when polars can't read it."""
     import polars as pl
 
     try:
         yield
     except (*UNREADABLE, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        where = first_fault(path, form, _separator_if_known(path, form))
+        where = first_fault(path, form, dialect)
         raise InputError(f"{key}: {path} can't be read as {form}: {where or _reason(error)}") from error
-
-
-def _separator_if_known(path: Path, form: str) -> str:
-    import polars as pl
-
-    usual = "\t" if form == "tsv" else ","
-    with suppress(*UNREADABLE, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        return separator_of(path, form) or usual
-    return usual
 
 
 def _exists(path: Path, key: str) -> bool:
@@ -340,23 +367,18 @@ def refuse_unpacked(path: Path, key: str, size: float) -> None:
         )
 
 
-def _check_header(path: Path, key: str, form: str) -> str | None:
-    """Refuses columns without a name or with the same one, and text that isn't UTF-8; returns what separates cells."""
-    import polars as pl
-
-    separator = separator_of(path, form)
-    if separator is None:
-        names = scan(path, key, []).collect_schema().names()
-    else:
-        header = pl.read_csv(path, separator=separator, has_header=False, n_rows=1, infer_schema=False, glob=False)
-        names = [name or "" for name in header.row(0)]
-        names = [INDEX, *names[1:]] if names[0] == "" and len(names) > 1 else names
+def _checked(path: Path, key: str, form: str, dialect: Dialect) -> Delimited | None:
+    """Refuses columns without a name or with the same one; returns how a text file of rows is written."""
+    file = delimited(path, form, dialect, key) if form in TEXT else None
+    names = scan(path, key, dialect).collect_schema().names() if file is None else file.names
+    if file is not None:
         if "\0" in "".join(names):
-            raise InputError(f"{key}: {path} is UTF-16 or no text at all; save it as UTF-8")
-        next(rows_of(path, separator), None)  # refuses CR alone at the lines' ends
+            raise InputError(f"{key}: {path} is UTF-16 or no text at all; if it is, say data.encoding=utf-16-le")
+        next(file.rows(), None)  # refuses CR alone at the lines' ends
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise InputError(f"{key}: {path} has the column {twice[0]!r} more than once")
+        hint = f"; {NO_NAMES}" if file is not None and file.nameless else ""
+        raise InputError(f"{key}: {path} has the column {twice[0]!r} more than once{hint}")
     for number, name in enumerate(names, 1):
         if len(name) > LONGEST_NAME:
             most = f"a name of {len(name)} characters; {LONGEST_NAME} are the most"
@@ -364,49 +386,31 @@ def _check_header(path: Path, key: str, form: str) -> str | None:
         if not name.strip() or name == "*" or (name.startswith("^") and name.endswith("$")):
             what = "has no name" if not name.strip() else f"can't be used by its name {name!r}; rename it"
             raise InputError(f"{key}: {path}, column {number} {what}")
-    return separator
+    return file
 
 
-def _check_rows(path: Path, key: str, separator: str | None, rows: int, gaps: int) -> None:
-    """Refuses a table without rows, and lines with fewer fields than the header, which polars would fill up.
+def _check_rows(path: Path, key: str, file: Delimited | None, rows: int, gaps: int) -> None:
+    """Refuses a table without rows, and lines with fewer fields than the first, which polars would fill up.
 
     Such a line's last cell is missing, so without `gaps` in the last column there is none.
     """
     import polars as pl
 
     if not rows:
-        raise InputError(f"{key}: {path} has {'a header but ' if separator else ''}no rows")
-    if separator is None or not gaps:
+        raise InputError(f"{key}: {path} has {'a header but ' if file else ''}no rows")
+    if file is None or not gaps:
         return
     line = pl.col("line")
-    width: int | None = None
-    short = line.str.count_matches(separator, literal=True) < pl.lit(_width(path, separator) - 1)
-    suspects = pl.scan_lines(path, name="line", glob=False).filter(
+    width = len(file.names)
+    short = line.str.count_matches(file.mark, literal=True) < pl.lit(width - 1)
+    suspects = pl.scan_lines(file.source, name="line", glob=False).filter(
         (short & (line.str.strip_chars() != "")) | line.str.contains('"', literal=True)
     )
     if suspects.head(1).collect().is_empty():
         return
-    for number, fields in rows_of(path, separator):
-        width = width or len(fields)
+    for number, fields in file.rows():
         if fields and len(fields) < width:
             raise InputError(f"{key}: {path}, line {number} has {len(fields)} fields, and the header has {width}")
-
-
-def _is_unnamed(path: Path, key: str) -> bool:
-    """Tells whether a text file's first column has no name."""
-    import polars as pl
-
-    separator = separator_of(path, format_of(path, key))
-    if separator is None:
-        return False
-    header = pl.read_csv(path, separator=separator, has_header=False, n_rows=1, infer_schema=False, glob=False)
-    return not header.row(0)[0]
-
-
-def _width(path: Path, separator: str) -> int:
-    import polars as pl
-
-    return pl.read_csv(path, separator=separator, has_header=False, n_rows=1, infer_schema=False, glob=False).width
 
 
 def _reason(error: BaseException) -> str:

@@ -1,0 +1,256 @@
+"""Text files whose lines hold cells between separators (CSV and its relatives): how one is written, and its rows."""
+
+import codecs
+import csv
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator
+
+from mtl_cli.errors import InputError
+from mtl_cli.tables.cells import Notation
+from mtl_cli.tables.unpacking import opened
+
+TEXT: Final = {"csv": ",", "tsv": "\t"}
+"""The formats, and what usually separates cells."""
+SEPARATORS: Final = {"tab": "\t", "whitespace": "\t"}
+"""Separators that have a name; a run of blanks is read as one tab."""
+REFUSED: Final = "\"'\0\r\n +-."
+"""Characters that separate nothing, besides letters and digits."""
+FOUND: Final = ";\t|,"
+"""Separators that are looked for in a header without the usual one."""
+LOOSE: Final = (".txt", ".data")
+"""Endings that don't say what separates cells; blanks may."""
+INDEX: Final = "column_1"
+"""The name of a first column that has none."""
+SHOWN: Final = 60
+"""Characters of a value that a message shows."""
+LONGEST_LINE: Final = 2**31 - 1
+_NUMBER: Final = re.compile(r"\s*[-+]?\d+([.,]\d+)?\s*")
+_BLANKS: Final = re.compile(r'"[^"]*"|[ \t]+')
+
+
+def _check_encoding(name: str) -> str:
+    try:
+        b"\0\0\0\0".decode(name)  # refuses what isn't for texts
+        return codecs.lookup(name).name
+    except (LookupError, ValueError):
+        raise ValueError(f"an encoding is like utf-8, utf-16, latin-1 or windows-1252, got {name[:SHOWN]!r}") from None
+
+
+def _check_separator(mark: str) -> str:
+    if mark not in SEPARATORS and (len(mark) != 1 or not mark.isascii() or mark.isalnum() or mark in REFUSED):
+        raise ValueError(f"one character, tab or whitespace, got {mark[:SHOWN]!r}")
+    return {"\t": "tab"}.get(mark, mark)
+
+
+def _check_header(header: Any) -> Any:
+    if header is True or header is False:
+        return header
+    if not isinstance(header, list | tuple) or not header or not all(isinstance(n, str) and n for n in header):
+        raise ValueError(f"true, false or a list of names, got {repr(header)[:SHOWN]}")
+    return tuple(header)
+
+
+Encoding = Annotated[str, AfterValidator(_check_encoding)]
+Separator = Annotated[str, AfterValidator(_check_separator)]
+Header = Annotated[Any, AfterValidator(_check_header)]
+"""True, False or a tuple of names."""
+Thousands = Literal[",", ".", "'", " "]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How text files are written; what is None is found out for each file.
+
+    Attributes:
+        missing: Texts that stand for a missing value, besides an empty cell.
+        encoding: A name that Python knows; None: UTF-8, or UTF-16 where the file begins as such.
+        separator: One character, or a word of `SEPARATORS`; None: the format's own, or what the header has instead.
+        header: Whether the first row has the columns' names; or the names, where it hasn't.
+        decimal: None: a point, or a comma too where none separates cells.
+        thousands: What groups digits; None: nothing, or points where commas are decimal marks.
+        strip: Whether blanks around a cell are no part of it.
+    """
+
+    missing: tuple[str, ...] = ()
+    encoding: str | None = None
+    separator: str | None = None
+    header: bool | tuple[str, ...] = True
+    decimal: Literal[".", ","] | None = None
+    thousands: str | None = None
+    strip: bool = True
+
+    def notation(self, mark: str) -> Notation:
+        """Returns how numbers may be written where a mark separates cells."""
+        commas = self.thousands == "." or (mark != "," and self.thousands != ",")
+        decimal = self.decimal or ("," if commas else ".")
+        return Notation(decimal, self.thousands or ("." if decimal == "," else None))
+
+
+PLAIN: Final = Dialect()
+
+
+@dataclass(frozen=True)
+class Delimited:
+    """A text file as it is read.
+
+    Attributes:
+        path: The file.
+        encoding: What its bytes mean.
+        separator: As in `Dialect`, found.
+        quoted: Whether whole rows are in quotes.
+        content: The file as plain rows in UTF-8, where it is something else.
+        names: The columns' names.
+        header: Whether the first row has them.
+        unnamed: Whether it has none for the first column, which is called `INDEX` then.
+    """
+
+    path: Path
+    encoding: str
+    separator: str
+    quoted: bool
+    content: bytes | None
+    names: tuple[str, ...]
+    header: bool
+    unnamed: bool
+
+    @property
+    def unusual(self) -> bool:
+        """Whether something else separates cells than the file's ending says."""
+        suffixes = [suffix.lower() for suffix in self.path.suffixes]
+        return self.mark != ("\t" if ".tsv" in suffixes or ".tab" in suffixes else ",")
+
+    @property
+    def nameless(self) -> bool:
+        """Whether what is taken for names looks like a row of values.
+
+        Of the names a third are numbers, and these don't count up by 1 as years, or columns without names, do.
+        """
+        numbers = [float(name.replace(",", ".")) for name in self.names if _NUMBER.fullmatch(name)]
+        counted = all(after == before + 1 for before, after in itertools.pairwise(numbers))
+        return self.header and len(numbers) >= len(self.names) / 3 and not (counted and len(numbers) > 1)
+
+    @property
+    def source(self) -> Path | bytes:
+        """What polars reads."""
+        return self.path if self.content is None else self.content
+
+    @property
+    def mark(self) -> str:
+        """The character that separates cells in `source`."""
+        return SEPARATORS.get(self.separator, self.separator)
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Yields each row's line number and its fields; see `rows_of`."""
+        return rows_of(_bytes_of(self.source), self.mark)
+
+
+def delimited(path: Path, form: str, dialect: Dialect, key: str = "") -> Delimited:
+    """Returns how a file of a form, csv or tsv, is written.
+
+    Raises:
+        InputError: Its header isn't as the dialect says.
+        ValueError: It isn't text in this encoding, or a row isn't as the first.
+    """
+    encoding = encoding_of(path, dialect)
+    text = None if encoding == "utf-8" else _decoded(path, encoding)
+    usual = TEXT[form]
+    loose = any(suffix.lower() in LOOSE for suffix in path.suffixes[-2:])
+    separator = dialect.separator or _separator(_bytes_of(path if text is None else text.encode()), usual, loose=loose)
+    mark = SEPARATORS.get(separator, separator)
+    first = _first(path if text is None else text.encode(), mark)
+    whole = len(first) == 1 and mark in first[0] and separator != "whitespace"
+    if whole or separator == "whitespace":
+        text = _decoded(path, encoding) if text is None else text
+        text = _unquoted(text, mark) if whole else _single_tabs(text)
+        first = _first(text.encode(), mark)
+    if dialect.separator is not None and len(first) == 1:
+        raise InputError(f"{key}: {path} has no {separator!r}, data.separator, in its first line, {first[0][:40]!r}")
+    names = tuple(first) if dialect.header is True else _named(f"{key}: {path}", len(first), dialect.header)
+    unnamed = names[0] == "" and len(names) > 1
+    names = (INDEX, *names[1:]) if unnamed else names
+    content = None if text is None else text.encode()
+    return Delimited(path, encoding, separator, whole, content, names, dialect.header is True, unnamed)
+
+
+def rows_of(file: IO[bytes], mark: str) -> Iterator[tuple[int, list[str]]]:
+    """Yields each row's line number and its fields, and closes the file.
+
+    Raises:
+        ValueError: A line has several rows, with CR alone between them.
+    """
+    csv.field_size_limit(LONGEST_LINE)
+    with file:
+        reader = csv.reader((line.decode("utf-8", "replace") for line in file), delimiter=mark)
+        try:
+            for fields in reader:
+                yield reader.line_num, fields
+        except csv.Error as error:
+            ends = "has rows that end with CR alone, as on old Macs; save the file with LF or CR LF"
+            raise ValueError(f"line {reader.line_num} {ends if 'new-line' in str(error) else error}") from error
+
+
+def _bytes_of(source: Path | bytes) -> IO[bytes]:
+    return BytesIO(source) if isinstance(source, bytes) else opened(source)
+
+
+def _first(source: Path | bytes, mark: str) -> list[str]:
+    first = next((fields for _, fields in rows_of(_bytes_of(source), mark) if fields), [""])
+    return [first[0].removeprefix("\ufeff"), *first[1:]]
+
+
+def encoding_of(path: Path, dialect: Dialect) -> str:
+    """Returns what a file's bytes mean."""
+    if dialect.encoding is not None:
+        return dialect.encoding
+    with opened(path) as file:
+        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+
+
+def _decoded(path: Path, encoding: str) -> str:
+    with opened(path) as file:
+        content = file.read()
+    try:
+        return content.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        byte = f"byte {error.start} (0x{content[error.start]:02x})"
+        raise ValueError(f"{byte} is not {encoding}; data.encoding says what it is") from error
+
+
+def _separator(file: IO[bytes], usual: str, *, loose: bool) -> str:
+    """Returns what separates cells: the usual mark, or the one that the first line has instead."""
+    _, fields = next(rows_of(file, usual), (0, []))
+    first = fields[0] if len(fields) == 1 else ""
+    if any(mark in first for mark in FOUND):
+        return max(FOUND, key=first.count)
+    return "whitespace" if loose and len(first.split()) > 1 else usual
+
+
+def _unquoted(text: str, mark: str) -> str:
+    """Returns the rows without the quotes around each."""
+    rows = []
+    for number, fields in rows_of(BytesIO(text.encode()), mark):
+        if len(fields) > 1:
+            raise ValueError(f"line {number} isn't in quotes as a whole, and the header is")
+        rows += fields
+    return "\n".join([*rows, ""])
+
+
+def _single_tabs(text: str) -> str:
+    """Returns the lines that aren't blank, their runs of blanks outside quotes as tabs."""
+    plain = [line.strip() for line in text.splitlines() if line.strip()]
+    return "\n".join(_BLANKS.sub(lambda found: found[0] if found[0][0] == '"' else "\t", line) for line in plain) + "\n"
+
+
+def _named(where: str, columns: int, header: bool | tuple[str, ...]) -> tuple[str, ...]:
+    if not isinstance(header, tuple):
+        return tuple(f"column_{i + 1}" for i in range(columns))
+    if len(header) != columns:
+        raise InputError(f"{where} has {columns} columns, and data.header {len(header)} names")
+    return header

@@ -15,6 +15,7 @@ from mtl_cli.foreign import read_json
 from mtl_cli.messages import describe
 from mtl_cli.settings import Settings
 from mtl_cli.tables.cells import LONGEST_NAME
+from mtl_cli.tables.dates import DateFormat
 from mtl_cli.tables.delimited import Dialect, Encoding, Header, Separator, Thousands
 from mtl_cli.tables.labels import prediction_names
 from mtl_cli.tables.raw import Input
@@ -93,7 +94,7 @@ class Schema(Settings):
     """What `columns.json` holds."""
 
     inputs: Annotated[list[Column], Field(min_length=1, max_length=MOST_INPUTS)]
-    date_format: Annotated[str, Field(max_length=LONGEST_NAME)] | None
+    date_format: DateFormat | None
     missing: Annotated[list[Annotated[str, Field(max_length=LONGEST_NAME)]], Field(max_length=MOST_MISSING)]
     encoding: Encoding | None = None
     separator: Separator | None = None
@@ -139,13 +140,6 @@ class Schema(Settings):
                 other = owners.setdefault(name, task)
                 if other != task:
                     raise ValueError(f"tasks.{task}: its predictions and those of tasks.{other} have a column {name!r}")
-        return self
-
-    @model_validator(mode="after")
-    def _check_date_format(self) -> Self:
-        dates = any(column.kind == "date" for column in self.inputs)
-        if dates and self.date_format is not None and not _is_date_format(self.date_format):
-            raise ValueError(f"date_format: it is like '%Y-%m-%d', got {_shown(self.date_format)}")
         return self
 
 
@@ -197,17 +191,3 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _is_date_format(form: str) -> bool:
-    """Returns whether polars can write a moment so, in UTC or in no time zone."""
-    import polars as pl
-
-    moments = pl.Series([0]).cast(pl.Datetime("us"))
-    for series in (moments, moments.dt.replace_time_zone("UTC")):
-        try:
-            series.dt.strftime(form)
-        except pl.exceptions.PolarsError:
-            continue
-        return True
-    return False

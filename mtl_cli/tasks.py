@@ -68,6 +68,7 @@ class Task(Settings, ABC):
     layers: list[Count] | None = None
     column: Annotated[str | list[str] | None, Host()] = None
     path: Annotated[str | list[str] | None, Host()] = None
+    missing: Annotated[list[str | int | float | bool], Host()] = []
 
     @field_validator("column")
     @classmethod

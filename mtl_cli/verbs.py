@@ -58,8 +58,9 @@ def inspect(words: Sequence[str]) -> None:
         "--out", default="configs", type=Path, metavar="DIR", help="folder of configs (default: %(default)s)"
     )
     given = parser.parse_args(words)
-    from mtl_cli.inspect import config_text, stem_of, targets_of
+    from mtl_cli.first_config import config_text, stem_of
     from mtl_cli.inspect import inspect as look
+    from mtl_cli.inspect import targets_of
     from mtl_cli.tables.duplicates import repeated
 
     found = look(given.input)
@@ -93,6 +94,11 @@ def inspect(words: Sequence[str]) -> None:
         markup=False,
     )
     console.print(f"  mtl-train --config-dir {given.out} experiment={stem}", soft_wrap=True, markup=False)
+    used = [column for column in found.columns if column in targets or column.usable]
+    unsure = [printable(column.name) for column in used if any(hint.unsure for hint in column.hints)]
+    if unsure:
+        note = f"look at {', '.join(unsure)}: comments in {file} say what they may be else"
+        console.print(note, soft_wrap=True, markup=False)
     again = repeated(source.frame)
     if again:
         text = f"note: {again:,} rows are the same as an earlier one; data.duplicates says what becomes of them"

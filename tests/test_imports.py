@@ -22,6 +22,7 @@ LAYERS = [
     ["continuing"],
     ["schema", "hydra_messages"],
     ["composed", "overview", "inspect", "predict"],
+    ["first_config"],
     ["guard", "task_overrides"],
     ["resuming", "experiment"],
     ["sweeps"],

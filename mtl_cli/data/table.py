@@ -17,11 +17,12 @@ from mtl_cli.files import fingerprint
 from mtl_cli.tables import columns as feature_columns
 from mtl_cli.tables.cells import Kind, floats, kind_of, refuse_cell
 from mtl_cli.tables.columns import Columns
+from mtl_cli.tables.dates import DateFormat
 from mtl_cli.tables.dealing import named_splits, strata, with_every_class
 from mtl_cli.tables.delimited import Dialect, Encoding, Header, Separator, Thousands
 from mtl_cli.tables.duplicates import duplicates_note, firsts, with_duplicates
-from mtl_cli.tables.labels import Found, balance, check_learnable, find, prediction_names, scale_of
-from mtl_cli.tables.notes import notes_on, notes_on_forms
+from mtl_cli.tables.labels import Found, balance, check_learnable, find, prediction_names, scale_of, without
+from mtl_cli.tables.notes import notes_on, notes_on_forms, notes_on_labels
 from mtl_cli.tables.reading import Source, join, read_all
 from mtl_cli.tasks import Binary, Regression, Task, Tasks
 
@@ -60,7 +61,7 @@ class Table(Data):
     exclude: list[str] = []
     dropped_labels: list[str] = []
     types: dict[str, Kind] = {}
-    date_format: str | None = None
+    date_format: DateFormat | None = None
     min_count: Annotated[int, Field(ge=1)] = 2
     embed_above: Annotated[int, Field(ge=1)] = 16
     weight_column: str | None = None
@@ -76,6 +77,11 @@ class Table(Data):
         missing = tuple(self.missing)
         return Dialect(missing, self.encoding, self.separator, self.header, self.decimal, self.thousands)
 
+    @property
+    def _dates(self) -> Mapping[str, str]:
+        """Columns whose dates have a form of their own."""
+        return self.date_format if isinstance(self.date_format, Mapping) else {}
+
     @model_validator(mode="after")
     def _check_marks(self) -> Self:
         if self.thousands is not None and self.thousands == (self.decimal or "?"):
@@ -90,7 +96,8 @@ class Table(Data):
         special = [c for c in (self.split_column, self.group_column, self.weight_column) if c is not None]
         rows = join([source for source, _, _ in sources], list(dict.fromkeys([*kinds, *special])))
         rows = rows.understood(column for column, kind in kinds.items() if kind == "number")
-        found = {name: _found(name, task, wanted[name], sources, rows) for name, task in tasks.items()}
+        cells = {name: _label_cells(name, task, wanted[name], sources) for name, task in tasks.items()}
+        found = {name: find(name, task, cells[name], rows.place) for name, task in tasks.items()}
         weights = self._weights(rows)
         first = firsts(rows.frame, list(kinds), found)
         dealt = self._deal(sources, rows, found, first, seed if self.split_seed is None else self.split_seed)
@@ -122,7 +129,9 @@ class Table(Data):
             if source.index is not None and self.features is None
         ]
         notes += duplicates_note(dealt, first)
-        notes += notes_on(rows, columns, found, {name: parts["train"] for name, parts in known.items()})
+        notes += [note for name in tasks for note in notes_on_labels(name, cells[name])]
+        trained = {name: parts["train"] for name, parts in known.items()}
+        notes += notes_on(rows, columns, found, trained, {*self.types, *self._dates})
         matrix = columns.encode(rows.frame, rows.place)
         made = _dataset(columns, matrix, _task_groups(sources), found, known, dealt, weights)
         files = {name: fingerprint(Path(name)) for name, _ in rows.files}
@@ -192,11 +201,13 @@ class Table(Data):
                     f"{source.key}: {source.name} has the column {more[0]!r}, which {first.name} lacks; features are "
                     "the same for all tasks, so list them in data.features, or the rest in data.exclude"
                 )
-        for column in self.types:
-            if column not in chosen:
-                hint = nearest(column, chosen, "features")
-                raise InputError(f"data.types.{column}: no feature has this name; {hint}")
-        return {c: self.types.get(c) or kind_of(first.frame[c], c, first.place) for c in chosen}
+        for key, declared in (("types", self.types), ("date_format", self._dates)):
+            for column in declared:
+                if column not in chosen:
+                    hint = nearest(column, chosen, "features")
+                    raise InputError(f"data.{key}.{column}: no feature has this name; {hint}")
+        types: dict[str, Kind] = {**dict.fromkeys(self._dates, "date"), **self.types}
+        return {c: types.get(c) or kind_of(first.frame[c], c, first.place) for c in chosen}
 
     def _check_special(self, sources: Sequence[Part], wanted: Mapping[str, list[str]], labels: set[str]) -> None:
         """Refuses tables without the columns that say labels, splits, groups or weights."""
@@ -310,22 +321,17 @@ def _label_columns(name: str, task: Task) -> list[str]:
     return columns if isinstance(columns, list) else [columns]
 
 
-def _found(
-    name: str,
-    task: Task,
-    columns: list[str],
-    sources: Sequence[Part],
-    rows: Source,
-) -> Found:
-    """Returns a task's labels for all rows; it has none in other tasks' tables."""
+def _label_cells(name: str, task: Task, columns: list[str], sources: Sequence[Part]) -> dict[str, Any]:
+    """Returns a task's label columns for all rows; it has no label in other tasks' tables."""
     import polars as pl
 
     def cells(column: str) -> Any:
         blank = pl.lit(None).alias(column)
         labelled = [s if name in has else replace(s, frame=s.frame.with_columns(blank)) for s, has, _ in sources]
-        return join(labelled, [column]).understood([column] if isinstance(task, Regression) else []).frame[column]
+        joined = join(labelled, [column]).understood([column] if isinstance(task, Regression) else [])
+        return without(joined.frame[column], task.missing)
 
-    return find(name, task, {column: cells(column) for column in columns}, rows.place)
+    return {column: cells(column) for column in columns}
 
 
 def _task_groups(sources: Sequence[Part]) -> tuple[tuple[str, ...], ...]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.errors import InputError
+from mtl_cli.tables.dates import read_dates
 
 Series = Any
 """A polars.Series."""
@@ -22,7 +23,6 @@ THOUSANDS: Final = r"^[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$"
 BLANKS: Final = " \t\u00a0"
 SIGNS: Final = r"$€£¥\s"
 """Signs of currencies, and blanks, as they stand beside numbers."""
-ISO_FORMS: Final = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
 
 
 def plain(series: Series) -> Series:
@@ -144,22 +144,14 @@ def floats(series: Series, name: str, place: Place) -> NDArray[np.float32]:
     return numbers(series, name, place).astype(np.float32)
 
 
-def read_dates(series: Series, form: str | None) -> Series:
-    """Returns text as moments, null where it is none; `form` as in `days`."""
-    import polars as pl
-
-    read = [series.str.strptime(pl.Datetime("us"), each, strict=False) for each in ([form] if form else ISO_FORMS)]
-    return pl.select(pl.coalesce(read)).to_series()
-
-
 def days(series: Series, name: str, form: str | None, place: Place) -> NDArray[np.float32]:
     """Returns a column's dates as days since 1970-01-01, NaN where one is missing.
 
-    `form` says how text is to be read, as strptime's; None: as ISO 8601 (2026-11-22, perhaps with a time).
+    `form` says how text or whole numbers are to be read, as `read_dates` takes it.
     """
     import polars as pl
 
-    if series.dtype == pl.String:
+    if series.dtype == pl.String or (series.dtype.is_numeric() and form is not None):
         stamps = read_dates(series, form)
         lost = stamps.is_null() & series.is_not_null()
         if lost.any():

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from mtl_cli.backend import Tensor, keras
 from mtl_cli.data.base import Entry
 from mtl_cli.tables.cells import NO_INTEGER, Kind, Place, Series, categories, days, floats, refuse_cell
+from mtl_cli.tables.dates import form_of
 from mtl_cli.tables.raw import Input
 from mtl_cli.tables.reading import Frame
 
@@ -243,7 +244,7 @@ def fit(
     train: NDArray[np.int64],
     place: Place,
     *,
-    date_format: str | None,
+    date_format: str | Mapping[str, str] | None,
     min_count: int,
     embed_above: int,
 ) -> Columns:
@@ -254,14 +255,14 @@ def fit(
         kinds: What each feature is.
         train: The training rows' numbers.
         place: Says where a row stands.
-        date_format: How text is to be read as a date.
+        date_format: How text is to be read as a date, in all columns or by column.
         min_count: A category's value that fewer training rows have counts as unseen.
         embed_above: A category with more values than this becomes an embedding of min(50, 1.6 values^0.56) units
             (the rule of thumb of fastai: Howard and Gugger, Information 11, 2020), one with fewer is one-hot.
     """
     fitters: dict[Kind, Callable[[str], Column]] = {
         "number": lambda name: _number(frame[name], name, train, place),
-        "date": lambda name: _date(frame[name], name, train, place, date_format),
+        "date": lambda name: _date(frame[name], name, train, place, form_of(date_format, name)),
         "category": lambda name: _category(frame[name], name, train, place, min_count, embed_above),
     }
     found = [fitters[kind](name) for name, kind in kinds.items()]

@@ -1,32 +1,57 @@
 """What looks odd in a table, said before training: it may be meant, so nothing is refused."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.tables.cells import Series, floats, read_as
+from mtl_cli.tables.cells import Series, floats
 from mtl_cli.tables.columns import Category, Columns, Number
 from mtl_cli.tables.delimited import Dialect
+from mtl_cli.tables.hints import FEW_NUMBERS, Hint, hints_on
 from mtl_cli.tables.labels import Found
 from mtl_cli.tables.reading import NO_NAMES, Source
 
 LOOKED_AT = 10_000
 """Training rows that are compared with labels."""
 NAMES = {"\t": "a tab"}
+SHOWN = 5
+"""Columns that a note names."""
 FEW = 20
 """Rows under which nothing is called an id."""
 
 
 def notes_on(
-    rows: Source, columns: Columns, found: Mapping[str, Found], train: Mapping[str, NDArray[np.int64]]
+    rows: Source,
+    columns: Columns,
+    found: Mapping[str, Found],
+    train: Mapping[str, NDArray[np.int64]],
+    declared: Collection[str],
 ) -> list[str]:
-    """Returns a line for each odd feature: constant, like an id, equal to a label, or numbers among text."""
-    notes = [*_constant(columns), *_unresolved(columns), *_ids(rows, columns), *_numbers_in_text(rows, columns)]
-    notes += _numbers_in_disguise(rows, columns)
+    """Returns a line for each odd feature: constant, like an id, equal to a label, or perhaps something else.
+
+    Args:
+        rows: The table.
+        columns: Its features.
+        found: The tasks' labels.
+        train: The numbers of the training rows with a label, by task.
+        declared: The features of which the config says what they are.
+    """
+    names = [*(number.name for number in columns.numbers), *(category.name for category in columns.categories)]
+    hints = [hint for name in names for hint in hints_on(rows.frame[name], zeros=name in rows.zeros)]
+    hints = [hint for hint in hints if hint.key in ("missing", "decimal") or hint.column not in declared]
+    dates = {hint.column for hint in hints if hint.is_date}
+    notes = [*_constant(columns), *_unresolved(columns), *_ids(rows, columns, dates), *_worded(hints)]
     for task, labels in found.items():
         notes += _leaks(rows, columns, task, labels, train[task][:LOOKED_AT])
     return notes
+
+
+def notes_on_labels(name: str, cells: Mapping[str, Series]) -> list[str]:
+    """Returns a line for each value of a task's label columns that may stand for none."""
+    hints = [hint for series in cells.values() for hint in hints_on(series) if hint.key == "missing"]
+    remedy = "if that stands for no label, say"
+    return [f"column {hint.column!r} {hint.why}; {remedy} 'tasks.{name}.missing=[\"{hint.value}\"]'" for hint in hints]
 
 
 def notes_on_forms(sources: Sequence[Source], dialect: Dialect) -> list[str]:
@@ -71,11 +96,13 @@ def _unresolved(columns: Columns) -> list[str]:
     ]
 
 
-def _ids(rows: Source, columns: Columns) -> list[str]:
-    """Finds texts that are nearly all different, and whole numbers that all are."""
+def _ids(rows: Source, columns: Columns, dates: Collection[str]) -> list[str]:
+    """Finds texts that are nearly all different, and whole numbers that all are, unless they are dates."""
     size, notes = len(rows.frame), []
     candidates: list[Category | Number] = [*columns.categories, *columns.numbers]
     for column in candidates:
+        if column.name in dates:
+            continue
         series = rows.frame[column.name]
         counted = isinstance(column, Category) or series.dtype.is_integer()
         if size > FEW and counted and series.n_unique() > (0.95 if isinstance(column, Category) else 0.9999) * size:
@@ -86,45 +113,16 @@ def _ids(rows: Source, columns: Columns) -> list[str]:
     return notes
 
 
-def _numbers_in_text(rows: Source, columns: Columns) -> list[str]:
-    import polars as pl
-
-    notes = []
-    for column in columns.categories:
-        series = rows.frame[column.name]
-        if series.dtype != pl.String:
-            continue
-        present = series.drop_nulls()
-        numeric = present.cast(pl.Float64, strict=False).is_not_null()
-        if _mostly_numbers(series) and not numeric.all():
-            odd = present.filter(~numeric)[0]
-            notes.append(
-                f"column {column.name!r} is text because of cells like {odd[:20]!r}, though most are numbers; if that "
-                f"stands for a missing value, add it to data.missing, else say '+data.types.{column.name}=category'"
-            )
-    return notes
-
-
-def _mostly_numbers(series: Series) -> bool:
-    import polars as pl
-
-    present = series.drop_nulls()
-    return len(present) > 0 and present.cast(pl.Float64, strict=False).is_not_null().sum() > 0.5 * len(present)
-
-
-def _numbers_in_disguise(rows: Source, columns: Columns) -> list[str]:
-    """Finds texts that read as numbers under one rule."""
-    notes = []
-    for column in columns.categories:
-        series = rows.frame[column.name]
-        form = None if column.integers else read_as(series)
-        if form is not None and not _mostly_numbers(series):
-            remedy = f"'+data.types.{column.name}=number'" if form == "marks" else "data.decimal=','"
-            example = series.drop_nulls()[0][:20]
-            notes.append(
-                f"column {column.name!r} is taken for texts, and these read as numbers ({example!r}); if they are, say "
-                f"{remedy}"
-            )
+def _worded(hints: Sequence[Hint]) -> list[str]:
+    """Returns a line for each hint, one for all columns that may be codes by their few numbers alone."""
+    few = [hint for hint in hints if hint.why.startswith(FEW_NUMBERS)]
+    notes = [f"column {hint.column!r} {hint.why}; {hint.remedy}" for hint in hints if hint not in few]
+    if few:
+        listed = ", ".join(repr(hint.column) for hint in few[:SHOWN])
+        more = f" and {len(few) - SHOWN} more" * (len(few) > SHOWN)
+        what = f"column {listed} holds" if len(few) == 1 else f"columns {listed}{more} hold"
+        remedy = f"where these are codes, say '+data.types.{few[0].column}=category'"
+        notes.append(f"{what} few different whole numbers; {remedy}")
     return notes
 
 

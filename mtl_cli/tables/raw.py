@@ -1,7 +1,7 @@
 """Rows as the saved model takes them: numbers, days since 1970-01-01, integers and texts."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Literal, NamedTuple
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.tables.cells import NO_INTEGER, Place, Series, categories, days, floats, plain, refuse_cell
+from mtl_cli.tables.dates import form_of
 
 Frame = Any
 """A polars.DataFrame."""
@@ -33,7 +34,9 @@ class Input(NamedTuple):
         return {"integer": "int64", "text": "string"}.get(self.kind, "float32")
 
 
-def arrays(frame: Frame, inputs: Sequence[Input], date_format: str | None, place: Place) -> dict[str, NDArray[Any]]:
+def arrays(
+    frame: Frame, inputs: Sequence[Input], date_format: str | Mapping[str, str] | None, place: Place
+) -> dict[str, NDArray[Any]]:
     """Returns rows as the saved model takes them.
 
     Raises:
@@ -41,7 +44,7 @@ def arrays(frame: Frame, inputs: Sequence[Input], date_format: str | None, place
     """
     readers: dict[str, Callable[[Series, str], NDArray[Any]]] = {
         "number": lambda series, name: floats(series, name, place),
-        "date": lambda series, name: days(series, name, date_format, place),
+        "date": lambda series, name: days(series, name, form_of(date_format, name), place),
         "integer": lambda series, name: _integers(series, name, place),
         "text": lambda series, name: _texts(series, name, place),
     }

@@ -45,6 +45,7 @@ class Source:
         key: The config key that named them.
         index: The first column, where it has no name, as pandas writes an index.
         notation: How its numbers are written.
+        zeros: Columns of whole numbers that have leading zeros.
         forms: How its text files are.
     """
 
@@ -53,6 +54,7 @@ class Source:
     key: str
     index: str | None = None
     notation: Notation = POINTS
+    zeros: frozenset[str] = frozenset()
     forms: Sequence[Delimited] = ()
 
     @property
@@ -150,8 +152,9 @@ def join(sources: Sequence[Source], columns: Sequence[str]) -> Source:
         ]
         stacked = pl.concat([part.alias(column).to_frame() for part in whole], how="vertical_relaxed")
         joined.append(stacked.to_series())
+    zeros = frozenset(column for source in sources for column in source.zeros)
     forms = tuple(form for source in sources for form in source.forms)
-    return Source(pl.DataFrame(joined), files, sources[0].key, sources[0].index, sources[0].notation, forms)
+    return Source(pl.DataFrame(joined), files, sources[0].key, sources[0].index, sources[0].notation, zeros, forms)
 
 
 def _family(series: Any) -> str:
@@ -265,7 +268,9 @@ def _read(path: Path, key: str, dialect: Dialect, text: Sequence[str] = ()) -> S
     if form == "parquet":
         refuse_unpacked(path, key, whole.estimated_size())  # a long text that stands in many rows is one in the file
     index = INDEX if file is not None and file.unnamed else None
-    return Source(whole, [(str(path), 0)], key, index, notation, () if file is None else (file,))
+    if file is None:
+        return Source(whole, [(str(path), 0)], key)
+    return Source(whole, [(str(path), 0)], key, index, notation, _leading_zeros(file, dialect, whole), (file,))
 
 
 def _understood(file: Delimited, frame: Frame, dialect: Dialect, text: Sequence[str]) -> tuple[Frame, Notation]:
@@ -290,6 +295,13 @@ def _understood(file: Delimited, frame: Frame, dialect: Dialect, text: Sequence[
         grouped = [as_numbers(notation.plain(stripped(series, dialect.missing))) for series in raw]
         read += [series for series in grouped if series.dtype.is_integer()]
     return frame.with_columns(series for series in read if series.dtype != pl.String), notation
+
+
+def _leading_zeros(file: Delimited, dialect: Dialect, frame: Frame) -> frozenset[str]:
+    """Returns the columns of whole numbers of which the first rows have some with leading zeros."""
+    whole = [series.name for series in frame if series.dtype.is_integer()]
+    texts = _scan(file, dialect, None, 0).select(whole).head(LOOKED_AT).collect()
+    return frozenset(series.name for series in texts if series.str.contains(r"^\s*[-+]?0\d").any())
 
 
 def _collected(path: Path, key: str, file: Delimited | None, dialect: Dialect, types: Mapping[str, Any]) -> Frame:

@@ -1,0 +1,223 @@
+"""What a column may hold other than it seems: said in training, and written by inspect."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+from mtl_cli.tables.cells import days
+from mtl_cli.tables.dates import forms_of
+from mtl_cli.tables.hints import hints_on
+from tests.conftest import MtlTrain
+from tests.test_dialects import kinds_of
+
+MOMENTS = [datetime(2019, 12, 28, 3, 4, 5) + timedelta(hours=17 * i) for i in range(40)]
+FORMS = [
+    "%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%Y/%m/%d", "%d %b %Y", "%d %B %Y", "%B %d, %Y",
+    "%d.%m.%Y %H:%M", "%m/%d/%Y %I:%M %p", "%d/%m/%Y %H:%M:%S",
+]  # fmt: skip
+
+
+def place(row: int) -> str:
+    return f"row {row + 1}"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_form_of_dates_is_found_and_reads_them(form: str) -> None:
+    """As Python's own strftime writes them."""
+    written = [moment.strftime(form) for moment in MOMENTS]
+    (found,) = forms_of(pl.Series(written))
+    expected = [(datetime.strptime(text, form) - datetime(1970, 1, 1)) / timedelta(days=1) for text in written]
+    assert days(pl.Series(written), "x", found, place) == pytest.approx(np.float32(expected), abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("cells", "forms"),
+    [
+        (["1/2/2020", "3/4/2020", "2/1/2020"], ["%m/%d/%Y", "%d/%m/%Y"]),
+        (["1/2/2020", "2/2/2020", "1/3/2020"], ["%d/%m/%Y"]),
+        (["1.2.2020", "3.4.2020", "2.1.2020"], ["%d.%m.%Y"]),
+        (["2020-01-31", "2020-02-01 10:00"], ["ISO 8601"]),
+        (["2020-01-31T10:00:00Z", "2020-02-01T10:00:00.5Z"], ["ISO 8601"]),
+        (["1/2/2020", "soon"], []),
+        (["1.2.3", "4.5.6"], []),
+        (["10/10/0020", "1/1/0021"], []),
+        ([20200131, 20201231], ["%Y%m%d"]),
+        ([20200131, 20201331], []),
+        ([1, 2], []),
+    ],
+)
+def test_which_forms_cells_have(cells: list[Any], forms: list[str]) -> None:
+    assert forms_of(pl.Series(cells)) == forms
+
+
+SECONDS = [1_700_000_000 + 3600 * i for i in range(30)]
+HINTS: list[tuple[str, list[Any], bool, list[tuple[str, str, bool]]]] = [
+    ("created_at", SECONDS, False, [("date_format", "seconds", True)]),
+    ("createdAt", [1000 * second for second in SECONDS], False, [("date_format", "milliseconds", True)]),
+    ("phone", SECONDS, False, []),
+    ("day", [20200101 + i for i in range(20)], False, [("date_format", "%Y%m%d", True)]),
+    ("zip", [*range(1000, 1030)], True, [("types", "category", False)]),
+    ("zip_code", [*range(1000, 1030)], False, [("types", "category", False)]),
+    ("valid", [*range(1000, 1030)], False, []),
+    ("rooms", [1, 2, 3] * 10, False, [("types", "category", False)]),
+    ("flag", [0, 1] * 10, False, []),
+    ("size", [1.5, 2.5, 3.5] * 10, False, []),
+    ("age", [*range(30), 9999, 9999], False, [("missing", "9999", False)]),
+    ("age", [*range(30), 9999], False, []),
+    ("age", [*range(90), 99, 99], False, []),
+    ("depth", [0.5, 1.5, 2.5, -1.0, -1.0], False, [("missing", "-1", False)]),
+    ("side", [-1, 1] * 10, False, []),
+    ("mood", [-2, -1, 0, 1, 2] * 5, False, [("types", "category", False)]),
+    ("work", ["a", "b", "?", "?", "none"], False, [("missing", "?", False), ("missing", "none", False)]),
+    ("text", ["a", "b", "a"], False, []),
+    ("near", ["1", "2", "3", "?"], False, [("missing", "?", True)]),
+    ("near", ["1", "2", "3", "x"], False, [("missing", "x", False)]),
+]
+
+
+@pytest.mark.parametrize(("name", "cells", "zeros", "expected"), HINTS, ids=lambda value: str(value)[:30])
+def test_what_a_column_may_hold(
+    name: str, cells: list[Any], zeros: bool, expected: list[tuple[str, str, bool]]
+) -> None:
+    found = hints_on(pl.Series(name, cells), zeros=zeros)
+    assert [(hint.key, hint.value, hint.likely) for hint in found] == expected
+
+
+def messy(rows: int = 120) -> pl.DataFrame:
+    """A table as people have them; `seen` is the same moment in each form, to the day or the second."""
+    moments = [datetime(2020, 1, 3) + timedelta(hours=31 * i) for i in range(rows)]
+    return pl.DataFrame(
+        {
+            "us": [moment.strftime("%m/%d/%Y") for moment in moments],
+            "de": [moment.strftime("%d.%m.%Y %H:%M") for moment in moments],
+            "stamp": [int((moment - datetime(1970, 1, 1)).total_seconds()) for moment in moments],
+            "compact": [int(moment.strftime("%Y%m%d")) for moment in moments],
+            "iso": [moment.strftime("%Y-%m-%dT%H:%M:%SZ") for moment in moments],
+            "zip": [f"{7 * i % 100:05d}" for i in range(rows)],
+            "temp": [-999 if i % 20 == 0 else i % 37 for i in range(rows)],
+            "work": [("private", "state", "?")[i % 3] for i in range(rows)],
+            "area": ["?" if i % 30 == 1 else str(i / 8) for i in range(rows)],
+            "mark": [(-1, 0, 1, 2, 3)[i % 5] for i in range(rows)],
+            "price": [i % 11 + 0.5 for i in range(rows)],
+        }
+    )
+
+
+def test_training_names_what_columns_may_hold(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    messy().write_csv(tmp_path / "t.csv")
+    words = ["data=table", "data.path=t.csv", "batch_size=8", "steps=2"]
+    run = mtl_train(*words, "+tasks.mark.kind=multiclass", "+tasks.price.kind=regression")
+    assert run.status == 0, run.err
+    for text in (
+        "column 'us' is taken for texts, and these read as dates ('01/03/2020'); if they are, say "
+        "'data.date_format={us: \"%m/%d/%Y\"}'",
+        "'data.date_format={de: \"%d.%m.%Y %H:%M\"}'",
+        "'data.date_format={stamp: \"seconds\"}'",
+        "'data.date_format={compact: \"%Y%m%d\"}'",
+        "column 'iso' is taken for texts, and these read as dates ('2020-01-03T00:00:00Z'); if they are, say "
+        "'+data.types.iso=date'",
+        "column 'zip' has numbers with leading zeros, as codes have; if they are, say '+data.types.zip=category'",
+        "column 'temp' has -999 in 6 of 120 rows, and all others are between 0 and 36; if that stands for a missing",
+        "column 'work' has '?' in 40 of 120 rows; if that stands for a missing value, add it to data.missing",
+        "column 'area' is text because of cells like '?', though most are numbers",
+        "column 'mark' has -1 in 24 of 120 rows, and all others are between 0 and 3; if that stands for no label, say "
+        "'tasks.mark.missing=[\"-1\"]'",
+    ):
+        assert text in run.err
+    assert "id" not in [word for line in run.err.splitlines() if "'iso'" in line for word in line.split()]
+
+
+def test_what_inspect_finds_it_writes(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """Its config trains on dates as dates and numbers as numbers, and comments say what else there may be."""
+    messy().write_csv(tmp_path / "t.csv")
+    seen = mtl_train("inspect", "t.csv", "--target", "price", "--target", "mark", "--out", "c")
+    assert seen.status == 0, seen.err
+    assert "look at zip, temp, mark: comments in c/experiment/t.yaml" in seen.out
+    text = (tmp_path / "c" / "experiment" / "t.yaml").read_text()
+    config = yaml.safe_load(text)
+    assert config["data"]["date_format"] == {
+        "us": "%m/%d/%Y", "de": "%d.%m.%Y %H:%M", "stamp": "seconds", "compact": "%Y%m%d"
+    }  # fmt: skip
+    assert config["data"]["types"] == {"iso": "date"}
+    assert config["data"]["missing"][-1] == "?"
+    assert "  #   zip: category   # has numbers with leading zeros" in text
+    assert '"?", "-999"]   # temp has -999 in 6 of 120 rows' in text
+    assert "  mark: {kind: multiclass}   # has -1 in 24 of 120 rows" in text
+    run = mtl_train("--config-dir", "c", "experiment=t", "steps=2", "hydra.run.dir=run")
+    assert run.status == 0, run.err
+    assert kinds_of(tmp_path / "run") == {
+        "zip": "number", "temp": "number", "area": "number", "us": "date", "de": "date", "stamp": "date",
+        "compact": "date", "iso": "date", "work": "text",
+    }  # fmt: skip
+    meant = text.replace("  #   zip: category", "    zip: category")
+    (tmp_path / "c" / "experiment" / "meant.yaml").write_text(meant)
+    run = mtl_train("--config-dir", "c", "experiment=meant", "steps=2", "hydra.run.dir=meant")
+    assert run.status == 0, run.err
+    assert kinds_of(tmp_path / "meant")["zip"] == "integer"
+
+
+def test_dates_in_any_form_are_the_same_to_the_model(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """One column, written in four forms: the same losses, and the same predictions from each file."""
+    moments = [datetime(2020, 1, 3) + timedelta(days=3 * i) for i in range(60)]
+    forms = {"a": "%Y-%m-%d", "b": "%m/%d/%Y", "c": "%d.%m.%y", "d": "%Y%m%d"}
+    columns = {name: [moment.strftime(form) for moment in moments] for name, form in forms.items()}
+    columns["e"] = [str(int((moment - datetime(1970, 1, 1)).total_seconds())) for moment in moments]
+    given = {name: f"data.date_format={{when: '{form}'}}" for name, form in (forms | {"e": "seconds"}).items()}
+    losses, predictions = set(), set()
+    for name, cells in columns.items():
+        pl.DataFrame({"when": cells, "y": [i % 7 for i in range(60)]}).write_csv(tmp_path / f"{name}.csv")
+        words = ["data=table", f"data.path={name}.csv", "+tasks.y.kind=regression", "batch_size=8", "steps=20"]
+        run = mtl_train(*words, given[name], f"hydra.run.dir={name}")
+        assert run.status == 0, run.err
+        assert kinds_of(tmp_path / name) == {"when": "date"}
+        assert mtl_train("predict", name, f"{name}.csv", "--out", f"{name}.p.csv").status == 0
+        losses.add((tmp_path / name / "losses.csv").read_bytes())
+        predictions.add((tmp_path / f"{name}.p.csv").read_bytes())
+    assert len(losses) == len(predictions) == 1
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.date_format=soon", "data.date_format: a form of dates is like '%d.%m.%Y', seconds or milliseconds, got"),
+        ("data.date_format={x: 5}", "data.date_format: x: a form of dates is like"),
+        ("data.date_format={no: '%Y'}", "data.date_format.no: no feature has this name; the features are x"),
+        ("data.date_format={x: '%d/%m/%Y'}", "t.csv, row 1, column 'x' holds 0, not a date in the form '%d/%m/%Y'"),
+    ],
+)  # fmt: skip
+def test_forms_of_dates_are_checked(mtl_train: MtlTrain, tmp_path: Path, override: str, message: str) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{i},{i % 3}\n" for i in range(40)))
+    run = mtl_train("data=table", "data.path=t.csv", "+tasks.y.kind=regression", "batch_size=4", override)
+    assert (run.status, len(run.err.splitlines())) == (2, 1)
+    assert message in run.err
+
+
+@pytest.mark.parametrize(
+    ("cells", "missing", "kind", "known"),
+    [
+        (["-1", "0", "1", "2"], "[-1]", "multiclass", 3),
+        (["-1", "0.5", "1.5", "2.5"], "[-1]", "regression", 3),
+        (["?", "a", "b", "a"], "['?']", "binary", 3),
+        (["?", "0", "1", "-9"], "['?',-9]", "binary", 2),
+        (["no", "1", "2", "3"], "[no]", "regression", 3),
+        (["-9", "1", "2", "3"], "['-9.0',7]", "regression", 3),
+    ],
+)
+def test_labels_that_stand_for_none_are_masked(
+    mtl_train: MtlTrain, tmp_path: Path, cells: list[str], missing: str, kind: str, known: int
+) -> None:
+    """As rows with an empty label are: the same bytes."""
+    rows = [(i / 8, cells[i % 4]) for i in range(80)]
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{x},{y}\n" for x, y in rows))
+    gone = [cell for i, cell in enumerate(cells) if i not in range(4 - known, 4)] if known == 3 else ["?", "-9"]
+    (tmp_path / "empty.csv").write_text("x,y\n" + "".join(f"{x},{'' if y in gone else y}\n" for x, y in rows))
+    words = ["data=table", f"+tasks.y.kind={kind}", "batch_size=8", "steps=20"]
+    masked = mtl_train(*words, "data.path=t.csv", f"tasks.y.missing={missing}", "hydra.run.dir=masked")
+    assert masked.status == 0, masked.err
+    assert mtl_train(*words, "data.path=empty.csv", "hydra.run.dir=empty").status == 0
+    assert (tmp_path / "masked" / "losses.csv").read_bytes() == (tmp_path / "empty" / "losses.csv").read_bytes()

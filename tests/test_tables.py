@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 from datetime import date, datetime, timedelta
@@ -101,10 +102,36 @@ def test_where_a_file_is_wrong(tmp_path: Path, content: bytes, message: str, suf
         read(str(tmp_path / f"t{suffix}"), "data.path")
 
 
-def test_where_ndjson_is_wrong(tmp_path: Path) -> None:
-    (tmp_path / "t.ndjson").write_text('{"a": 1}\n{"a": \n')
-    with pytest.raises(InputError, match="line 2 is not JSON"):
-        read(str(tmp_path / "t.ndjson"), "data.path")
+NESTED = "[" * 2000 + "]" * 2000
+NDJSON = [
+    ('{"a": 1}\n{"a": \n', "line 2 is not JSON"),
+    ('{"a": 1}\n[1]\n', "line 2 is not a JSON object"),
+    ('{"a": 1, "b": 2}\n\n{"a": 1, "b": 2, "a": 3}\n', "line 3, key 'a' is there 2 times"),
+    ('{"a": 1, "b": 2}\n{"a" : 1, "b": {"c": 1, "c": 2}}\n', "line 2, key 'c' is there 2 times"),
+    ('{"a": 1}\n{"a": NaN}\n', "line 2, key 'a' is NaN, which is no number in JSON; null stands for a missing one"),
+    ('{"a": 1}\n{"a": -Infinity}\n', "line 2, key 'a' is -Infinity, which is no number in JSON"),
+    ('{"a": 1}\n{"a": [1, 2]}\n', "line 2, key 'a' has a list, and in line 1 a number"),
+    ('{"a": null}\n{"a": [1]}\n{"a": 1}\n', "line 3, key 'a' has a number, and in line 2 a list"),
+    ('{"a": {"b": 1}}\n{"a": 1}\n', "line 2, key 'a' has a number, and in line 1 an object"),
+    ('{"a": 1.5}\n{"a": true}\n', "line 2, key 'a' has true or false, and in line 1 a number"),
+    (f'{{"a": {NESTED}}}\n', "line 1 has more levels of lists and objects than can be read"),
+]
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize(("content", "message"), NDJSON, ids=lambda value: str(value)[:30])
+def test_where_ndjson_is_wrong(tmp_path: Path, content: str, message: str, suffix: str) -> None:
+    file = tmp_path / f"t.ndjson{suffix}"
+    file.write_bytes(gzip.compress(content.encode()) if suffix else content.encode())
+    with pytest.raises(InputError, match=re.escape(message)):
+        read(str(file), "data.path")
+
+
+@pytest.mark.parametrize("cells", ['"x", 1', '1, "x"'])
+def test_texts_and_numbers_are_texts_in_ndjson(tmp_path: Path, cells: str) -> None:
+    rows = [f'{{"a": {cell}, "b": {{"a": 1}}}}\n' for cell in cells.split(", ")]
+    (tmp_path / "t.ndjson").write_text("".join(rows))
+    assert set(read(str(tmp_path / "t.ndjson"), "data.path").frame["a"].to_list()) == {"x", "1"}
 
 
 def test_types_that_only_late_rows_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from mtl_cli.errors import InputError, nearest
 from mtl_cli.paths import blocked
 from mtl_cli.tables.cells import LONGEST_NAME, POINTS, Notation, as_numbers, plain, stripped
 from mtl_cli.tables.delimited import INDEX, PLAIN, TEXT, Delimited, Dialect, delimited
-from mtl_cli.tables.faults import first_fault
+from mtl_cli.tables.faults import first_fault, key_twice
 from mtl_cli.tables.unpacking import UNREADABLE, unpacked_lengths
 
 Frame = Any
@@ -382,6 +382,9 @@ def refuse_unpacked(path: Path, key: str, size: float) -> None:
 def _checked(path: Path, key: str, form: str, dialect: Dialect) -> Delimited | None:
     """Refuses columns without a name or with the same one; returns how a text file of rows is written."""
     file = delimited(path, form, dialect, key) if form in TEXT else None
+    twice_in_a_row = key_twice(path) if form == "ndjson" else None
+    if twice_in_a_row is not None:
+        raise InputError(f"{key}: {path}, {twice_in_a_row}")
     names = scan(path, key, dialect).collect_schema().names() if file is None else file.names
     if file is not None:
         if "\0" in "".join(names):

@@ -2,7 +2,7 @@
 
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -31,12 +31,14 @@ class Predictor:
     call: Any
     schema: Schema
     inputs: Sequence[Input]
+    types: Mapping[str, str]
 
     def columns(self, frame: Frame, first: int, file: Path) -> dict[str, Any]:
         """Returns the predictions for a block of rows, which begins with row `first` of a file, by column."""
         rows = arrays(frame, self.inputs, self.schema.date_format, lambda row: f"{file}, row {first + row + 1}")
+        tensors = {name: tf.constant(values[:, None], self.types[name]) for name, values in rows.items()}
         try:
-            given = self.call({name: tf.constant(values[:, None]) for name, values in rows.items()})
+            given = self.call(tensors)
         except (tf.errors.ResourceExhaustedError, MemoryError):
             raise
         except Exception as error:  # whatever a model of somebody's makes of it
@@ -133,21 +135,21 @@ def _load(folder: Path, schema: Schema) -> Predictor:
             raise InputError(f"RUN_DIR: {file} {what} a {type(tensors).__name__}, not a dict of tensors by name")
     apart = f"RUN_DIR: model.keras and columns.json of {folder} don't belong together"
     inputs = schema.columns()
-    _compare(apart, "column", taken, {each.name: (1, each.tensor_type()) for each in inputs})
-    _compare(apart, "task", given, {name: (task.width, "float32") for name, task in schema.tasks.items()})
+    _compare(apart, "column", taken, {each.name: (1, each.tensor_types()) for each in inputs})
+    _compare(apart, "task", given, {name: (task.width, ("float32",)) for name, task in schema.tasks.items()})
     call = tf.function(lambda rows: model(rows, training=False), reduce_retracing=True)
-    return Predictor(call, schema, inputs)
+    return Predictor(call, schema, inputs, {name: str(tensor.dtype) for name, tensor in taken.items()})
 
 
-def _compare(apart: str, noun: str, tensors: dict[str, Any], expected: dict[str, tuple[int, str]]) -> None:
-    """Refuses a model whose tensors aren't [rows, width] of the type that columns.json says, for the same names."""
+def _compare(apart: str, noun: str, tensors: dict[str, Any], expected: dict[str, tuple[int, tuple[str, ...]]]) -> None:
+    """Refuses a model whose tensors aren't [rows, width] of a type that columns.json allows, for the same names."""
     for name in sorted(set(tensors) ^ set(expected)):
         which = "the model" if name in tensors else "columns.json"
         raise InputError(f"{apart}: only {which} has the {noun} {name!r}")
-    for name, (width, type_) in expected.items():
+    for name, (width, types) in expected.items():
         shape, found = tuple(tensors[name].shape), str(tensors[name].dtype)
-        if shape != (None, width) or found != type_:
-            has = f"{list(shape)} of {found}, and in columns.json [None, {width}] of {type_}"
+        if shape != (None, width) or found not in types:
+            has = f"{list(shape)} of {found}, and in columns.json [None, {width}] of {' or '.join(types)}"
             raise InputError(f"{apart}: {noun} {name!r} is in the model {has}")
 
 

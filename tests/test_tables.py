@@ -186,6 +186,34 @@ def test_columns_encode_by_formula() -> None:
     np.testing.assert_allclose(units, by_hand, atol=1e-4)
 
 
+SECONDS = [1_700_000_000 + 7 * i for i in range(60)]
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_large_numbers_keep_their_differences(mtl_train: MtlTrain, tmp_path: Path, gap: bool) -> None:
+    """As seconds since 1970 do, of which float32 has one in 128: the same as without the offset, in the model too."""
+    near = [None if gap and i % 9 == 4 else 7 * i for i in range(60)]
+    y = [i % 7 for i in range(60)]
+    far = [None if each is None else SECONDS[0] + each for each in near]
+    pl.DataFrame({"z": y, "x": far, "y": y}).write_csv(tmp_path / "far.csv")
+    pl.DataFrame({"z": y, "x": near, "y": y}).write_csv(tmp_path / "near.csv")
+    for name in ("far", "near"):
+        words = ["data=table", f"data.path={name}.csv", "+tasks.y.kind=regression", "batch_size=8", "steps=30"]
+        run = mtl_train(*words, f"hydra.run.dir={name}")
+        assert run.status == 0, run.err
+        assert "the same in all" not in run.err
+        assert mtl_train("predict", name, f"{name}.csv", "--out", f"{name}.p.csv").status == 0
+    losses = [pl.read_csv(tmp_path / name / "losses.csv") for name in ("far", "near")]
+    assert losses[0]["y_loss"].to_numpy() == pytest.approx(losses[1]["y_loss"].to_numpy(), rel=1e-3)
+    predictions = [pl.read_csv(tmp_path / f"{name}.p.csv")["y"].to_numpy() for name in ("far", "near")]
+    assert predictions[0] == pytest.approx(predictions[1], abs=1e-3)
+    model = keras.saving.load_model(tmp_path / "far" / "model.keras")
+    assert str(model.input["x"].dtype) == "float64"
+    assert str(model.input["z"].dtype) == "float32"
+    raw = {"x": np.array([[np.nan if each is None else each] for each in far]), "z": np.float32(y)[:, None]}
+    assert model(raw)["y"].numpy()[:, 0] == pytest.approx(predictions[0], abs=1e-5)
+
+
 def test_an_embedding_is_a_row_of_its_matrix() -> None:
     frame = pl.DataFrame({"c": [f"v{i % 20}" for i in range(60)]})
     columns = fit(frame, {"c": "category"}, np.arange(60), place, date_format=None, min_count=2, embed_above=16)
@@ -284,7 +312,9 @@ def test_predict_gives_what_the_model_gives(
         model = keras.saving.load_model(run.folder / "model.keras")
     dataset = load(composed("data=table", f"data.path={tmp_path / 't.csv'}", "data.exclude=[id,seen]", *MIXED))
     assert isinstance(dataset.entry, Columns)
-    expected = model.predict(arrays(frame, dataset.entry.inputs(), None, place), verbose=0)
+    rows = arrays(frame, dataset.entry.inputs(), None, place)
+    given = model({name: tf.constant(values[:, None]) for name, values in rows.items()})
+    expected = {name: tensor.numpy() for name, tensor in given.items()}
     np.testing.assert_allclose(table["price"], expected["price"][:, 0], rtol=1e-5)
     np.testing.assert_allclose(table["sold_y"], expected["sold"][:, 0], rtol=1e-4)
     np.testing.assert_allclose(table.select("kind_4", "kind_5", "kind_6"), expected["kind"], rtol=1e-4)

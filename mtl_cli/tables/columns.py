@@ -11,6 +11,7 @@ takes four bytes a row whatever it becomes; the saved model begins one step earl
 | category | 0 missing, 1 unseen, then the values | one-hot, or an embedding |
 """
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, keras
 from mtl_cli.data.base import Entry
-from mtl_cli.tables.cells import NO_INTEGER, Kind, Place, Series, categories, days, floats, refuse_cell
+from mtl_cli.tables.cells import NO_INTEGER, Kind, Place, Series, categories, days, numbers, refuse_cell
 from mtl_cli.tables.dates import form_of
 from mtl_cli.tables.raw import Input
 from mtl_cli.tables.reading import Frame
@@ -38,23 +39,52 @@ SHOWN: Final = 6
 """Columns of a kind that are named."""
 WIDEST: Final = 1e37
 """The most that a number's largest and smallest value may be apart."""
+MOVED: Final = 2.0**-18
+"""Parts of a column's deviation by which rounding to float32 may move its values."""
 YEAR, WEEK, DAY = 365.2425, 7.0, 1.0
 """Periods in days."""
 
 
 @dataclass(frozen=True)
 class Number:
-    """A column of numbers. `gaps`: it has missing values in the training rows."""
+    """A column of numbers.
+
+    Attributes:
+        gaps: It has missing values in the training rows.
+        constant: Its values don't differ in them.
+        precise: Its values are large beside how far they are apart, so float32 would lose that: seconds since 1970.
+    """
 
     name: str
     mean: float
     deviation: float
     gaps: bool
     constant: bool = False
+    precise: bool = False
+
+    @property
+    def type(self) -> str:
+        """What it is standardised in, here and in the saved model."""
+        return "float64" if self.precise else "float32"
+
+    @property
+    def means(self) -> list[float]:
+        """The mean as numbers that Keras' layers, which round to float32, leave as they are: it, or it and the rest."""
+        first = float(np.float32(self.mean))
+        return [first, float(np.float32(self.mean - first))] if self.precise else [first]
+
+    @property
+    def scale(self) -> float:
+        """What differences from the mean are multiplied by."""
+        return float(np.float32(1 / self.deviation))
 
     def encode(self, series: Series, place: Place) -> NDArray[np.float32]:
-        """Returns the column standardised, computed in float32 as the saved model does."""
-        scaled = (floats(series, self.name, place) - np.float32(self.mean)) * np.float32(1 / self.deviation)
+        """Returns the column standardised."""
+        values: NDArray[Any] = numbers(series, self.name, place).astype(self.type)
+        for mean in self.means:
+            values -= values.dtype.type(mean)
+        values *= values.dtype.type(self.scale)
+        scaled = values.astype(np.float32, copy=False)
         return scaled if self.gaps else np.nan_to_num(scaled, copy=False)
 
 
@@ -211,13 +241,14 @@ class Columns(Entry):
                 inputs[column.name] = keras.Input((1,), dtype=dtype, name=name)
             return [inputs[column.name] for column in columns]
 
-        for gaps in (False, True):
-            numbers = [number for number in self.numbers if number.gaps == gaps]
-            if numbers:
-                block = _joined(take(numbers, "float32"))
-                block = keras.layers.Rescaling(1.0, [-float(np.float32(n.mean)) for n in numbers])(block)
-                block = keras.layers.Rescaling([float(np.float32(1 / n.deviation)) for n in numbers])(block)
-                parts.append(block if gaps else ops.where(ops.isnan(block), 0.0, block))
+        for (gaps, _), group in itertools.groupby(self.numbers, _order):
+            alike = list(group)
+            block = _joined(take(alike, alike[0].type))
+            for means in zip(*(number.means for number in alike), strict=True):
+                block = keras.layers.Rescaling(1.0, [-mean for mean in means], dtype=alike[0].type)(block)
+            block = keras.layers.Rescaling([number.scale for number in alike], dtype=alike[0].type)(block)
+            block = ops.cast(block, "float32") if alike[0].precise else block
+            parts.append(block if gaps else ops.where(ops.isnan(block), 0.0, block))
         for date in self.dates:
             (day,) = take([date], "float32")
             parts.append(day if date.gaps else ops.where(ops.isnan(day), float(np.float32(date.mean)), day))
@@ -266,21 +297,30 @@ def fit(
         "category": lambda name: _category(frame[name], name, train, place, min_count, embed_above),
     }
     found = [fitters[kind](name) for name, kind in kinds.items()]
-    numbers = sorted((c for c in found if isinstance(c, Number)), key=lambda number: number.gaps)
+    ordered = sorted((c for c in found if isinstance(c, Number)), key=_order)
     dates, categories = (tuple(c for c in found if isinstance(c, of)) for of in (Date, Category))
-    return Columns(tuple(numbers), cast(tuple[Date, ...], dates), cast(tuple[Category, ...], categories))
+    return Columns(tuple(ordered), cast(tuple[Date, ...], dates), cast(tuple[Category, ...], categories))
+
+
+def _order(number: Number) -> tuple[bool, bool]:
+    """Returns what numbers are sorted by: they come to the network in blocks of the same kind."""
+    return number.gaps, number.precise
 
 
 def _number(series: Series, name: str, train: NDArray[np.int64], place: Place) -> Number:
-    values = floats(series, name, place)
+    values = numbers(series, name, place)
     _refuse_wide(values, series, name, place)
     known, gaps = _known(values[train])
+    rounded = known.astype(np.float32).astype(np.float64)
     mean, deviation = _moments(known)
+    precise = deviation is not None and bool(np.abs(known - rounded).max() > MOVED * deviation)
+    if not precise:
+        mean, deviation = _moments(rounded)
     constant = not len(known) or (deviation is None and not gaps)
-    return Number(name, mean, deviation or 1.0, gaps, constant)
+    return Number(name, mean, deviation or 1.0, gaps, constant, precise)
 
 
-def _refuse_wide(values: NDArray[np.float32], series: Series, name: str, place: Place) -> None:
+def _refuse_wide(values: NDArray[np.float64], series: Series, name: str, place: Place) -> None:
     """Refuses numbers so far apart that float32 can't hold how far they are from their mean, or 1 / deviation."""
     if np.isnan(values).all():
         return
@@ -297,7 +337,7 @@ def _date(series: Series, name: str, train: NDArray[np.int64], place: Place, for
     return Date(name, mean, deviation or 1.0, gaps, bool((known != np.floor(known)).any()), form)
 
 
-def _known(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], bool]:
+def _known(values: NDArray[Any]) -> tuple[NDArray[np.float64], bool]:
     """Returns the values that aren't missing, and whether some are."""
     missing = np.isnan(values)
     return values[~missing].astype(np.float64), bool(missing.any())

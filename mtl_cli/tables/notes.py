@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.tables.cells import Series, floats
+from mtl_cli.tables.cells import Series, numbers
 from mtl_cli.tables.columns import Category, Columns, Number
 from mtl_cli.tables.delimited import Dialect
 from mtl_cli.tables.hints import FEW_NUMBERS, Hint, hints_on
@@ -41,7 +41,7 @@ def notes_on(
     hints = [hint for name in names for hint in hints_on(rows.frame[name], zeros=name in rows.zeros)]
     hints = [hint for hint in hints if hint.key in ("missing", "decimal") or hint.column not in declared]
     dates = {hint.column for hint in hints if hint.is_date}
-    notes = [*_constant(columns), *_unresolved(columns), *_ids(rows, columns, dates), *_worded(hints)]
+    notes = [*_constant(columns), *_ids(rows, columns, dates), *_worded(hints)]
     for task, labels in found.items():
         notes += _leaks(rows, columns, task, labels, train[task][:LOOKED_AT])
     return notes
@@ -86,16 +86,6 @@ def _constant(columns: Columns) -> list[str]:
     ]
 
 
-def _unresolved(columns: Columns) -> list[str]:
-    """Finds numbers that lie closer together than float32 tells apart, such as times in seconds since 1970."""
-    close = [n for n in columns.numbers if not n.constant and n.deviation < 1e-5 * abs(n.mean)]
-    return [
-        f"column {n.name!r} has values around {n.mean:g} that differ by {n.deviation:g} only; float32 hardly tells "
-        "them apart, so subtract an offset"
-        for n in close
-    ]
-
-
 def _ids(rows: Source, columns: Columns, dates: Collection[str]) -> list[str]:
     """Finds texts that are nearly all different, and whole numbers that all are, unless they are dates."""
     size, notes = len(rows.frame), []
@@ -131,7 +121,7 @@ def _leaks(rows: Source, columns: Columns, task: str, found: Found, train: NDArr
     frame, notes = rows.frame[train], []
     labels = found.values[train].reshape(len(train), -1).astype(np.float64)
     for number in columns.numbers:
-        x = floats(frame[number.name], number.name, rows.place).astype(np.float64)
+        x = numbers(frame[number.name], number.name, rows.place)
         known = ~np.isnan(x)
         x = x[known] - x[known].mean() if known.sum() > 2 else np.zeros(1)
         for y in labels[known].T if known.sum() > 2 else ():

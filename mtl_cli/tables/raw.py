@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.tables.cells import NO_INTEGER, Place, Series, categories, days, floats, plain, refuse_cell
+from mtl_cli.tables.cells import NO_INTEGER, Place, Series, categories, days, numbers, plain, refuse_cell
 from mtl_cli.tables.dates import form_of
 
 Frame = Any
@@ -29,9 +29,10 @@ class Input(NamedTuple):
 
         return {"text": pl.String}.get(self.kind)
 
-    def tensor_type(self) -> str:
-        """Returns the type that the saved model takes it as."""
-        return {"integer": "int64", "text": "string"}.get(self.kind, "float32")
+    def tensor_types(self) -> tuple[str, ...]:
+        """Returns the types that a saved model may take it as."""
+        types = {"integer": ("int64",), "text": ("string",), "number": ("float32", "float64")}
+        return types.get(self.kind, ("float32",))
 
 
 def arrays(
@@ -43,7 +44,7 @@ def arrays(
         InputError: A cell is no such thing.
     """
     readers: dict[str, Callable[[Series, str], NDArray[Any]]] = {
-        "number": lambda series, name: floats(series, name, place),
+        "number": lambda series, name: numbers(series, name, place),
         "date": lambda series, name: days(series, name, form_of(date_format, name), place),
         "integer": lambda series, name: _integers(series, name, place),
         "text": lambda series, name: _texts(series, name, place),

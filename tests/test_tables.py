@@ -214,6 +214,36 @@ def test_large_numbers_keep_their_differences(mtl_train: MtlTrain, tmp_path: Pat
     assert model(raw)["y"].numpy()[:, 0] == pytest.approx(predictions[0], abs=1e-5)
 
 
+def test_the_model_takes_days_empty_texts_and_gaps_as_the_readme_says(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    moments = [datetime(2026, 1, 1) + timedelta(hours=7 * i) for i in range(60)]
+    table = pl.DataFrame(
+        {
+            "built": [None if i % 11 == 3 else moment.isoformat() for i, moment in enumerate(moments)],
+            "town": [None if i % 7 == 3 else f"t{i % 3}" for i in range(60)],
+            "size": [None if i % 5 == 3 else i / 4 for i in range(60)],
+            "rooms": [None if i % 9 == 3 else i % 4 for i in range(60)],
+            "price": [i % 13 for i in range(60)],
+        }
+    )
+    table.write_csv(tmp_path / "t.csv")
+    words = ["data=table", "data.path=t.csv", "+data.types.built=date", "+data.types.rooms=category"]
+    run = mtl_train(*words, "+tasks.price.kind=regression", "batch_size=8", "steps=9", "hydra.run.dir=run")
+    assert run.status == 0, run.err
+    assert mtl_train("predict", "run", "t.csv", "--out", "p.csv").status == 0
+    expected = pl.read_csv(tmp_path / "p.csv")["price"].to_numpy()
+    built = np.array([text or "NaT" for text in table["built"]], "datetime64[s]")
+    rows = {
+        "built": (built - np.datetime64("1970-01-01")) / np.timedelta64(1, "D"),
+        "town": np.array([text or "" for text in table["town"]], object),
+        "size": np.array([np.nan if each is None else each for each in table["size"]]),
+        "rooms": np.array([-(2**63) if each is None else each for each in table["rooms"]]),
+    }
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert model.predict(rows, verbose=0)["price"][:, 0] == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match="could not convert string to float: '2026"):
+        model(rows | {"built": np.array(["2026-01-01"] * 60, object)})
+
+
 def test_an_embedding_is_a_row_of_its_matrix() -> None:
     frame = pl.DataFrame({"c": [f"v{i % 20}" for i in range(60)]})
     columns = fit(frame, {"c": "category"}, np.arange(60), place, date_format=None, min_count=2, embed_above=16)

@@ -14,7 +14,7 @@ from mtl_cli.errors import InputError, nearest
 from mtl_cli.foreign import check_model
 from mtl_cli.paths import blocked, check_folder
 from mtl_cli.schema import Predicted, Schema, read_schema
-from mtl_cli.tables.cells import Notation, plain, stripped
+from mtl_cli.tables.cells import Notation, as_numbers, plain, stripped, without
 from mtl_cli.tables.delimited import Dialect
 from mtl_cli.tables.raw import Input, allowing_any_column, arrays
 from mtl_cli.tables.reading import Frame, check, files_of, format_of, notation_of, refuse_unpacked, scan
@@ -174,21 +174,22 @@ def _blocks(predictor: Predictor, files: Sequence[Path], ids: Sequence[str]) -> 
                 refuse_unpacked(file, "INPUT", unpacked)
             for frame in batch.iter_slices(BLOCK):
                 if len(frame):
-                    if notation is not None:
-                        frame = _understood(frame, predictor.inputs, notation, dialect)
+                    frame = _understood(frame, predictor.inputs, notation, dialect)
                     made = predictor.columns(frame, first, file)
                     yield pl.DataFrame({**{name: frame[name] for name in ids}, **made})
                     first += len(frame)
 
 
-def _understood(frame: Frame, inputs: Sequence[Input], notation: Notation, dialect: Dialect) -> Frame:
-    """Returns rows of a text file as training read them."""
+def _understood(frame: Frame, inputs: Sequence[Input], notation: Notation | None, dialect: Dialect) -> Frame:
+    """Returns rows as training read them, of a text file where there is a notation."""
     import polars as pl
 
-    if dialect.strip:
+    if notation is not None and dialect.strip:
         frame = frame.with_columns(stripped(frame[each.name], dialect.missing) for each in inputs)
-    texts = [each.name for each in inputs if each.kind == "number" and frame[each.name].dtype == pl.String]
-    return frame.with_columns(notation.plain(frame[name]) for name in texts)
+    numbers = [frame[each.name] for each in inputs if each.kind == "number"]
+    if notation is not None:
+        numbers = [as_numbers(notation.plain(each)) if each.dtype == pl.String else each for each in numbers]
+    return frame.with_columns(without(each, dialect.missing) if each.dtype.is_numeric() else each for each in numbers)
 
 
 def _join(parts: list[Path], whole: Path) -> Path:

@@ -27,8 +27,12 @@ Array = NDArray[Any]
 
 
 def _as_text(value: Any) -> Any:
-    """Returns a class that YAML took for a number or a boolean as the text that it was."""
-    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int) else value
+    """Returns what YAML took for a number or a boolean as the text that it was."""
+    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int | float) else value
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+"""A cell's text."""
 
 
 def _squared_error(labels: Tensor, raw: Tensor) -> Tensor:
@@ -68,7 +72,7 @@ class Task(Settings, ABC):
     layers: list[Count] | None = None
     column: Annotated[str | list[str] | None, Host()] = None
     path: Annotated[str | list[str] | None, Host()] = None
-    missing: Annotated[list[str | int | float | bool], Host()] = []
+    missing: Annotated[list[Text], Host()] = []
 
     @field_validator("column")
     @classmethod
@@ -189,7 +193,7 @@ class Binary(Task):
     metric: Annotated[Literal["auc", "accuracy", "average_precision", "log_loss", "f1"], Host()] = "auc"
     pos_weight: Positive | None = None
     class_weight: Annotated[Literal["balanced"] | None, Host()] = None
-    positive: Annotated[str | None, BeforeValidator(_as_text), Host()] = None
+    positive: Annotated[Text | None, Host()] = None
 
     activation = "sigmoid"
     label_type = np.float32

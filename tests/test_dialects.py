@@ -137,6 +137,7 @@ FORMS: list[tuple[str, bytes, Dialect]] = [
     ("t.csv", "a,b\n1.5,café\n2.5,x\n".encode("utf-8-sig"), Dialect()),
     ("t.csv", "\"a;b\"\n\"1,5;café\"\n\"2,5;x\"\n".encode(), Dialect()),
     ("t.csv", '"a,""b"""\n"1.5,""café"""\n"2.5,""x"""\n'.encode(), Dialect()),
+    ("t.csv", "a;b;;\n1,5;café;;\n2,5;x;;\n".encode(), Dialect()),
     ("t.csv", "a/b\n1.5/café\n2.5/x\n".encode(), Dialect(separator="/")),
     ("t.csv", "a\tb\n1.5\tcafé\n2.5\tx\n".encode(), Dialect(separator="tab")),
     ("t.data", "1.5,café\n2.5,x\n".encode(), Dialect(header=("a", "b"))),
@@ -178,6 +179,8 @@ WRONG: list[tuple[str, bytes, Dialect, str]] = [
     ("t.csv", b'"a;b"\n"1;2"\n3;"4"\n', Dialect(), "line 3 isn't in quotes as a whole, and the header is"),
     ("t.data", b"0,0,1.5\n1,0,2.5\n", Dialect(), "the column '0' more than once; where the first row has values"),
     ("t.csv", "a;b\n1;2;3\n".encode("utf-16"), Dialect(), "line 2 has 3 fields, and the header has 2"),
+    ("t.csv", b"a;b;;\n1;2;;\n1;2;3;\n", Dialect(), "column 3 has no name"),
+    ("t.csv", b"a,,b\n1,,2\n", Dialect(), "column 2 has no name"),
     ("t.csv", b"a\x00,\x00b\x00\n\x001\x00,\x002\x00\n\x00", Dialect(), "say data.encoding=utf-16-le"),
 ]  # fmt: skip
 

@@ -71,6 +71,10 @@ HINTS: list[tuple[str, list[Any], bool, list[tuple[str, str, bool]]]] = [
     ("age", [*range(30), 9999], False, []),
     ("age", [*range(90), 99, 99], False, []),
     ("depth", [0.5, 1.5, 2.5, -1.0, -1.0], False, [("missing", "-1", False)]),
+    ("co", [*(i / 4 for i in range(40)), *([-200] * 5)], False, [("missing", "-200", False)]),
+    ("co", [*(i / 4 for i in range(40)), *([-200] * 4)], False, []),
+    ("gain", [*range(40), *([50_000] * 5)], False, [("missing", "50000", False)]),
+    ("huge", [*range(40), *([12_345_678] * 5)], False, [("missing", "12345678", False)]),
     ("side", [-1, 1] * 10, False, []),
     ("mood", [-2, -1, 0, 1, 2] * 5, False, [("types", "category", False)]),
     ("work", ["a", "b", "?", "?", "none"], False, [("missing", "?", False), ("missing", "none", False)]),
@@ -221,3 +225,20 @@ def test_labels_that_stand_for_none_are_masked(
     assert masked.status == 0, masked.err
     assert mtl_train(*words, "data.path=empty.csv", "hydra.run.dir=empty").status == 0
     assert (tmp_path / "masked" / "losses.csv").read_bytes() == (tmp_path / "empty" / "losses.csv").read_bytes()
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "ndjson"])
+def test_a_number_that_stands_for_nothing_does_however_it_is_written(
+    mtl_train: MtlTrain, tmp_path: Path, form: str
+) -> None:
+    """-999 is -999.0 too, in training and predictions, in files with types of their own as well."""
+    values = [None if i % 7 == 3 else i / 4 for i in range(60)]
+    for name, gap in (("given", -999.0), ("empty", None)):
+        frame = pl.DataFrame({"x": [gap if each is None else each for each in values], "y": [i % 5 for i in range(60)]})
+        getattr(frame, f"write_{form}")(tmp_path / f"{name}.{form}")
+        words = ["data=table", f"data.path={name}.{form}", "+tasks.y.kind=regression", "batch_size=8", "steps=20"]
+        run = mtl_train(*words, "data.missing=[-999]" if gap else "name=empty", f"hydra.run.dir={name}")
+        assert run.status == 0, run.err
+        assert mtl_train("predict", name, f"{name}.{form}", "--out", f"{name}.p.csv").status == 0
+    assert (tmp_path / "given" / "losses.csv").read_bytes() == (tmp_path / "empty" / "losses.csv").read_bytes()
+    assert (tmp_path / "given.p.csv").read_bytes() == (tmp_path / "empty.p.csv").read_bytes()

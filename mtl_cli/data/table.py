@@ -21,10 +21,10 @@ from mtl_cli.tables.dates import DateFormat
 from mtl_cli.tables.dealing import named_splits, strata, with_every_class
 from mtl_cli.tables.delimited import Dialect, Encoding, Header, Separator, Thousands
 from mtl_cli.tables.duplicates import duplicates_note, firsts, with_duplicates
-from mtl_cli.tables.labels import Found, balance, check_learnable, find, prediction_names, scale_of, without
+from mtl_cli.tables.labels import Found, balance, check_learnable, find, labelled, prediction_names, scale_of
 from mtl_cli.tables.notes import notes_on, notes_on_forms, notes_on_labels
 from mtl_cli.tables.reading import Source, join, read_all
-from mtl_cli.tasks import Binary, Regression, Task, Tasks
+from mtl_cli.tasks import Binary, Regression, Task, Tasks, Text
 
 Paths = str | list[str]
 MISSING_TEXTS = ["NA", "N/A", "NaN", "nan", "null", "NULL"]
@@ -51,7 +51,7 @@ class Table(Data):
     path: Paths | None = None
     val_path: Paths | None = None
     test_path: Paths | None = None
-    missing: list[str] = MISSING_TEXTS
+    missing: list[Text] = MISSING_TEXTS
     encoding: Encoding | None = None
     separator: Separator | None = None
     header: Header = True
@@ -327,9 +327,9 @@ def _label_cells(name: str, task: Task, columns: list[str], sources: Sequence[Pa
 
     def cells(column: str) -> Any:
         blank = pl.lit(None).alias(column)
-        labelled = [s if name in has else replace(s, frame=s.frame.with_columns(blank)) for s, has, _ in sources]
-        joined = join(labelled, [column]).understood([column] if isinstance(task, Regression) else [])
-        return without(joined.frame[column], task.missing)
+        tables = [s if name in has else replace(s, frame=s.frame.with_columns(blank)) for s, has, _ in sources]
+        joined = join(tables, [column]).understood([column] if isinstance(task, Regression) else [])
+        return labelled(joined.frame[column], task.missing)
 
     return {column: cells(column) for column in columns}
 

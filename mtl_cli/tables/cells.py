@@ -77,6 +77,21 @@ def stripped(series: Series, missing: Sequence[str]) -> Series:
     return series.set(series.is_in(["", *missing]), None)
 
 
+def without(series: Series, missing: Sequence[str]) -> Series:
+    """Returns a column with nothing where it has one of these texts; where it has numbers, one that is the same."""
+    import polars as pl
+
+    if not series.dtype.is_numeric():
+        gone = series.cast(pl.String).is_in(list(missing))
+    else:
+        given = pl.Series(missing, dtype=pl.String).cast(pl.Float64, strict=False)
+        values = given.filter(given.is_not_nan() & given.is_not_null()).to_list()
+        if not values:
+            return series
+        gone = series.cast(pl.Float64).is_in(values)
+    return pl.select(pl.when(gone).then(None).otherwise(series).alias(series.name)).to_series()
+
+
 def as_numbers(series: Series) -> Series:
     """Returns a column of texts as numbers, where all are."""
     import polars as pl

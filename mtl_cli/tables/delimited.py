@@ -109,6 +109,7 @@ class Delimited:
         names: The columns' names.
         header: Whether the first row has them.
         unnamed: Whether it has none for the first column, which is called `INDEX` then.
+        trailing: Columns at the end that it has none for, as separators at the lines' ends make them.
     """
 
     path: Path
@@ -119,6 +120,7 @@ class Delimited:
     names: tuple[str, ...]
     header: bool
     unnamed: bool
+    trailing: tuple[str, ...]
 
     @property
     def unusual(self) -> bool:
@@ -175,8 +177,11 @@ def delimited(path: Path, form: str, dialect: Dialect, key: str = "") -> Delimit
     names = tuple(first) if dialect.header is True else _named(f"{key}: {path}", len(first), dialect.header)
     unnamed = names[0] == "" and len(names) > 1
     names = (INDEX, *names[1:]) if unnamed else names
+    last = max((i for i, name in enumerate(names, 1) if name), default=0)
+    trailing = tuple(f"column_{i + 1}" for i in range(last, len(names))) if last else ()
+    names = (*names[: len(names) - len(trailing)], *trailing)
     content = None if text is None else text.encode()
-    return Delimited(path, encoding, separator, whole, content, names, dialect.header is True, unnamed)
+    return Delimited(path, encoding, separator, whole, content, names, dialect.header is True, unnamed, trailing)
 
 
 def rows_of(file: IO[bytes], mark: str) -> Iterator[tuple[int, list[str]]]:

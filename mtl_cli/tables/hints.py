@@ -28,7 +28,11 @@ GAPS: Final = (
 )
 """Texts that often stand for a missing value, besides the ones that always do."""
 SENTINELS: Final = (-1, -9, -99, -999, -9999, -99999, 99, 999, 9999, 99999, 999999)
-"""Numbers that often do, where they are far from all others."""
+"""Numbers that often do, in two rows or more, where they are far from all others."""
+OFTEN: Final = 5
+"""Rows from which any whole number may."""
+MOST: Final = 10**15
+"""The largest."""
 FAR: Final = 3.0
 """How many times their range they are away from these."""
 MOST_CODES: Final = 10
@@ -172,17 +176,25 @@ def _as_dates(series: Series) -> str | None:
 
 
 def _sentinel(series: Series) -> Hint | None:
-    """Returns that the least or the largest number, in two rows or more, is far from all others."""
+    """Returns that the least or the largest number is far from all others, and not in one row alone."""
     known = series.drop_nulls().drop_nans() if series.dtype.is_float() else series.drop_nulls()
-    for value in sorted({known.min(), known.max()} & set(SENTINELS)):
+    for value in [known.min(), known.max()]:
         others = known.filter(known != value)
-        if len(known) - len(others) < 2 or others.n_unique() < 3:
+        rows = len(known) - len(others)
+        if (
+            abs(value) > MOST
+            or value != round(value)
+            or rows < (2 if value in SENTINELS else OFTEN)
+            or others.n_unique() < 3
+        ):
             continue
         low, high = others.min(), others.max()
-        if (value < 0 <= low) or value > high + FAR * (high - low):
-            rows = f"{len(known) - len(others):,} of {len(series):,} rows"
-            why = f"has {value:g} in {rows}, and all others are between {low:g} and {high:g}"
-            return Hint(series.name, why, "missing", f"{value:g}", likely=False)
+        away = FAR * (high - low)
+        if value < low - away or value > high + away or (value in SENTINELS and value < 0 <= low):
+            why = (
+                f"has {int(value)} in {rows:,} of {len(series):,} rows, and all others are between {low:g} and {high:g}"
+            )
+            return Hint(series.name, why, "missing", str(int(value)), likely=False)
     return None
 
 

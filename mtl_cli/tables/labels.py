@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.data.base import Array, Scale
 from mtl_cli.errors import InputError
-from mtl_cli.tables.cells import LONGEST_NAME, Place, Series, as_numbers, categories, numbers, refuse_cell
+from mtl_cli.tables.cells import LONGEST_NAME, Place, Series, as_numbers, categories, numbers, refuse_cell, without
 from mtl_cli.tasks import Binary, Multiclass, Task
 
 YES_AND_NO: Final = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("0", "1"))
@@ -64,18 +64,9 @@ def find(name: str, task: Task, columns: Mapping[str, Series], place: Place) -> 
     return Found(task.model_copy(update={"units": len(several)}), values, known, classes)
 
 
-def without(series: Series, missing: Sequence[str | float]) -> Series:
+def labelled(series: Series, missing: Sequence[str]) -> Series:
     """Returns a label column without the values that stand for no label, as numbers where all others are."""
-    import polars as pl
-
-    if not missing:
-        return series
-    texts = [str(value).lower() if isinstance(value, bool) else str(value) for value in missing]
-    if series.dtype.is_numeric():
-        gone = series.cast(pl.Float64).is_in(pl.Series(texts).cast(pl.Float64, strict=False).drop_nulls().to_list())
-    else:
-        gone = series.cast(pl.String).is_in(texts)
-    return as_numbers(pl.select(pl.when(gone).then(None).otherwise(series).alias(series.name)).to_series())
+    return as_numbers(without(series, missing)) if missing else series
 
 
 def scale_of(values: Array) -> Scale:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.paths import blocked
-from mtl_cli.tables.cells import LONGEST_NAME, POINTS, Notation, as_numbers, plain, stripped
+from mtl_cli.tables.cells import LONGEST_NAME, POINTS, Notation, as_numbers, plain, stripped, without
 from mtl_cli.tables.delimited import INDEX, PLAIN, TEXT, Delimited, Dialect, delimited
 from mtl_cli.tables.faults import first_fault, key_twice
 from mtl_cli.tables.unpacking import UNREADABLE, unpacked_lengths
@@ -261,9 +261,15 @@ def _read(path: Path, key: str, dialect: Dialect, text: Sequence[str] = ()) -> S
         file = _checked(path, key, form, dialect)
         frame = _collected(path, key, file, dialect, dict.fromkeys(text, pl.String))
         _check_rows(path, key, file, len(frame), frame.width and frame[:, -1].null_count())
+    for column in () if file is None else file.trailing:
+        if frame[column].null_count() < len(frame):
+            raise InputError(f"{key}: {path}, column {frame.columns.index(column) + 1} has no name")
+        frame = frame.drop(column)
     notation = POINTS
     if file is not None:
         frame, notation = _understood(file, frame, dialect, text)
+    numeric = (series for series in frame if series.dtype.is_numeric())
+    frame = frame.with_columns(without(series, dialect.missing) for series in numeric)
     whole = pl.DataFrame([plain(series) for series in frame])
     if form == "parquet":
         refuse_unpacked(path, key, whole.estimated_size())  # a long text that stands in many rows is one in the file

@@ -2,8 +2,7 @@
 
 T tasks with gradients g_1 ... g_T; C is the matrix of their cosines. Everything here works on C, so that what the
 gradients' lengths are (1e-15 or 1e15) makes no difference to how well a problem is solved. Where a problem has no
-single solution, because gradients depend on each other, RIDGE on the diagonal of C chooses one; it is ten times
-float32's rounding, in which the gradients themselves are known.
+single solution, because gradients depend on each other, RIDGE or KNOWN on the diagonal of C chooses one.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +15,9 @@ from mtl_cli.backend import Tensor, tf
 
 RIDGE: Final = 1e-6
 """Added to the cosines' diagonal, relative to its ones."""
-ITERATIONS: Final = 60
+KNOWN: Final = 1e-12
+"""The square of the part of its length, 1e-6, to which a gradient is known that backpropagation computed in float32."""
+ITERATIONS: Final = 120
 """The most steps of Newton's method; it takes about ten, forty where gradients differ by 1e10 in length."""
 
 
@@ -56,8 +57,8 @@ def gram(rows: Sequence[Tensor]) -> Gram:
     largest = [tf.reduce_max(tf.abs(row), axis=1) for row in flat]
     sizes_T = tf.reduce_max(tf.stack(largest), axis=0)
     divisors_T = tf.where(sizes_T > 0, sizes_T, 1.0)
-    unit = [row / divisors_T[:, None] for row in flat]
-    products_TT = tf.cast(tf.add_n([tf.matmul(row, row, transpose_b=True) for row in unit]), tf.float64)
+    unit = [tf.cast(row / divisors_T[:, None], tf.float64) for row in flat]
+    products_TT = tf.add_n([tf.matmul(row, row, transpose_b=True) for row in unit])
     norms_T = tf.sqrt(tf.linalg.diag_part(products_TT))
     lengths_T = tf.where(norms_T > 0, norms_T, 1.0)
     cosines_TT = tf.clip_by_value(products_TT / (lengths_T[:, None] * lengths_T), -1.0, 1.0)
@@ -130,22 +131,24 @@ def solved(matrix_TT: Tensor, right_T: Tensor) -> Tensor:
 
 
 def balanced(cosines_TT: Tensor, right_T: Tensor, power: Tensor) -> Tensor:
-    """Returns the x > 0 with (C + RIDGE I) x = r x^-s, for r > 0 and s > 0.
+    """Returns the x > 0 with (C + KNOWN I) x = r x^-s, for r > 0 and s > 0.
 
-    Newton's method on (C + RIDGE I) x = z and log z + s log x = log r, to a relative residual of 1e-9 or what rounding
-    leaves. x and z move by factors, 1 + q up and exp(q) down, so that a number that is to shrink to 1e-50 gets there
-    and holds no other up.
+    Newton's method on (C + KNOWN I) x = z and log z + s log x = log r, to a relative residual of 1e-9 or what rounding
+    leaves. x and z move by factors, 1 + q, or exp(q) where they shrink by half or more, so that a number that is to
+    shrink to 1e-50 gets there and holds no other up. (Elsewhere exp(q) would bend a long step that the gradients'
+    dependence leaves open, and C x with it.)
     """
     tasks = cosines_TT.shape[0]
-    ridged = cosines_TT + RIDGE * tf.eye(tasks, dtype=tf.float64)
+    ridged = cosines_TT + KNOWN * tf.eye(tasks, dtype=tf.float64)
 
     def moved(x: Tensor, q: Tensor) -> Tensor:
-        return x * tf.where(q < 0, tf.exp(tf.maximum(q, -20.0)), 1.0 + q)
+        return x * tf.where(q < -0.5, tf.exp(tf.maximum(q, -20.0)), 1.0 + q)
 
     def body(k: Tensor, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         error = tf.math.log(right_T / z) - power * tf.math.log(x)
         right = z * (1.0 + error) - tf.linalg.matvec(ridged, x)
-        change = solved(ridged + tf.linalg.diag(power * z / x), right) / x
+        slope_TT = ridged + tf.linalg.diag(power * z / x)
+        change = solved(slope_TT, right) / x
         return k + 1, moved(x, change), moved(z, error - power * change)
 
     def goes_on(k: Tensor, x: Tensor, z: Tensor) -> Tensor:
@@ -246,11 +249,11 @@ def orders(random: np.random.Generator, n: int, tasks: int) -> NDArray[np.int32]
 def inverse(symmetric_TT: Tensor, power: float = 1.0) -> tuple[Tensor, Tensor]:
     """Returns the pseudo-inverse of a positive semi-definite matrix to a power, and its least eigenvalue that isn't 0.
 
-    Eigenvalues below T RIDGE times the largest count as 0, since float32 doesn't know them.
+    Eigenvalues below T KNOWN times the largest count as 0, since the gradients aren't known to that.
     """
     values, vectors = tf.linalg.eigh(symmetric_TT)
     largest = tf.reduce_max(values)
-    there = values > largest * symmetric_TT.shape[0] * RIDGE
+    there = values > largest * symmetric_TT.shape[0] * KNOWN
     inverted = tf.where(there, tf.where(there, values, 1.0) ** -power, 0.0)
     least = tf.reduce_min(tf.where(there, values, largest))
     return tf.matmul(vectors * inverted, vectors, transpose_b=True), tf.maximum(least, 0.0)

@@ -169,10 +169,10 @@ def fairgrad(J: Array, p: Array, alpha: float) -> Array:
     return weights
 
 
-def aligned_mtl(J: Array, w: Array) -> Array:
+def aligned_mtl(J: Array, w: Array, rank: float = RANK) -> Array:
     """Returns the direction: J = U S V' becomes s_min U V'."""
     u, s, vt = np.linalg.svd(J, full_matrices=False)
-    there = s > RANK * s[0]
+    there = s > rank * s[0]
     direction: Array = s[there][-1] * vt[there].T @ (u[:, there].T @ w) if s[0] > 0 else np.zeros(J.shape[1])
     return direction
 

@@ -268,6 +268,37 @@ def test_directions_of_dependent_gradients(
     assert math.dist(found.direction, formula(seen)) <= 1e-3 * np.abs(found.shared) @ lengths + 1e-6 * lengths.max()
 
 
+OPPOSED: list[tuple[Weighting, Callable[[Array, Array, Array], Array]]] = [
+    (NashMtl(max_norm=None), lambda s, rows, lengths: math.sqrt(2) * s / math.hypot(*s)),
+    (FairGrad(alpha=1.0), lambda s, rows, lengths: math.sqrt(2) * s / math.hypot(*s)),
+    (ImtlG(), lambda s, rows, lengths: s / (1 / lengths).sum()),
+    (ConfigGrad(), lambda s, rows, lengths: lengths.mean() * s / 2),
+    (AlignedMtl(), lambda s, rows, lengths: ref.aligned_mtl(rows, np.full(2, 0.5), rank=0.0)),
+]
+
+
+@pytest.mark.parametrize(("method", "formula"), OPPOSED, ids=shown)
+@pytest.mark.parametrize("apart", [0.3, 0.03, 3e-3, 3e-4, 3e-5])
+def test_directions_of_nearly_opposed_gradients(
+    method: Weighting, formula: Callable[[Array, Array, Array], Array], apart: float
+) -> None:
+    """As exact as gradients that are rounded to float32 allow, 1e-7 / |u_1 + u_2|, times 5.
+
+    The formulas are the papers' for two gradients, by the sum s of the unit ones, which is exact in float64: 1 + c =
+    s's / 2 for their cosine c. (Nash-MTL and FairGrad of alpha 1: x = 1 / sqrt(1 + c) for both.)
+    """
+    for seed in range(3):
+        random = np.random.default_rng(seed)
+        first, across = random.normal(size=(2, WIDTH))
+        across -= (across @ first) / (first @ first) * first
+        second = -1.7 * (first + apart * across * math.hypot(*first) / math.hypot(*across))
+        rows = np.stack([first, second]).astype(np.float32).astype(float)
+        lengths = ref.norms(rows)
+        expected = formula(ref.units(rows).sum(axis=0), rows, lengths)
+        found = run(method, rows, weights=np.full(2, 0.5)).direction
+        assert math.dist(found, expected) <= 5e-7 / apart * math.hypot(*expected)
+
+
 def test_what_a_task_of_weight_0_or_a_zero_gradient_changes_in_a_bargain() -> None:
     """Neither takes part."""
     for method in (NashMtl(), FairGrad()):

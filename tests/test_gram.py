@@ -12,7 +12,7 @@ from scipy.optimize import nnls
 
 from mtl_cli import gram
 from mtl_cli.backend import tf
-from mtl_cli.gram import RIDGE, Gram
+from mtl_cli.gram import KNOWN, RIDGE, Gram
 from tests import references as ref
 from tests.references import Array
 
@@ -47,12 +47,13 @@ def unit_gradients(tasks: int, seed: int) -> Array:
 
 
 def cosines(rows: Array) -> Array:
-    """Returns their cosines as they are known from float32."""
-    return (rows @ rows.T).clip(-1, 1).astype(np.float32).astype(np.float64)
+    """Returns their cosines as they are known from gradients in float32."""
+    unit = ref.units(rows.astype(np.float32).astype(np.float64))
+    return (unit @ unit.T).clip(-1, 1)
 
 
-def ridged(C: Array) -> Array:
-    return C + RIDGE * np.eye(len(C))
+def ridged(C: Array, ridge: float = RIDGE) -> Array:
+    return C + ridge * np.eye(len(C))
 
 
 @pytest.mark.parametrize("tasks", [2, 8, 50])
@@ -88,7 +89,8 @@ def test_balanced_converges(tasks: int, seed: int, power: float, spread: float) 
     x = solve(gram.balanced, C, r, power)
     target = r * x**-power
     assert (x > 0).all()
-    assert (np.abs(ridged(C) @ x - target) <= 1e-8 * target + 1e-13 * np.abs(ridged(C)) @ x).all()
+    A = ridged(C, KNOWN)
+    assert (np.abs(A @ x - target) <= 1e-8 * target + 1e-13 * np.abs(A) @ x).all()
 
 
 @pytest.mark.parametrize("tasks", [2, 8, 50])

@@ -1,9 +1,10 @@
 """Aligned-MTL: gradients made orthogonal and equally long before they are added (Senushkin et al., arXiv 2305.19000).
 
 With the Gram matrix G = V diag(l) V', the weights are sqrt(l_min) V diag(l^-1/2) V' w: the matrix of gradients gets
-the condition number 1. w is `tasks.<task>.weight`; the default 1 / T is the paper's mean. Eigenvalues below T 1e-6 of
-the largest count as zero (so a gradient some 1 / sqrt(T 1e-6) times shorter than another counts for nothing; the
-authors cut at T 1.2e-7), and l_min is the least that doesn't.
+the condition number 1. w is `tasks.<task>.weight`; the default 1 / T is the paper's mean. Eigenvalues below T 1e-12 of
+the largest count as zero (the authors cut at T 1.2e-7), and l_min is the least that doesn't. So a gradient 1e6 /
+sqrt(T) times shorter than another, or that near to depending on others, counts for nothing, and the direction isn't as
+short as it would make it: `condition_number` in diagnostics.csv says how near that is.
 """
 
 from typing import Literal

@@ -64,6 +64,7 @@ def _written(dialect: Dialect) -> list[str]:
         f"  encoding: {dialect.encoding}   # it isn't UTF-8; look at letters with accents": dialect.encoding,
         "  header: false   # the first row has values; [names, of, the, columns] can stand here": not dialect.header,
         "  decimal: ','": dialect.decimal,
+        f'  thousands: "{dialect.thousands}"': dialect.thousands,
         f"  missing: {_list(dialect.missing)}   # {_list(missing)} stands among numbers": missing,
     }
     return [line for line, needed in lines.items() if needed]
@@ -87,8 +88,12 @@ def _declared(hints: Sequence[Hint], missing: Sequence[str]) -> list[str]:
         for hint in sorted(types, key=lambda hint: not hint.likely):
             unsure = "" if hint.likely else f"   # {printable(hint.why)}"
             lines.append(f"  {'' if hint.likely else '# '}  {_quoted(hint.column)}: {hint.value}{unsure}")
-    gaps = [hint for hint in hints if hint.key == "missing"]
-    return lines + [f"  # missing: {_list([*missing, h.value])}   # {printable(f'{h.column} {h.why}')}" for h in gaps]
+    gaps = [hint for hint in hints if hint.key == "missing" and hint.value not in missing]
+    if gaps:
+        lines.append(
+            f"  # missing: {_list([*missing, *dict.fromkeys(hint.value for hint in gaps)])}   # in all columns:"
+        )
+    return lines + [f"  #   {printable(f'{hint.column} {hint.why}')}" for hint in gaps]
 
 
 def _list(texts: Sequence[str]) -> str:

@@ -11,14 +11,12 @@ from mtl_cli.errors import InputError
 from mtl_cli.tables.cells import without_marks
 from mtl_cli.tables.delimited import TEXT, Dialect, delimited
 from mtl_cli.tables.faults import not_utf_8
-from mtl_cli.tables.hints import Hint, hints_on
+from mtl_cli.tables.hints import SURE, Hint, hints_on, is_like_id, mostly_numbers
 from mtl_cli.tables.reading import Source, files_of, format_of, read
 from mtl_cli.tables.unpacking import UNREADABLE
 
 LIKELY_TARGETS: Final = ("target", "label", "class", "y", "outcome", "response", "price", "result", "survived")
 MOST_CLASSES: Final = 20
-ID_SHARE: Final = 0.95
-"""The part of a column's cells that are different from which it looks like an id."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +73,22 @@ def inspect(path: str) -> Inspected:
         if any(delimited(file, form, dialect).nameless for file, form in files):
             dialect = replace(dialect, header=False)
     source = read(path, "INPUT", dialect)
-    found = [hint for series in source.frame for hint in hints_on(series) if hint.likely]
-    if any(hint.key in ("decimal", "missing") for hint in found):
-        missing = dict.fromkeys([*dialect.missing, *(hint.value for hint in found if hint.key == "missing")])
-        decimal = "," if any(hint.key == "decimal" for hint in found) else dialect.decimal
-        dialect = replace(dialect, missing=tuple(missing), decimal=decimal)
+    likely = [hint for series in source.frame for hint in hints_on(series) if hint.likely]
+    found: dict[str, Any] = {hint.key: hint.value for hint in likely if hint.key in ("decimal", "thousands")}
+    values = _values(source.frame)
+    gaps = {hint.value for hint in likely if hint.key == "missing" and (hint.value in SURE or hint.value not in values)}
+    if found or gaps:
+        dialect = replace(dialect, missing=(*dialect.missing, *sorted(gaps)), **found)
         source = read(path, "INPUT", dialect)
     return Inspected(source, dialect, [_column(series, zeros=series.name in source.zeros) for series in source.frame])
+
+
+def _values(frame: Any) -> set[str]:
+    """Returns what texts that aren't numbers have few different of: these aren't taken for missing."""
+    import polars as pl
+
+    texts = [series.drop_nulls() for series in frame if series.dtype == pl.String and not mostly_numbers(series)]
+    return {value for series in texts if series.n_unique() <= MOST_CLASSES for value in series.unique()}
 
 
 def targets_of(columns: Sequence[Column], asked: Sequence[str]) -> list[Column]:
@@ -127,7 +134,6 @@ def _column(series: Any, *, zeros: bool) -> Column:
     word = next((word for dtype, word in kinds.items() if series.dtype == dtype), None)
     if word is None and series.dtype.is_numeric():
         word = "whole numbers" if series.dtype.is_integer() else "numbers"
-    text = word == "text"
     infinite = series.dtype.is_float() and bool(present.is_infinite().any())
     kind: str | None = {"text": "category", "yes/no": "category", "date": "date"}.get(
         word or "", "number" if word else None
@@ -140,7 +146,7 @@ def _column(series: Any, *, zeros: bool) -> Column:
         example=str(present[0])[:24] if len(present) else "",
         kind="date" if dates else None if infinite else kind,
         task=None if dates or infinite else _task_kind(present, word, different),
-        id=(text or word == "whole numbers") and not dates and different > max(20, ID_SHARE * len(present)),
+        id=is_like_id(series) and not dates,
         hints=hints,
     )
 

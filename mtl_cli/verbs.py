@@ -94,8 +94,10 @@ def inspect(words: Sequence[str]) -> None:
         markup=False,
     )
     console.print(f"  mtl-train --config-dir {given.out} experiment={stem}", soft_wrap=True, markup=False)
-    used = [column for column in found.columns if column in targets or column.usable]
-    unsure = [printable(column.name) for column in used if any(hint.unsure for hint in column.hints)]
+    features = [column for column in found.columns if column not in targets and column.usable]
+    doubts = [hint for column in features for hint in column.hints if hint.unsure]
+    doubts += [hint for column in targets for hint in column.hints if hint.key == "missing"]
+    unsure = list(dict.fromkeys(printable(hint.column) for hint in doubts))
     if unsure:
         note = f"look at {', '.join(unsure)}: comments in {file} say what they may be else"
         console.print(note, soft_wrap=True, markup=False)

@@ -65,7 +65,7 @@ def test_numbers_in_disguise_are_named_with_what_helps(mtl_train: MtlTrain, tmp_
         assert f"column '{name}' is taken for texts, and these read as numbers" in run.err
         assert f"'+data.types.{name}=number'" in run.err
     assert (
-        "column 'comma' is taken for texts, and these read as numbers ('0,0'); if they are, say data.decimal=','"
+        "column 'comma' is taken for texts, and these read as numbers ('0,0'); if they are, say 'data.decimal=\",\"'"
         in run.err
     )
     types = [f"+data.types.{name}=number" for name in ("part", "price", "many")]
@@ -88,6 +88,15 @@ def test_numbers_in_disguise_are_named_with_what_helps(mtl_train: MtlTrain, tmp_
         (["50.9%", " 40 ", "-3 %"], [50.9, 40, -3]),
         (["$190.67", "1.000 €"], [190.67, 1.0]),
         (["a1", "2"], None),
+        (["($191.76)", "$(2.50)", "(1,234.5)", "7"], [-191.76, -2.5, -1234.5, 7]),
+        (["2,868.15-", "-3"], [-2868.15, -3]),
+        (["CHF 12.50", "CHF -3"], [12.5, -3]),
+        (["12.5 EUR", "3EUR"], [12.5, 3]),
+        (["85 kg", "7.5 kg"], [85, 7.5]),
+        (["85 kg", "7.5 g"], None),
+        (["CHF 1", "USD 2"], None),
+        (["SKU12", "SKU13"], None),
+        (["12A", "13A"], None),
     ],
 )
 def test_what_marks_may_be_left_out_of_numbers(cells: list[str], numbers: list[float] | None) -> None:

@@ -1,5 +1,8 @@
 """What a column may hold other than it seems: said in training, and written by inspect."""
 
+import json
+import re
+import shlex
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import yaml
 
 from mtl_cli.tables.cells import days
 from mtl_cli.tables.dates import forms_of
-from mtl_cli.tables.hints import hints_on
+from mtl_cli.tables.hints import hints_on, is_like_id
 from tests.conftest import MtlTrain
 from tests.test_dialects import kinds_of
 
@@ -81,6 +84,17 @@ HINTS: list[tuple[str, list[Any], bool, list[tuple[str, str, bool]]]] = [
     ("text", ["a", "b", "a"], False, []),
     ("near", ["1", "2", "3", "?"], False, [("missing", "?", True)]),
     ("near", ["1", "2", "3", "x"], False, [("missing", "x", False)]),
+    ("near", [*map(str, range(20)), "C1", "C2", "C3", "C4"], False, [("types", "category", False)]),
+    ("gain", ["($1.50)", "$2.50", "$3.50"], False, [("types", "number", True)]),
+    ("swiss", ["10'570.94", "7'001", "3"], False, [("thousands", "'", True)]),
+    ("sign", ["+", "-", "+"], False, []),
+    ("sign", ["+", "-", "0"], False, [("missing", "-", False)]),
+    ("life", [*range(11), 77, 88, 99, 77, 88, 99], False, [("missing", str(v), False) for v in (77, 88, 99)]),
+    ("size", [*range(40, 90), 998, 999, 998, 999], False, [("missing", str(v), False) for v in (998, 999)]),
+    ("sex", [1, 2, -999, -999], False, [("missing", "-999", False)]),
+    ("air", [400.5, 1200.5, 2000.5, *([-200] * 5)], False, [("missing", "-200", False)]),
+    ("Postcode", [3073.0, 3000.0, 3001.0] * 5, False, [("types", "category", False)]),
+    ("chest", [1.0, 2.0, 3.0] * 5, False, [("types", "category", False)]),
 ]
 
 
@@ -126,11 +140,12 @@ def test_training_names_what_columns_may_hold(mtl_train: MtlTrain, tmp_path: Pat
         "column 'iso' is taken for texts, and these read as dates ('2020-01-03T00:00:00Z'); if they are, say "
         "'+data.types.iso=date'",
         "column 'zip' has numbers with leading zeros, as codes have; if they are, say '+data.types.zip=category'",
-        "column 'temp' has -999 in 6 of 120 rows, and all others are between 0 and 36; if that stands for a missing",
-        "column 'work' has '?' in 40 of 120 rows; if that stands for a missing value, add it to data.missing",
+        "column 'temp' has -999 in 6 of 120 rows, and others are between 0 and 36; if that stands for a missing",
+        "column 'work' has '?' in 40 of 120 rows; if that stands for a missing value, in all columns, say "
+        '\'data.missing=[NA,"N/A","NaN","nan","null","NULL","?"]\'',
         "column 'area' is text because of cells like '?', though most are numbers",
-        "column 'mark' has -1 in 24 of 120 rows, and all others are between 0 and 3; if that stands for no label, say "
-        "'tasks.mark.missing=[\"-1\"]'",
+        "column 'mark' has -1 in 24 of 120 rows, and others are between 0 and 3; if that stands for no label, say "
+        "'tasks.mark.missing=[-1]'",
     ):
         assert text in run.err
     assert "id" not in [word for line in run.err.splitlines() if "'iso'" in line for word in line.split()]
@@ -150,7 +165,7 @@ def test_what_inspect_finds_it_writes(mtl_train: MtlTrain, tmp_path: Path) -> No
     assert config["data"]["types"] == {"iso": "date"}
     assert config["data"]["missing"][-1] == "?"
     assert "  #   zip: category   # has numbers with leading zeros" in text
-    assert '"?", "-999"]   # temp has -999 in 6 of 120 rows' in text
+    assert '"?", "-999"]   # in all columns:\n  #   temp has -999 in 6 of 120 rows' in text
     assert "  mark: {kind: multiclass}   # has -1 in 24 of 120 rows" in text
     run = mtl_train("--config-dir", "c", "experiment=t", "steps=2", "hydra.run.dir=run")
     assert run.status == 0, run.err
@@ -242,3 +257,57 @@ def test_a_number_that_stands_for_nothing_does_however_it_is_written(
         assert mtl_train("predict", name, f"{name}.{form}", "--out", f"{name}.p.csv").status == 0
     assert (tmp_path / "given" / "losses.csv").read_bytes() == (tmp_path / "empty" / "losses.csv").read_bytes()
     assert (tmp_path / "given.p.csv").read_bytes() == (tmp_path / "empty.p.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "like"),
+    [
+        ("lot_area", [100 + 997 * i % 4001 for i in range(60)], False),
+        ("user_id", [100 + 37 * i % 4001 for i in range(60)], True),
+        ("row", [*range(60)], True),
+        ("x", [*range(60)], True),
+        ("x", [*range(59), 3], False),
+        ("x", [i / 2 for i in range(60)], False),
+        ("name", [f"n{i}" for i in range(60)], True),
+        ("name", [f"n{i % 50}" for i in range(60)], False),
+        ("profit", [f"(${i}.50)" for i in range(60)], False),
+        ("typo", [*map(str, range(59)), "2.2x"], False),
+        ("seen", [f"{1 + i % 28}.{1 + i // 28}.2024" for i in range(60)], False),
+        ("seen_at", [1_700_000_000 + i for i in range(60)], False),
+        ("few", [f"n{i}" for i in range(20)], False),
+    ],
+)
+def test_what_looks_like_an_id(mtl_train: MtlTrain, tmp_path: Path, name: str, cells: list[Any], like: bool) -> None:
+    """To training and inspect alike."""
+    assert is_like_id(pl.Series(name, cells)) == like
+    pl.DataFrame(
+        {name: cells, "other": [i % 7 + 0.5 for i in range(len(cells))], "y": [i % 5 for i in range(len(cells))]}
+    ).write_csv(tmp_path / "t.csv")
+    run = mtl_train("data=table", "data.path=t.csv", "+tasks.y.kind=regression", "batch_size=4", "steps=1")
+    assert run.status == 0, run.err
+    assert (f"column {name!r} looks like an id" in run.err) == like
+    assert mtl_train("inspect", "t.csv", "--target", "y").status == 0
+    config = yaml.safe_load((tmp_path / "configs" / "experiment" / "t.yaml").read_text())
+    assert (name in config["data"]["exclude"]) == like
+
+
+@pytest.mark.parametrize("name", ["zip", "Zip Code", "Größe", "Rooms #", "x=y", "Unit price, net", "it's 100%", "a.b"])
+def test_remedies_work_as_they_are_typed(mtl_train: MtlTrain, tmp_path: Path, name: str) -> None:
+    """In a shell, or where the command line can't say it in a config file."""
+    texts = {name: [f"${i}.50" for i in range(60)], "when": [f"{1 + i % 28}.{1 + i // 28}.2024" for i in range(60)]}
+    labels = [("?", "0", "1", "2")[i % 4] for i in range(60)]
+    pl.DataFrame(texts | {f"id {name}": [f"n{i}" for i in range(60)], "y": labels}).write_csv(tmp_path / "t.csv")
+    words = ["data=table", "data.path=t.csv", "+tasks.y.kind=multiclass", "batch_size=4", "steps=1"]
+    run = mtl_train(*words)
+    assert run.status == 0, run.err
+    notes = [line for line in run.err.splitlines() if "; " in line]
+    typed = [part for line in notes for part in re.findall(r"(?:say|out with) ('.*'|\".*\")(?:, or| *$)", line)]
+    in_config = re.findall(r"say (data: .*) in a config file", run.err)
+    assert len(typed) + len(in_config) == 4
+    said = {key: value for line in in_config for key, value in yaml.safe_load(line)["data"].items()}
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "it.yaml").write_text(f"# @package _global_\n{yaml.safe_dump({'data': said})}")
+    meant = mtl_train("--config-dir", ".", "experiment=it", *words, *(shlex.split(each)[0] for each in typed))
+    assert meant.status == 0, meant.err
+    assert kinds_of(meant.folder) == {name: "number", "when": "date"}
+    assert json.loads((meant.folder / "columns.json").read_text())["tasks"]["y"]["classes"] == [0, 1, 2]

@@ -131,7 +131,7 @@ class Table(Data):
         notes += duplicates_note(dealt, first)
         notes += [note for name in tasks for note in notes_on_labels(name, cells[name])]
         trained = {name: parts["train"] for name, parts in known.items()}
-        notes += notes_on(rows, columns, found, trained, {*self.types, *self._dates})
+        notes += notes_on(rows, columns, found, trained, {*self.types, *self._dates}, self.missing)
         matrix = columns.encode(rows.frame, rows.place)
         made = _dataset(columns, matrix, _task_groups(sources), found, known, dealt, weights)
         files = {name: fingerprint(Path(name)) for name, _ in rows.files}

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.errors import InputError
 from mtl_cli.tables.dates import read_dates
+from mtl_cli.tables.remedies import exclude
 
 Series = Any
 """A polars.Series."""
@@ -20,6 +21,12 @@ NO_INTEGER: Final = -(2**63)
 LONGEST_NAME: Final = 1000
 """Characters that a column's name or a class may have."""
 THOUSANDS: Final = r"^[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$"
+_CODES: Final = "EUR|USD|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|BRL"
+UNITS: Final = (
+    (rf"^({_CODES})([-+(]?\d.*)$", 1, 2),
+    (rf"^(.*\d\)?)({_CODES}|kg|g|mg|t|lb|m|m2|cm|mm|km|ft|mi|l|ml|h|min|s|ms|C|K)$", 2, 1),
+)
+"""Numbers with the code of a currency before them, or one or a unit behind them, and which group is what."""
 BLANKS: Final = " \t\u00a0"
 SIGNS: Final = r"$€£¥\s"
 """Signs of currencies, and blanks, as they stand beside numbers."""
@@ -104,29 +111,42 @@ def as_numbers(series: Series) -> Series:
 
 
 def without_marks(series: Series) -> Series:
-    """Returns texts without blanks, signs of currencies and per cent, and commas that group digits by thousands."""
+    """Returns texts without what may stand beside a number: signs of currencies, per cent, commas that group digits.
+
+    A number in brackets, or with a minus behind it, is one below 0; a code of a currency or a unit that all have goes.
+    """
     import polars as pl
 
     plain = series.str.strip_chars()
     if plain.cast(pl.Float64, strict=False).null_count() == plain.null_count():
         return plain
     plain = plain.str.replace_all(rf"[%{SIGNS}]", "")
+    for pattern, unit, number in UNITS:
+        units = plain.str.extract(pattern, unit)
+        if units.n_unique() == 1 + (units.null_count() > 0) and units.null_count() == plain.null_count():
+            plain = plain.str.replace(pattern, f"${number}")
+    plain = plain.str.replace(r"^\((.*)\)$", "-$1").str.replace(r"^([^-].*)-$", "-$1")
     commas = plain.filter(plain.str.contains(",", literal=True))
     return plain.str.replace_all(",", "", literal=True) if commas.str.contains(THOUSANDS).all() else plain
 
 
-def read_as(series: Series) -> str | None:
-    """Returns how texts, nearly all, read as numbers: by a decimal `comma`, or without `marks`; None: they don't."""
+def read_as(series: Series) -> tuple[Literal["types", "decimal", "thousands"], str] | None:
+    """Returns the key, and its value, by which nearly all texts read as numbers; None: by none."""
     import polars as pl
 
     present = series.drop_nulls() if series.dtype == pl.String else series.head(0)
+    most = 0.05 * len(present)
     if not len(present):
         return None
-    most = 0.05 * len(present)
     if without_marks(present).cast(pl.Float64, strict=False).null_count() <= most:
-        return "marks"
+        return "types", "number"
     comma = present.str.strip_chars().str.contains(r"^[-+]?\d+,\d+$")
-    return "comma" if len(present) - comma.sum() <= most else None
+    if len(present) - comma.sum() <= most:
+        return "decimal", ","
+    for mark in "'", " ":
+        if len(present) - present.str.contains(Notation(".", mark).pattern).sum() <= most:
+            return "thousands", mark
+    return None
 
 
 def numbers(series: Series, name: str, place: Place) -> NDArray[np.float64]:
@@ -220,7 +240,7 @@ def kind_of(series: Series, name: str, place: Place) -> Kind:
         return "number"
     raise InputError(
         f"{place(0)}, column {name!r} holds {series.dtype}, which can't be learned from; "
-        f"leave it out with 'data.exclude=[{name}]'"
+        f"leave it out with {exclude(name)}"
     )
 
 

@@ -1,36 +1,34 @@
 """What a column may hold other than it seems: numbers or dates among texts, codes among numbers, marks for missing."""
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
+from mtl_cli.tables import remedies
 from mtl_cli.tables.cells import read_as
 from mtl_cli.tables.dates import COMPACT, EPOCH, ISO, forms_of
 
 Series = Any
 """A polars.Series."""
-GAPS: Final = (
-    "?",
-    "-",
-    "--",
-    "---",
-    ".",
-    "*",
-    "none",
-    "None",
-    "NONE",
-    "unknown",
-    "Unknown",
-    "UNKNOWN",
-    "n/a",
-    "#N/A",
-    "na",
-)
+GAPS: Final = ("?", "-", "--", "---", ".", "*", "none", "None", "NONE", "unknown", "Unknown", "UNKNOWN", "n/a", "#N/A")
 """Texts that often stand for a missing value, besides the ones that always do."""
-SENTINELS: Final = (-1, -9, -99, -999, -9999, -99999, 99, 999, 9999, 99999, 999999)
+SURE: Final = ("?", "n/a", "#N/A")
+"""Those of them that hardly are anything else."""
+SENTINELS: Final = (-1, -8, -9, -98, -99, -999, -9999, -99999, 77, 88, 98, 99, 998, 999, 9999, 99999, 999999)
 """Numbers that often do, in two rows or more, where they are far from all others."""
 OFTEN: Final = 5
 """Rows from which any whole number may."""
+LARGE: Final = 77
+"""The size from which one of them beside two others will do."""
+MOST_ODD: Final = 3
+"""Different ones that a column may have."""
+FEWEST: Final = 20
+"""Rows up to which nothing is called an id."""
+ID_SHARE: Final = 0.95
+"""The part of a column's texts that are different from which it looks like one."""
+IDS: Final = ("id", "nr", "no", "number", "index", "key", "uuid", "row")
+"""Words in the names of columns that count rows."""
 MOST: Final = 10**15
 """The largest."""
 FAR: Final = 3.0
@@ -41,6 +39,7 @@ CODES: Final = ("zip", "zipcode", "postcode", "postal", "plz", "code", "id")
 """Words in the names of columns that hold codes."""
 MOMENTS: Final = ("date", "time", "stamp", "timestamp", "datetime", "ts", "epoch", "created", "updated", "at")
 """Words in the names of columns that hold moments."""
+AMONG_NUMBERS: Final = "is text because of"
 FEW_NUMBERS: Final = "holds few whole numbers"
 EPOCH_SECONDS: Final = (10**8, 2**32)
 """Seconds since 1970 that moments from 1973 to 2106 have."""
@@ -60,24 +59,30 @@ class Hint(NamedTuple):
 
     column: str
     why: str
-    key: Literal["types", "date_format", "decimal", "missing"]
+    key: Literal["types", "date_format", "decimal", "thousands", "missing"]
     value: str
     likely: bool
     other: str | None = None
 
-    @property
-    def remedy(self) -> str:
-        """How to say it on the command line."""
+    def remedy(self, missing: Sequence[str]) -> str:
+        """Returns how to say it on the command line, where these texts stand for missing values already."""
         match self.key:
             case "types":
-                return f"if they are, say '+data.types.{self.column}={self.value}'"
+                return f"if they are, say {remedies.types(self.column, self.value)}"
             case "date_format":
                 other = f", or {self.other!r} if the day comes first" if self.other else ""
-                return f"if they are, say 'data.date_format={{{self.column}: \"{self.value}\"}}'{other}"
-            case "decimal":
-                return "if they are, say data.decimal=','"
-        other = f", else say '+data.types.{self.column}=category'" if self.likely else ""
-        return f"if that stands for a missing value, add it to data.missing{other}"
+                return f"if they are, say {remedies.date_format(self.column, self.value)}{other}"
+            case "decimal" | "thousands":
+                override = f'data.{self.key}="{self.value}"'
+                return f"if they are, say {shlex.quote(override)}"
+        say = remedies.missing("data.missing", [*missing, self.value])
+        other = f", else {remedies.types(self.column, 'category')}" if self.among_numbers else ""
+        return f"if that stands for a missing value, in all columns, say {say}{other}"
+
+    @property
+    def among_numbers(self) -> bool:
+        """Whether it is what makes a column of numbers one of texts."""
+        return self.why.startswith(AMONG_NUMBERS)
 
     @property
     def is_date(self) -> bool:
@@ -111,42 +116,41 @@ def _of_texts(series: Series) -> Iterator[Hint]:
     present = series.drop_nulls()
     if not len(present):
         return
-    shown = repr(present[0][:20])
-    form = read_as(present)
-    if form is not None and not mostly_numbers(present):
-        why = f"is taken for texts, and these read as numbers ({shown})"
-        if form == "marks":
-            yield Hint(series.name, why, "types", "number", likely=True)
-        else:
-            yield Hint(series.name, why, "decimal", ",", likely=True)
-    elif form is None and (forms := forms_of(present)):
-        why = f"is taken for texts, and these read as dates ({shown})"
-        if forms == [ISO]:
-            yield Hint(series.name, why, "types", "date", likely=True)
-        else:
-            yield Hint(series.name, why, "date_format", forms[0], likely=True, other=(*forms, None)[1])
-    elif mostly_numbers(present):
+    name, shown, form = series.name, repr(present[0][:20]), read_as(present)
+    if mostly_numbers(present):
         odd = present.filter(present.cast(pl.Float64, strict=False).is_null())
-        if len(odd):
-            why = f"is text because of cells like {odd[0][:20]!r}, though most are numbers"
-            yield Hint(series.name, why, "missing", odd[0], likely=odd.n_unique() == 1 and odd[0] in GAPS)
-    else:
-        yield from (
-            Hint(series.name, f"has {text!r} in {count:,} of {len(series):,} rows", "missing", text, likely=False)
-            for text, count in present.filter(present.is_in(GAPS)).value_counts().sort(series.name).iter_rows()
-            if count < len(present)
-        )
+        cells = f"cells like {odd[0][:20]!r}" if len(odd) else ""
+        if 0 < odd.n_unique() <= MOST_ODD:
+            likely = odd.n_unique() == 1 and odd[0] in GAPS
+            yield Hint(name, f"{AMONG_NUMBERS} {cells}, though most are numbers", "missing", odd[0], likely=likely)
+        elif len(odd):
+            why = f"is taken for texts because of {odd.n_unique():,} {cells}, and most of them read as numbers"
+            yield Hint(name, why, "types", "category", likely=False)
+    elif form is not None:
+        why = f"is taken for texts, and these read as numbers ({shown})"
+        yield Hint(name, why, *form, likely=True)
+    elif forms := forms_of(present):
+        why = f"is taken for texts, and these read as dates ({shown})"
+        key: tuple[Any, str] = ("types", "date") if forms == [ISO] else ("date_format", forms[0])
+        yield Hint(name, why, *key, likely=True, other=(*forms, None)[1])
+    elif present.n_unique() > 2:
+        counts = present.filter(present.is_in(GAPS)).value_counts().sort(name).iter_rows()
+        for text, count in counts:
+            yield Hint(name, f"has {text!r} in {count:,} of {len(series):,} rows", "missing", text, likely=False)
 
 
 def _of_numbers(series: Series, zeros: bool) -> Iterator[Hint]:
-    sentinel = _sentinel(series)
-    if sentinel is not None:
-        yield sentinel
+    import polars as pl
+
+    yield from _sentinels(series)
+    known = series.drop_nulls()
+    if series.dtype.is_float() and len(known) and (known == known.floor()).all() and known.abs().max() < MOST:
+        series = series.cast(pl.Int64, strict=False)
     if not series.dtype.is_integer():
         return
-    dates, different = _as_dates(series), series.drop_nulls().n_unique()
+    dates, different = _as_dates(series), known.n_unique()
     if dates is not None:
-        why = f"is taken for numbers, and these read as dates ({series.drop_nulls()[0]})"
+        why = f"is taken for numbers, and these read as dates ({known[0]})"
         yield Hint(series.name, why, "date_format", dates, likely=True)
     elif zeros:
         yield Hint(series.name, "has numbers with leading zeros, as codes have", "types", "category", likely=False)
@@ -175,27 +179,45 @@ def _as_dates(series: Series) -> str | None:
     return COMPACT if forms_of(present) else None
 
 
-def _sentinel(series: Series) -> Hint | None:
-    """Returns that the least or the largest number is far from all others, and not in one row alone."""
+def _sentinels(series: Series) -> Iterator[Hint]:
+    """Yields the numbers at one end, three at most, that are far from all others, and not in one row alone."""
     known = series.drop_nulls().drop_nans() if series.dtype.is_float() else series.drop_nulls()
-    for value in [known.min(), known.max()]:
-        others = known.filter(known != value)
-        rows = len(known) - len(others)
-        if (
-            abs(value) > MOST
-            or value != round(value)
-            or rows < (2 if value in SENTINELS else OFTEN)
-            or others.n_unique() < 3
-        ):
-            continue
-        low, high = others.min(), others.max()
-        away = FAR * (high - low)
-        if value < low - away or value > high + away or (value in SENTINELS and value < 0 <= low):
-            why = (
-                f"has {int(value)} in {rows:,} of {len(series):,} rows, and all others are between {low:g} and {high:g}"
-            )
-            return Hint(series.name, why, "missing", str(int(value)), likely=False)
-    return None
+    values = known.unique().sort()
+    for count in range(1, min(MOST_ODD, len(values) - 1) + 1):
+        for at_end, others in ((values[:count], values[count:]), (values[-count:], values[:-count])):
+            if all(_is_sentinel(known, value, others, alone=count == 1) for value in at_end):
+                for value in at_end:
+                    rows = f"{(known == value).sum():,} of {len(series):,} rows"
+                    why = f"has {int(value)} in {rows}, and others are between {others.min():g} and {others.max():g}"
+                    yield Hint(series.name, why, "missing", str(int(value)), likely=False)
+                return
+
+
+def _is_sentinel(known: Series, value: float, others: Series, *, alone: bool) -> bool:
+    listed = value in SENTINELS
+    if abs(value) > MOST or value != round(value) or (known == value).sum() < (2 if listed else OFTEN):
+        return False
+    if len(others) < (2 if listed and abs(value) >= LARGE else 3):
+        return False
+    low, high = others.min(), others.max()
+    away = FAR * (high - low)
+    negative = value < 0 <= low and (listed or alone)
+    return bool(value < low - away or value > high + away or negative)
+
+
+def is_like_id(series: Series) -> bool:
+    """Returns whether a column looks like an id: texts that are nearly all different, or numbers that count rows."""
+    import polars as pl
+
+    present = series.drop_nulls()
+    if len(present) <= FEWEST:
+        return False
+    if series.dtype == pl.String:
+        numbers = mostly_numbers(present) or read_as(present) is not None
+        return present.n_unique() > ID_SHARE * len(present) and not numbers and not forms_of(present)
+    if not series.dtype.is_integer() or present.n_unique() < len(present) or _as_dates(series) is not None:
+        return False
+    return bool(_is_called(series.name, IDS) or present.is_sorted() or present.is_sorted(descending=True))
 
 
 def mostly_numbers(series: Series) -> bool:

@@ -6,19 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.tables.cells import Series, numbers
-from mtl_cli.tables.columns import Category, Columns, Number
+from mtl_cli.tables.columns import Columns
 from mtl_cli.tables.delimited import Dialect
-from mtl_cli.tables.hints import FEW_NUMBERS, Hint, hints_on
+from mtl_cli.tables.hints import FEW_NUMBERS, Hint, hints_on, is_like_id
 from mtl_cli.tables.labels import Found
 from mtl_cli.tables.reading import NO_NAMES, Source
+from mtl_cli.tables.remedies import exclude, types
+from mtl_cli.tables.remedies import missing as remedy
 
 LOOKED_AT = 10_000
 """Training rows that are compared with labels."""
-NAMES = {"\t": "a tab"}
+NAMES = {"\t": "a tab separates", "tab": "a tab separates", "whitespace": "blanks separate"}
 SHOWN = 5
 """Columns that a note names."""
-FEW = 20
-"""Rows under which nothing is called an id."""
 
 
 def notes_on(
@@ -27,6 +27,7 @@ def notes_on(
     found: Mapping[str, Found],
     train: Mapping[str, NDArray[np.int64]],
     declared: Collection[str],
+    missing: Sequence[str],
 ) -> list[str]:
     """Returns a line for each odd feature: constant, like an id, equal to a label, or perhaps something else.
 
@@ -36,12 +37,14 @@ def notes_on(
         found: The tasks' labels.
         train: The numbers of the training rows with a label, by task.
         declared: The features of which the config says what they are.
+        missing: Texts that stand for missing values.
     """
     names = [*(number.name for number in columns.numbers), *(category.name for category in columns.categories)]
     hints = [hint for name in names for hint in hints_on(rows.frame[name], zeros=name in rows.zeros)]
     hints = [hint for hint in hints if hint.key in ("missing", "decimal") or hint.column not in declared]
-    dates = {hint.column for hint in hints if hint.is_date}
-    notes = [*_constant(columns), *_ids(rows, columns, dates), *_worded(hints)]
+    ids = [name for name in names if is_like_id(rows.frame[name])]
+    hints = [hint for hint in hints if hint.key == "missing" or hint.column not in ids]
+    notes = [*_constant(columns), *(_id(rows.frame[name]) for name in ids), *_worded(hints, missing)]
     for task, labels in found.items():
         notes += _leaks(rows, columns, task, labels, train[task][:LOOKED_AT])
     return notes
@@ -50,8 +53,10 @@ def notes_on(
 def notes_on_labels(name: str, cells: Mapping[str, Series]) -> list[str]:
     """Returns a line for each value of a task's label columns that may stand for none."""
     hints = [hint for series in cells.values() for hint in hints_on(series) if hint.key == "missing"]
-    remedy = "if that stands for no label, say"
-    return [f"column {hint.column!r} {hint.why}; {remedy} 'tasks.{name}.missing=[\"{hint.value}\"]'" for hint in hints]
+    if not hints:
+        return []
+    say = f"if that stands for no label, say {remedy(f'tasks.{name}.missing', [hint.value for hint in hints])}"
+    return [f"column {hint.column!r} {hint.why}; {say}" for hint in hints]
 
 
 def notes_on_forms(sources: Sequence[Source], dialect: Dialect) -> list[str]:
@@ -63,7 +68,7 @@ def notes_on_forms(sources: Sequence[Source], dialect: Dialect) -> list[str]:
             if dialect.encoding is None and file.encoding != "utf-8":
                 found.append(f"it is in {file.encoding.upper()}")
             if dialect.separator is None and file.unusual:
-                found.append(f"{NAMES.get(file.mark, repr(file.mark))} separates cells")
+                found.append(f"{NAMES.get(file.separator, f'{file.separator!r} separates')} cells")
             if file.quoted:
                 found.append("whole rows are in quotes")
             if dialect.decimal is None and source.notation.decimal == ",":
@@ -81,37 +86,23 @@ def notes_on_forms(sources: Sequence[Source], dialect: Dialect) -> list[str]:
 def _constant(columns: Columns) -> list[str]:
     same = [n.name for n in columns.numbers if n.constant]
     same += [c.name for c in columns.categories if len(c.seen) < 2]
-    return [
-        f"column {name!r} is the same in all training rows; leave it out with 'data.exclude=[{name}]'" for name in same
-    ]
+    return [f"column {name!r} is the same in all training rows; leave it out with {exclude(name)}" for name in same]
 
 
-def _ids(rows: Source, columns: Columns, dates: Collection[str]) -> list[str]:
-    """Finds texts that are nearly all different, and whole numbers that all are, unless they are dates."""
-    size, notes = len(rows.frame), []
-    candidates: list[Category | Number] = [*columns.categories, *columns.numbers]
-    for column in candidates:
-        if column.name in dates:
-            continue
-        series = rows.frame[column.name]
-        counted = isinstance(column, Category) or series.dtype.is_integer()
-        if size > FEW and counted and series.n_unique() > (0.95 if isinstance(column, Category) else 0.9999) * size:
-            notes.append(
-                f"column {column.name!r} looks like an id ({series.n_unique():,} different values in {size:,} rows); "
-                f"leave it out with 'data.exclude=[{column.name}]'"
-            )
-    return notes
+def _id(series: Series) -> str:
+    different = f"{series.n_unique():,} different values in {len(series):,} rows"
+    return f"column {series.name!r} looks like an id ({different}); leave it out with {exclude(series.name)}"
 
 
-def _worded(hints: Sequence[Hint]) -> list[str]:
+def _worded(hints: Sequence[Hint], missing: Sequence[str]) -> list[str]:
     """Returns a line for each hint, one for all columns that may be codes by their few numbers alone."""
     few = [hint for hint in hints if hint.why.startswith(FEW_NUMBERS)]
-    notes = [f"column {hint.column!r} {hint.why}; {hint.remedy}" for hint in hints if hint not in few]
+    notes = [f"column {hint.column!r} {hint.why}; {hint.remedy(missing)}" for hint in hints if hint not in few]
     if few:
         listed = ", ".join(repr(hint.column) for hint in few[:SHOWN])
         more = f" and {len(few) - SHOWN} more" * (len(few) > SHOWN)
         what = f"column {listed} holds" if len(few) == 1 else f"columns {listed}{more} hold"
-        remedy = f"where these are codes, say '+data.types.{few[0].column}=category'"
+        remedy = f"where these are codes, say {types(few[0].column, 'category')}"
         notes.append(f"{what} few different whole numbers; {remedy}")
     return notes
 
@@ -139,4 +130,4 @@ def _leaks(rows: Source, columns: Columns, task: str, found: Found, train: NDArr
 
 
 def _leak(column: str, task: str, why: str) -> str:
-    return f"column {column!r} equals the label of task {task} ({why}); leave it out with 'data.exclude=[{column}]'"
+    return f"column {column!r} equals the label of task {task} ({why}); leave it out with {exclude(column)}"

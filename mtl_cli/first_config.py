@@ -60,12 +60,14 @@ def config_text(path: str, table: Inspected, targets: Sequence[Column]) -> str:
 def _written(dialect: Dialect) -> list[str]:
     """Returns the keys that say how the file is written, where it isn't as usual."""
     missing = [text for text in dialect.missing if text not in MISSING_TEXTS]
+    header = f"{_list(dialect.header)}" if isinstance(dialect.header, tuple) else "false   # the first row has values"
     lines = {
-        f"  encoding: {dialect.encoding}   # it isn't UTF-8; look at letters with accents": dialect.encoding,
-        "  header: false   # the first row has values; [names, of, the, columns] can stand here": not dialect.header,
-        "  decimal: ','": dialect.decimal,
+        f"  encoding: {dialect.encoding}   # look at letters with accents": dialect.encoding,
+        f"  separator: {_quoted(dialect.separator or '')}": dialect.separator,
+        f"  header: {header}": dialect.header is not True,
+        "  decimal: ','": dialect.decimal == ",",
         f'  thousands: "{dialect.thousands}"': dialect.thousands,
-        f"  missing: {_list(dialect.missing)}   # {_list(missing)} stands among numbers": missing,
+        f"  missing: {_list(dialect.missing)}   # {_list(missing)} besides": missing,
     }
     return [line for line, needed in lines.items() if needed]
 

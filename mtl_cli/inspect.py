@@ -6,8 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-from mtl_cli.data.table import MISSING_TEXTS
-from mtl_cli.errors import InputError
+import yaml
+from pydantic import ValidationError
+
+from mtl_cli.data.table import Table
+from mtl_cli.errors import InputError, nearest
+from mtl_cli.messages import describe
 from mtl_cli.tables.cells import without_marks
 from mtl_cli.tables.delimited import TEXT, Dialect, delimited
 from mtl_cli.tables.faults import not_utf_8
@@ -59,15 +63,44 @@ class Inspected(NamedTuple):
     columns: list[Column]
 
 
-def inspect(path: str) -> Inspected:
+WRITTEN: Final = ("encoding", "separator", "header", "decimal", "thousands", "missing")
+"""Keys of `data` that say how text files are written."""
+
+
+def dialect_of(overrides: Sequence[str]) -> Dialect:
+    """Returns how text files are written as `data.<key>=<value>` says.
+
+    Raises:
+        InputError: There is no such key, or its value is none.
+    """
+    given: dict[str, Any] = {}
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if key.removeprefix("data.") not in WRITTEN:
+            keys = [f"data.{name}" for name in WRITTEN]
+            raise InputError(f"{key}: inspect takes how the file is written; {nearest(key, keys, 'keys')}")
+        try:
+            given[key.removeprefix("data.")] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"{key}: {value!r} can't be read as YAML") from error
+    try:
+        return Table.model_validate(given).dialect
+    except ValidationError as error:
+        raise InputError(f"data.{describe(Table, error.errors()[0])}") from None
+
+
+def inspect(path: str, dialect: Dialect) -> Inspected:
     """Returns a table and what its columns look like.
+
+    Args:
+        path: The file, or a glob.
+        dialect: How text files are written; what it leaves open is found.
 
     Raises:
         InputError: The table can't be read.
     """
-    dialect = Dialect(tuple(MISSING_TEXTS))
     files = [(file, form) for file in files_of(path, "INPUT") for form in [format_of(file, "INPUT")] if form in TEXT]
-    if any(not_utf_8(file, dialect) for file, _ in files):
+    if dialect.encoding is None and any(not_utf_8(file, dialect) for file, _ in files):
         dialect = replace(dialect, encoding="windows-1252")
     with suppress(ValueError, *UNREADABLE):  # `read` says where it is wrong
         if any(delimited(file, form, dialect).nameless for file, form in files):

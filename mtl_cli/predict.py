@@ -68,8 +68,9 @@ def predict(folder: Path, source: str, out: Path, ids: Sequence[str], *, force: 
     _check_out(out, force=force)
     schema = _schema(folder)
     files = files_of(source, "INPUT")
+    lengths: dict[Path, int] = {}
     for file in files:
-        check(file, "INPUT", schema.dialect)
+        lengths[file] = check(file, "INPUT", schema.dialect)
         names = scan(file, "INPUT", schema.dialect, looked_at=0).collect_schema().names()
         for column in [*(each.name for each in schema.inputs), *ids]:
             if column not in names:
@@ -83,7 +84,7 @@ def predict(folder: Path, source: str, out: Path, ids: Sequence[str], *, force: 
     predictor, rows = _load(folder, schema), 0
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as beside:
         parts: list[Path] = []
-        for frame in _blocks(predictor, files, ids):
+        for frame in _blocks(predictor, lengths, ids):
             parts.append(Path(beside) / f"{len(parts):06d}.parquet")
             frame.write_parquet(parts[-1])
             rows += len(frame)
@@ -153,21 +154,21 @@ def _compare(apart: str, noun: str, tensors: dict[str, Any], expected: dict[str,
             raise InputError(f"{apart}: {noun} {name!r} is in the model {has}")
 
 
-def _blocks(predictor: Predictor, files: Sequence[Path], ids: Sequence[str]) -> Iterator[Frame]:
+def _blocks(predictor: Predictor, files: Mapping[Path, int], ids: Sequence[str]) -> Iterator[Frame]:
     """Yields the predictions, block by block, after the columns that are kept."""
     import polars as pl
 
     needed = list(dict.fromkeys([*ids, *(each.name for each in predictor.inputs)]))
     dialect = predictor.schema.dialect
     numbers = [each.name for each in predictor.inputs if each.kind == "number"]
-    for file in files:
+    for file, length in files.items():
         first, unpacked = 0, 0.0
         notation = notation_of(file, "INPUT", dialect)
         text = {each.name: each.type() for each in predictor.inputs if each.type() is not None}
         if notation is not None and (dialect.decimal == "," or dialect.thousands is not None):
             text |= dict.fromkeys(numbers, pl.String)  # points may group digits
         types = scan(file, "INPUT", dialect, text).collect_schema()
-        lazy = scan(file, "INPUT", dialect, types, 0).select(needed)
+        lazy = scan(file, "INPUT", dialect, types, 0).select(needed).head(length)
         for batch in lazy.collect_batches(chunk_size=BLOCK):
             if format_of(file, "INPUT") == "parquet":  # a text that stands in many rows is one in the file
                 unpacked += sum(plain(series).estimated_size() for series in batch)

@@ -52,18 +52,21 @@ def inspect(words: Sequence[str]) -> None:
         description="Shows what is in a table, and writes a config that trains on it as it is: "
         "DIR/experiment/<name of the table>.yaml.",
     )
-    parser.add_argument("input", metavar="INPUT", help="a table (.csv, .tsv, .parquet, .ndjson, .gz)")
+    parser.add_argument("input", metavar="INPUT", help="a table (.csv, .tsv, .txt, .data, .parquet, .ndjson, .gz)")
+    parser.add_argument(
+        "overrides", metavar="KEY=VALUE", nargs="*", help="how it is written, such as data.separator=whitespace"
+    )
     parser.add_argument("--target", action="append", default=[], metavar="COLUMN", help="to predict (repeatable)")
     parser.add_argument(
         "--out", default="configs", type=Path, metavar="DIR", help="folder of configs (default: %(default)s)"
     )
-    given = parser.parse_args(words)
+    given = parser.parse_intermixed_args(words)
     from mtl_cli.first_config import config_text, stem_of
+    from mtl_cli.inspect import dialect_of, targets_of
     from mtl_cli.inspect import inspect as look
-    from mtl_cli.inspect import targets_of
     from mtl_cli.tables.duplicates import repeated
 
-    found = look(given.input)
+    found = look(given.input, dialect_of(given.overrides))
     source = found.source
     targets = targets_of(found.columns, given.target)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shlex
 from pathlib import Path
 
 import polars as pl
@@ -147,6 +148,10 @@ FORMS: list[tuple[str, bytes, Dialect]] = [
     ("t.csv", "\"a;b\"\n\"1,5;café\"\n\"2,5;x\"\n".encode(), Dialect()),
     ("t.csv", '"a,""b"""\n"1.5,""café"""\n"2.5,""x"""\n'.encode(), Dialect()),
     ("t.csv", "a;b;;\n1,5;café;;\n2,5;x;;\n".encode(), Dialect()),
+    ("t.csv", 'a, "b"\n1.5, "café"\n2.5, "x"\n'.encode(), Dialect()),
+    ("t.csv", ' a , b\n1.5, café\n2.5, x\n'.encode(), Dialect()),
+    ("t.csv", "a,b\n1.5,café\n2.5,x\n\n,\n\n".encode(), Dialect()),
+    ("t.data", "1.5   café\n2.5\tx\n".encode(), Dialect(header=("a", "b"))),
     ("t.csv", "a/b\n1.5/café\n2.5/x\n".encode(), Dialect(separator="/")),
     ("t.csv", "a\tb\n1.5\tcafé\n2.5\tx\n".encode(), Dialect(separator="tab")),
     ("t.data", "1.5,café\n2.5,x\n".encode(), Dialect(header=("a", "b"))),
@@ -188,6 +193,7 @@ WRONG: list[tuple[str, bytes, Dialect, str]] = [
     ("t.csv", b'"a;b"\n"1;2"\n3;"4"\n', Dialect(), "line 3 isn't in quotes as a whole, and the header is"),
     ("t.data", b"0,0,1.5\n1,0,2.5\n", Dialect(), "the column '0' more than once; where the first row has values"),
     ("t.csv", "a;b\n1;2;3\n".encode("utf-16"), Dialect(), "line 2 has 3 fields, and the header has 2"),
+    ("t.data", b"low,high\nlow,low\n", Dialect(), "no column 'column_2'; "),
     ("t.csv", b"a;b;;\n1;2;;\n1;2;3;\n", Dialect(), "column 3 has no name"),
     ("t.csv", b"a,,b\n1,,2\n", Dialect(), "column 2 has no name"),
     ("t.csv", b"a\x00,\x00b\x00\n\x001\x00,\x002\x00\n\x00", Dialect(), "say data.encoding=utf-16-le"),
@@ -200,7 +206,7 @@ def test_a_form_that_does_not_fit_is_named(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message):
-        read(str(tmp_path / name), "data.path", dialect)
+        read(str(tmp_path / name), "data.path", dialect).need(["column_2"], "tasks.y.column")
 
 
 @pytest.mark.parametrize(
@@ -273,3 +279,65 @@ def test_values_in_place_of_names_are_noticed(tmp_path: Path, first: str, namele
     (tmp_path / "t.csv").write_text(f"{first}\n{first}\n")
     (form,) = read(str(tmp_path / "t.csv"), "data.path").forms
     assert form.nameless == nameless
+
+
+def test_empty_lines_at_the_end_are_no_rows(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """Nor predictions; one in between is a row without anything, whose number counts."""
+    lines = ["a;b;y", *(f"{i / 4};k{i % 3};{i % 5}" for i in range(60))]
+    lines[30] = ""
+    (tmp_path / "t.csv").write_text("\n".join([*lines, "", ";;", "", ""]))
+    run = mtl_train("data=table", "data.path=t.csv", "+tasks.y.kind=regression", "batch_size=8", "steps=2")
+    assert run.status == 0, run.err
+    assert "training rows too" not in run.err
+    assert mtl_train("predict", str(run.folder), "t.csv", "--out", "p.csv").status == 0
+    assert pl.read_csv(tmp_path / "p.csv").height == 60
+    assert "t.csv: 60 rows" in mtl_train("inspect", "t.csv").out
+
+
+def test_a_file_that_is_like_auto_mpg(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """Blanks between numbers, a tab before a name in quotes, no header: found, or said by hand."""
+    rows = [f'{18 + i % 9}.0   {4 + 2 * (i % 3)}   {100 + 7 * i}.0  {90 + i}.\t"car {i % 9} x"' for i in range(60)]
+    (tmp_path / "auto-mpg.data").write_text("\n".join([*rows, ""]))
+    assert mtl_train("inspect", "auto-mpg.data", "--target", "column_1").status == 0
+    by_hand = ["data.separator=whitespace", "data.header=[mpg,cylinders,size,power,name]"]
+    seen = mtl_train("inspect", "auto-mpg.data", *by_hand, "--target", "mpg", "--out", "named")
+    assert seen.status == 0, seen.err
+    for folder, names in (("configs", ["column_3", "column_4"]), ("named", ["size", "power"])):
+        run = mtl_train("--config-dir", folder, "experiment=auto_mpg", "steps=2", f"hydra.run.dir=run{folder}")
+        assert run.status == 0, run.err
+        assert [name for name, kind in kinds_of(tmp_path / f"run{folder}").items() if kind == "number"][-2:] == names
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.seperator=x", "data.seperator: inspect takes how the file is written; did you mean 'data.separator'?"),
+        ("data.separator=xx", "data.separator: one character, tab or whitespace, got 'xx'"),
+        ("data.header=[", "data.header: '[' can't be read as YAML"),
+    ],
+)
+def test_what_inspect_is_told_is_checked(mtl_train: MtlTrain, tmp_path: Path, override: str, message: str) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    run = mtl_train("inspect", "t.csv", override)
+    assert (run.status, run.err) == (2, f"mtl-train: {message}\n")
+    assert not (tmp_path / "configs").exists()
+
+
+@pytest.mark.parametrize(
+    ("third", "message"),
+    [
+        ("?", "if '?' is no label, 'tasks.y.missing=[\"?\"]'"),
+        (9, "not 0 or 1; if that is no label, 'tasks.y.missing=[9]'"),
+    ],
+)
+def test_a_third_value_that_may_be_no_label_is_named(
+    mtl_train: MtlTrain, tmp_path: Path, third: str | int, message: str
+) -> None:
+    cells = [(0, 1, third)[i % 3] for i in range(60)]
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{i},{cell}\n" for i, cell in enumerate(cells)))
+    words = ["data=table", "data.path=t.csv", "+tasks.y.kind=binary", "batch_size=8", "steps=2"]
+    refused = mtl_train(*words)
+    assert refused.status == 2
+    assert message in refused.err
+    meant = mtl_train(*words, shlex.split(message.rpartition(", ")[2])[0])
+    assert meant.status == 0, meant.err

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import IO, Annotated, Any, Final, Literal
 
@@ -26,6 +26,8 @@ FOUND: Final = ";\t|,"
 """Separators that are looked for in a header without the usual one."""
 LOOSE: Final = (".txt", ".data")
 """Endings that don't say what separates cells; blanks may."""
+LOOKED_AT: Final = 20
+"""Lines that decide whether blanks separate cells."""
 INDEX: Final = "column_1"
 """The name of a first column that has none."""
 SHOWN: Final = 60
@@ -132,8 +134,10 @@ class Delimited:
     def nameless(self) -> bool:
         """Whether what is taken for names looks like a row of values.
 
-        Of the names a third are numbers, and these don't count up by 1 as years, or columns without names, do.
+        A name is there twice, or a third are numbers that don't count up by 1 as years, or columns without names, do.
         """
+        if self.header and len(set(self.names)) < len(self.names):
+            return True
         numbers = [float(name.replace(",", ".")) for name in self.names if _NUMBER.fullmatch(name)]
         counted = all(after == before + 1 for before, after in itertools.pairwise(numbers))
         return self.header and len(numbers) >= len(self.names) / 3 and not (counted and len(numbers) > 1)
@@ -162,10 +166,11 @@ def delimited(path: Path, form: str, dialect: Dialect, key: str = "") -> Delimit
     """
     encoding = encoding_of(path, dialect)
     text = None if encoding == "utf-8" else _decoded(path, encoding)
-    usual = TEXT[form]
     loose = any(suffix.lower() in LOOSE for suffix in path.suffixes[-2:])
-    separator = dialect.separator or _separator(_bytes_of(path if text is None else text.encode()), usual, loose=loose)
+    separator = dialect.separator or _separator(path if text is None else text.encode(), TEXT[form], loose=loose)
     mark = SEPARATORS.get(separator, separator)
+    if dialect.strip and _has_loose_quotes(path if text is None else text.encode(), mark):
+        text = _tightened(_decoded(path, encoding) if text is None else text, mark)
     first = _first(path if text is None else text.encode(), mark)
     whole = len(first) == 1 and mark in first[0] and separator != "whitespace"
     if whole or separator == "whitespace":
@@ -174,6 +179,7 @@ def delimited(path: Path, form: str, dialect: Dialect, key: str = "") -> Delimit
         first = _first(text.encode(), mark)
     if dialect.separator is not None and len(first) == 1:
         raise InputError(f"{key}: {path} has no {separator!r}, data.separator, in its first line, {first[0][:40]!r}")
+    first = [name.strip() for name in first] if dialect.strip else first
     names = tuple(first) if dialect.header is True else _named(f"{key}: {path}", len(first), dialect.header)
     unnamed = names[0] == "" and len(names) > 1
     names = (INDEX, *names[1:]) if unnamed else names
@@ -228,13 +234,38 @@ def _decoded(path: Path, encoding: str) -> str:
         raise ValueError(f"{byte} is not {encoding}; data.encoding says what it is") from error
 
 
-def _separator(file: IO[bytes], usual: str, *, loose: bool) -> str:
-    """Returns what separates cells: the usual mark, or the one that the first line has instead."""
-    _, fields = next(rows_of(file, usual), (0, []))
+def _separator(source: Path | bytes, usual: str, *, loose: bool) -> str:
+    """Returns what separates cells: the usual mark, one that the first line has instead, or blanks where they may."""
+    _, fields = next(rows_of(_bytes_of(source), usual), (0, []))
     first = fields[0] if len(fields) == 1 else ""
-    if any(mark in first for mark in FOUND):
-        return max(FOUND, key=first.count)
-    return "whitespace" if loose and len(first.split()) > 1 else usual
+    if loose and len(fields) == 1 and not any(mark in first for mark in ";|,"):
+        lines = (line.strip() for line in _lines(source))
+        counts = {
+            len(_BLANKS.sub(_as_tab, line).split("\t")) for line in itertools.islice(filter(None, lines), LOOKED_AT)
+        }
+        if len(counts) == 1 and max(counts) > 1 + first.count("\t"):
+            return "whitespace"
+    return max(FOUND, key=first.count) if any(mark in first for mark in FOUND) else usual
+
+
+def _lines(source: Path | bytes) -> Iterator[str]:
+    with _bytes_of(source) as file:
+        for line in file:
+            yield line.decode("utf-8", "replace")
+
+
+def _has_loose_quotes(source: Path | bytes, mark: str) -> bool:
+    """Returns whether one of the first two lines has blanks between a separator and a quote."""
+    loose = re.compile(re.escape(mark) + ' +"')
+    return any(loose.search(line) for line in itertools.islice(_lines(source), 2))
+
+
+def _tightened(text: str, mark: str) -> str:
+    """Returns the rows without blanks behind separators."""
+    tight = StringIO()
+    rows = csv.reader(StringIO(text), delimiter=mark, skipinitialspace=True)
+    csv.writer(tight, delimiter=mark, lineterminator="\n").writerows(rows)
+    return tight.getvalue()
 
 
 def _unquoted(text: str, mark: str) -> str:
@@ -247,10 +278,14 @@ def _unquoted(text: str, mark: str) -> str:
     return "\n".join([*rows, ""])
 
 
+def _as_tab(found: re.Match[str]) -> str:
+    return found[0] if found[0].startswith('"') else "\t"
+
+
 def _single_tabs(text: str) -> str:
     """Returns the lines that aren't blank, their runs of blanks outside quotes as tabs."""
     plain = [line.strip() for line in text.splitlines() if line.strip()]
-    return "\n".join(_BLANKS.sub(lambda found: found[0] if found[0][0] == '"' else "\t", line) for line in plain) + "\n"
+    return "\n".join(_BLANKS.sub(_as_tab, line) for line in plain) + "\n"
 
 
 def _named(where: str, columns: int, header: bool | tuple[str, ...]) -> tuple[str, ...]:

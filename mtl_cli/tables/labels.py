@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from mtl_cli.data.base import Array, Scale
 from mtl_cli.errors import InputError
 from mtl_cli.tables.cells import LONGEST_NAME, Place, Series, as_numbers, categories, numbers, refuse_cell, without
+from mtl_cli.tables.hints import GAPS
+from mtl_cli.tables.remedies import missing
 from mtl_cli.tasks import Binary, Multiclass, Task
 
 YES_AND_NO: Final = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("0", "1"))
@@ -140,14 +142,26 @@ def _binary(where: str, task: Binary, column: str, series: Series, place: Place)
         odd = ~cells.cast(pl.String).is_in(known) & cells.is_not_null()
         if len(present) > 2 and (text or odd.all()):
             row = int(odd.arg_max() or 0)
+            more = ", ..." if len(present) > 3 else ""
+            gap = next((value for value in present if value in GAPS), None) if len(present) == 3 else None
+            remedy = (
+                "kind: multiclass?" if gap is None else f"if {gap!r} is no label, {missing(f'{where}.missing', [gap])}"
+            )
             raise InputError(
-                f"column {column!r} has {len(present):,} different values, {', '.join(present[:3])}, ... "
+                f"column {column!r} has {len(present):,} different values, {', '.join(present[:3])}{more} "
                 f"({place(row)} the first that is neither {known[0]!r} nor {known[1]!r}), and a binary task has two; "
-                "kind: multiclass?"
+                f"{remedy}"
             )
         if odd.any():
             rule = f"one of two classes, {' and '.join(map(repr, known))}" if text else "0 or 1"
-            refuse_cell(series, int(odd.arg_max() or 0), column, place, rule)
+            row = int(odd.arg_max() or 0)
+            refuse_cell(
+                series,
+                row,
+                column,
+                place,
+                f"{rule}; if that is no label, {missing(f'{where}.missing', [str(series[row])])}",
+            )
     order = _ordered(known)
     words = {"0": "false", "1": "true"} if series.dtype == pl.Boolean else {}
     names: list[Any] = [words.get(value, value) for value in order]

@@ -81,6 +81,8 @@ class Source:
         for column in columns:
             if column not in known:
                 hint = nearest(column, known, "columns")
+                numbered = re.fullmatch(r"column_\d+", column) and any(form.header for form in self.forms)
+                hint += f"; {NO_NAMES}" if numbered else ""
                 raise InputError(f"{key}: {self.name} has no column {column!r}; {hint}")
 
 
@@ -240,8 +242,8 @@ def notation_of(path: Path, key: str, dialect: Dialect) -> Notation | None:
     return dialect.notation(delimited(path, form, dialect, key).mark) if form in TEXT else None
 
 
-def check(path: Path, key: str, dialect: Dialect) -> None:
-    """Refuses what `read` would, without keeping the rows."""
+def check(path: Path, key: str, dialect: Dialect) -> int:
+    """Refuses what `read` would, without keeping the rows, and returns how many there are."""
     import polars as pl
 
     form = format_of(path, key)
@@ -250,7 +252,12 @@ def check(path: Path, key: str, dialect: Dialect) -> None:
         lazy = scan(path, key, dialect, looked_at=0) if file is None else _scan(file, dialect, None, 0)
         last = lazy.collect_schema().names()[-1]
         rows, gaps = lazy.select(pl.len(), pl.nth(-1).null_count().alias(f"{last} ")).collect().row(0)
+        if file is not None and gaps:
+            number = "/".join(["row", *file.names])  # is no column's name
+            there = pl.any_horizontal(pl.col(*file.names).is_not_null())
+            rows = (lazy.with_row_index(number).filter(there).select(pl.col(number).max()).collect().item() or 0) + 1
         _check_rows(path, key, file, rows, gaps)
+        return int(rows)
 
 
 def _read(path: Path, key: str, dialect: Dialect, text: Sequence[str] = ()) -> Source:
@@ -260,6 +267,7 @@ def _read(path: Path, key: str, dialect: Dialect, text: Sequence[str] = ()) -> S
     with _explaining(path, key, form, dialect):
         file = _checked(path, key, form, dialect)
         frame = _collected(path, key, file, dialect, dict.fromkeys(text, pl.String))
+        frame = frame if file is None else _without_empty_end(frame)
         _check_rows(path, key, file, len(frame), frame.width and frame[:, -1].null_count())
     for column in () if file is None else file.trailing:
         if frame[column].null_count() < len(frame):
@@ -301,6 +309,16 @@ def _understood(file: Delimited, frame: Frame, dialect: Dialect, text: Sequence[
         grouped = [as_numbers(notation.plain(stripped(series, dialect.missing))) for series in raw]
         read += [series for series in grouped if series.dtype.is_integer()]
     return frame.with_columns(series for series in read if series.dtype != pl.String), notation
+
+
+def _without_empty_end(frame: Frame) -> Frame:
+    """Returns a table without the rows at its end that have nothing in any column, as empty lines have."""
+    import polars as pl
+
+    if not len(frame) or frame.row(-1) != (None,) * frame.width:
+        return frame
+    there = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
+    return frame[: len(there) - int(there.reverse().arg_max() or 0)] if there.any() else frame[:0]
 
 
 def _leading_zeros(file: Delimited, dialect: Dialect, frame: Frame) -> frozenset[str]:
@@ -398,7 +416,7 @@ def _checked(path: Path, key: str, form: str, dialect: Dialect) -> Delimited | N
         next(file.rows(), None)  # refuses CR alone at the lines' ends
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        hint = f"; {NO_NAMES}" if file is not None and file.nameless else ""
+        hint = f"; {NO_NAMES}" if file is not None and file.header else ""
         raise InputError(f"{key}: {path} has the column {twice[0]!r} more than once{hint}")
     for number, name in enumerate(names, 1):
         if len(name) > LONGEST_NAME:

@@ -23,6 +23,8 @@ LARGE: Final = 77
 """The size from which one of them beside two others will do."""
 MOST_ODD: Final = 3
 """Different ones that a column may have."""
+LOOKED_AT: Final = 10_000
+"""Texts of a column that decide what they may be."""
 FEWEST: Final = 20
 """Rows up to which nothing is called an id."""
 ID_SHARE: Final = 0.95
@@ -116,8 +118,9 @@ def _of_texts(series: Series) -> Iterator[Hint]:
     present = series.drop_nulls()
     if not len(present):
         return
-    name, shown, form = series.name, repr(present[0][:20]), read_as(present)
-    if mostly_numbers(present):
+    first = present.head(LOOKED_AT)
+    name, shown, form = series.name, repr(present[0][:20]), read_as(first)
+    if mostly_numbers(first):
         odd = present.filter(present.cast(pl.Float64, strict=False).is_null())
         cells = f"cells like {odd[0][:20]!r}" if len(odd) else ""
         if 0 < odd.n_unique() <= MOST_ODD:
@@ -129,7 +132,7 @@ def _of_texts(series: Series) -> Iterator[Hint]:
     elif form is not None:
         why = f"is taken for texts, and these read as numbers ({shown})"
         yield Hint(name, why, *form, likely=True)
-    elif forms := forms_of(present):
+    elif forms := forms_of(first) and forms_of(present):
         why = f"is taken for texts, and these read as dates ({shown})"
         key: tuple[Any, str] = ("types", "date") if forms == [ISO] else ("date_format", forms[0])
         yield Hint(name, why, *key, likely=True, other=(*forms, None)[1])
@@ -182,6 +185,8 @@ def _as_dates(series: Series) -> str | None:
 def _sentinels(series: Series) -> Iterator[Hint]:
     """Yields the numbers at one end, three at most, that are far from all others, and not in one row alone."""
     known = series.drop_nulls().drop_nans() if series.dtype.is_float() else series.drop_nulls()
+    if not any((known == end).sum() > 1 for end in (known.min(), known.max()) if end is not None):
+        return
     values = known.unique().sort()
     for count in range(1, min(MOST_ODD, len(values) - 1) + 1):
         for at_end, others in ((values[:count], values[count:]), (values[-count:], values[:-count])):
@@ -212,10 +217,16 @@ def is_like_id(series: Series) -> bool:
     present = series.drop_nulls()
     if len(present) <= FEWEST:
         return False
+    first = present.head(LOOKED_AT)
     if series.dtype == pl.String:
-        numbers = mostly_numbers(present) or read_as(present) is not None
-        return present.n_unique() > ID_SHARE * len(present) and not numbers and not forms_of(present)
-    if not series.dtype.is_integer() or present.n_unique() < len(present) or _as_dates(series) is not None:
+        if not all(part.n_unique() > ID_SHARE * len(part) for part in (first, present)):
+            return False
+        return not mostly_numbers(first) and read_as(first) is None and not forms_of(first)
+    if (
+        not series.dtype.is_integer()
+        or any(part.n_unique() < len(part) for part in (first, present))
+        or _as_dates(series) is not None
+    ):
         return False
     return bool(_is_called(series.name, IDS) or present.is_sorted() or present.is_sorted(descending=True))
 

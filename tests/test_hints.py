@@ -1,9 +1,11 @@
 """What a column may hold other than it seems: said in training, and written by inspect."""
 
 import json
+import math
 import re
 import shlex
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,10 @@ HINTS: list[tuple[str, list[Any], bool, list[tuple[str, str, bool]]]] = [
     ("size", [*range(40, 90), 998, 999, 998, 999], False, [("missing", str(v), False) for v in (998, 999)]),
     ("sex", [1, 2, -999, -999], False, [("missing", "-999", False)]),
     ("air", [400.5, 1200.5, 2000.5, *([-200] * 5)], False, [("missing", "-200", False)]),
+    ("co", [*(Decimal(i) / 4 for i in range(40)), *([Decimal(-200)] * 5)], False, [("missing", "-200", False)]),
+    ("wild", [math.inf, -math.inf, math.nan, 1.5] * 5, False, []),
+    ("tiny", pl.Series([-128, 127, 5] * 9, dtype=pl.Int8), False, [("types", "category", False)]),
+    ("big", pl.Series([2**64 - 1, 0, 5] * 9, dtype=pl.UInt64), False, [("types", "category", False)]),
     ("Postcode", [3073.0, 3000.0, 3001.0] * 5, False, [("types", "category", False)]),
     ("chest", [1.0, 2.0, 3.0] * 5, False, [("types", "category", False)]),
 ]

@@ -109,7 +109,7 @@ def hints_on(series: Series, *, zeros: bool = False) -> Iterator[Hint]:
     if series.dtype == pl.String:
         yield from _of_texts(series)
     elif series.dtype.is_numeric():
-        yield from _of_numbers(series, zeros)
+        yield from _of_numbers(series.cast(pl.Float64) if series.dtype.is_decimal() else series, zeros)
 
 
 def _of_texts(series: Series) -> Iterator[Hint]:

@@ -173,7 +173,7 @@ def test_one_table_in_many_forms(tmp_path: Path, name: str, content: bytes, dial
 
 def test_points_group_digits_where_commas_are_decimal_marks(tmp_path: Path) -> None:
     """A column that has no comma is no fraction then: 1.234 people, not one and a quarter."""
-    (tmp_path / "t.csv").write_text("people;area;part\n1.234;1,5;0.5\n12.500;2,5;1.500\n950;3;0.25\n")
+    (tmp_path / "t.csv").write_text("people;area;part\n1.234;1,5;0.5\n12.500;2,5;1.500\n950;3;0.25\n\n;;\n")
     frame = read(str(tmp_path / "t.csv"), "data.path").frame
     assert frame.to_dict(as_series=False) == {
         "people": [1234, 12500, 950], "area": [1.5, 2.5, 3], "part": [0.5, 1.5, 0.25]

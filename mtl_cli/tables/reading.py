@@ -305,7 +305,7 @@ def _understood(file: Delimited, frame: Frame, dialect: Dialect, text: Sequence[
     read = [as_numbers(notation.plain(series)) for series in texts]
     if notation.thousands == ".":  # what polars takes for fractions may be whole numbers in groups
         fractions = [series.name for series in frame if series.dtype.is_float() and series.name not in text]
-        raw = _scan(file, dialect, dict.fromkeys(fractions, pl.String), LOOKED_AT).select(fractions).collect()
+        raw = _scan(file, dialect, None, 0).select(fractions).head(len(frame)).collect()
         grouped = [as_numbers(notation.plain(stripped(series, dialect.missing))) for series in raw]
         read += [series for series in grouped if series.dtype.is_integer()]
     return frame.with_columns(series for series in read if series.dtype != pl.String), notation

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.gram import Gram, gram
+from mtl_cli.linalg.gram import Gram, gram
 from mtl_cli.models.base import Params
 from mtl_cli.weighting.base import On, Update
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mtl_cli.backend import keras, tf
 from mtl_cli.config import FAMILIES
-from mtl_cli.gram import gram
+from mtl_cli.linalg.gram import gram
 from mtl_cli.settings import bind, numbers, signature
 from mtl_cli.tasks import Binary, Regression, Task
 from mtl_cli.weighting.base import Seen, Weighting

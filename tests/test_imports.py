@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "mtl_cli"
 LAYERS = [
     ["errors", "texts", "interrupt", "settings", "families", "backend", "git_state"],
     ["files", "foreign", "interpolations", "paths", "locks"],
-    ["tasks", "schedules", "messages", "checkpoint", "gram"],
+    ["tasks", "schedules", "messages", "checkpoint", "linalg"],
     ["records"],
     ["optimizers", "data.base", "sampling.base", "console"],
     ["weighting.base", "signs"],
@@ -70,8 +70,9 @@ def _part_of(module: str, other: str) -> bool:
     """Tells whether `other` is a part, not a member, of the family that `module` is in."""
     parts = {"data.rows", "data.splits", "data.regressions"}
     reading = other.startswith("tables.") and module.startswith("tables.")
+    solving = other == "linalg.gram" and module.startswith("linalg.")
     sweeping = other.startswith("sweeps.") and module.startswith("sweeps.")
-    return reading or sweeping or (other in parts and module.startswith("data."))
+    return reading or solving or sweeping or (other in parts and module.startswith("data."))
 
 
 def test_tensorflow_is_imported_in_one_place() -> None:

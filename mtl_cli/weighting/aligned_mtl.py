@@ -10,7 +10,8 @@ short as it would make it: `condition_number` in diagnostics.csv says how near t
 from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.gram import Gram, inverse
+from mtl_cli.linalg.gram import Gram
+from mtl_cli.linalg.solvers import inverse
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
 

@@ -14,7 +14,8 @@ they move along straight lines as nu grows, and are followed from corner to corn
 from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.gram import Gram, farthest
+from mtl_cli.linalg.gram import Gram
+from mtl_cli.linalg.solvers import farthest
 from mtl_cli.settings import NonNegative
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 

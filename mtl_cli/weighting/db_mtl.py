@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.gram import gram
+from mtl_cli.linalg.gram import gram
 from mtl_cli.settings import Fraction, NonNegative
 from mtl_cli.weighting.base import Memory, Seen, Update, Weighting
 

@@ -10,7 +10,8 @@ minimising u'Gu / 2 + u . Gw.
 from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.gram import Gram, nonnegative
+from mtl_cli.linalg.gram import Gram
+from mtl_cli.linalg.solvers import nonnegative
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
 

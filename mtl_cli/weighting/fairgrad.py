@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.gram import Gram, balanced
+from mtl_cli.linalg.gram import Gram
+from mtl_cli.linalg.solvers import balanced
 from mtl_cli.settings import Positive
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.data.base import Arrays
-from mtl_cli.gram import Gram, altered, orders
+from mtl_cli.linalg.gram import Gram
+from mtl_cli.linalg.solvers import altered, orders
 from mtl_cli.settings import Share
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.gram import impartial
+from mtl_cli.linalg.solvers import impartial
 from mtl_cli.settings import Positive
 from mtl_cli.weighting.base import Memory, Seen, Update, Weighting, exponentials, learn, learning
 

@@ -12,7 +12,8 @@ take it on the gradients as they are).
 from typing import Literal
 
 from mtl_cli.backend import Tensor
-from mtl_cli.gram import Gram, impartial
+from mtl_cli.linalg.gram import Gram
+from mtl_cli.linalg.solvers import impartial
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
 

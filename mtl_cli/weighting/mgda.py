@@ -15,7 +15,8 @@ from typing import Literal
 import numpy as np
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.gram import RIDGE, Gram, nonnegative
+from mtl_cli.linalg.gram import Gram
+from mtl_cli.linalg.solvers import RIDGE, nonnegative
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
 

@@ -10,7 +10,8 @@ instead of the paper's sequence of convex programs, in every iteration.
 from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.gram import Gram, balanced
+from mtl_cli.linalg.gram import Gram
+from mtl_cli.linalg.solvers import balanced
 from mtl_cli.settings import Positive
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 

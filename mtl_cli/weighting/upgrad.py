@@ -9,7 +9,8 @@ w_i p_i, which hurts no task. w is `tasks.<task>.weight`; the default 1 / T is t
 from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.gram import Gram, nonnegative
+from mtl_cli.linalg.gram import Gram
+from mtl_cli.linalg.solvers import nonnegative
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
 

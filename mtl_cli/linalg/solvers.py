@@ -5,13 +5,14 @@ gradients' lengths are (1e-15 or 1e15) makes no difference to how well a problem
 single solution, because gradients depend on each other, RIDGE or KNOWN on the diagonal of C chooses one.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, tf
+from mtl_cli.linalg.gram import Gram
 
 RIDGE: Final = 1e-6
 """Added to the cosines' diagonal, relative to its ones."""
@@ -19,51 +20,6 @@ KNOWN: Final = 1e-12
 """The square of the part of its length, 1e-6, to which a gradient is known that backpropagation computed in float32."""
 ITERATIONS: Final = 120
 """The most steps of Newton's method; it takes about ten, forty where gradients differ by 1e10 in length."""
-
-
-class Gram(NamedTuple):
-    """The inner products of T gradients, float64: g_i . g_j = norms[i] norms[j] cosines[i, j]."""
-
-    norms_T: Tensor
-    cosines_TT: Tensor
-    """1 on the diagonal, but 0 in the row and the column of a gradient that is zero."""
-
-    @property
-    def lengths_T(self) -> Tensor:
-        """The norms with 1 in the place of 0, to divide by."""
-        return tf.where(self.norms_T > 0, self.norms_T, 1.0)
-
-    @property
-    def products_TT(self) -> Tensor:
-        """The Gram matrix itself."""
-        return self.norms_T[:, None] * self.cosines_TT * self.norms_T
-
-    def scaled(self, factors_T: Tensor) -> "Gram":
-        """Returns the Gram matrix of the gradients times factors >= 0."""
-        norms_T = self.norms_T * factors_T
-        there_T = tf.cast(norms_T > 0, tf.float64)
-        return Gram(norms_T, self.cosines_TT * there_T[:, None] * there_T)
-
-
-def gram(rows: Sequence[Tensor]) -> Gram:
-    """Returns the Gram matrix of T gradients.
-
-    Args:
-        rows: For each parameter the tasks' gradients, [T, ...]. Each task's are scaled to 1 at most before they are
-            multiplied, so that no square of a finite number overflows or vanishes.
-    """
-    tasks = rows[0].shape[0]
-    flat = [tf.reshape(row, [tasks, -1]) for row in rows]
-    largest = [tf.reduce_max(tf.abs(row), axis=1) for row in flat]
-    sizes_T = tf.reduce_max(tf.stack(largest), axis=0)
-    divisors_T = tf.where(sizes_T > 0, sizes_T, 1.0)
-    unit = [tf.cast(row / divisors_T[:, None], tf.float64) for row in flat]
-    products_TT = tf.add_n([tf.matmul(row, row, transpose_b=True) for row in unit])
-    norms_T = tf.sqrt(tf.linalg.diag_part(products_TT))
-    lengths_T = tf.where(norms_T > 0, norms_T, 1.0)
-    cosines_TT = tf.clip_by_value(products_TT / (lengths_T[:, None] * lengths_T), -1.0, 1.0)
-    ones_T = tf.cast(norms_T > 0, tf.float64)
-    return Gram(norms_T * tf.cast(divisors_T, tf.float64), tf.linalg.set_diag(cosines_TT, ones_T))
 
 
 def pivoted(tableau: Tensor, chosen: Tensor) -> Tensor:

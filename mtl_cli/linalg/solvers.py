@@ -39,7 +39,7 @@ def pivoted(tableau: Tensor, chosen: Tensor) -> Tensor:
     return tableau - change * there / (pivot + 1.0 - there)
 
 
-def nonnegative(cosines_TT: Tensor, q_RT: Tensor) -> Tensor:
+def nonnegative_qp(cosines_TT: Tensor, q_RT: Tensor) -> Tensor:
     """Returns for each row q the u >= 0 that minimises u'(C + RIDGE I)u / 2 + q'u, [R, T].
 
     Murty's principal pivoting (Opsearch 9, 1972): the first variable that is negative changes places with its
@@ -47,7 +47,7 @@ def nonnegative(cosines_TT: Tensor, q_RT: Tensor) -> Tensor:
 
     >>> import numpy as np
     >>> c = tf.constant([[1.0, -0.8], [-0.8, 1.0]], tf.float64)
-    >>> nonnegative(c, c).numpy().round(4)  # what to add to each of two tasks so that it doesn't hurt the other
+    >>> nonnegative_qp(c, c).numpy().round(4)  # what to add to each of two tasks so that it doesn't hurt the other
     array([[0. , 0.8],
            [0.8, 0. ]])
     """
@@ -72,7 +72,7 @@ def nonnegative(cosines_TT: Tensor, q_RT: Tensor) -> Tensor:
     return tf.maximum(tableau[:, :, -1], 0.0) * basic
 
 
-def solved(matrix_TT: Tensor, right_T: Tensor) -> Tensor:
+def solve_spd(matrix_TT: Tensor, right_T: Tensor) -> Tensor:
     """Returns x with A x = b for a positive definite A, by Gauss and Jordan's elimination on a diagonal of ones."""
     tasks = matrix_TT.shape[0]
     sizes_T = tf.sqrt(tf.linalg.diag_part(matrix_TT))
@@ -86,7 +86,7 @@ def solved(matrix_TT: Tensor, right_T: Tensor) -> Tensor:
     return tf.while_loop(lambda k, _: k < tasks, body, (tf.constant(0), tableau))[1][:, -1] / sizes_T
 
 
-def balanced(cosines_TT: Tensor, right_T: Tensor, power: Tensor) -> Tensor:
+def solve_power_balance(cosines_TT: Tensor, right_T: Tensor, power: Tensor) -> Tensor:
     """Returns the x > 0 with (C + KNOWN I) x = r x^-s, for r > 0 and s > 0.
 
     Newton's method on (C + KNOWN I) x = z and log z + s log x = log r, to a relative residual of 1e-9 or what rounding
@@ -104,7 +104,7 @@ def balanced(cosines_TT: Tensor, right_T: Tensor, power: Tensor) -> Tensor:
         error = tf.math.log(right_T / z) - power * tf.math.log(x)
         right = z * (1.0 + error) - tf.linalg.matvec(ridged, x)
         slope_TT = ridged + tf.linalg.diag(power * z / x)
-        change = solved(slope_TT, right) / x
+        change = solve_spd(slope_TT, right) / x
         return k + 1, moved(x, change), moved(z, error - power * change)
 
     def goes_on(k: Tensor, x: Tensor, z: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ def balanced(cosines_TT: Tensor, right_T: Tensor, power: Tensor) -> Tensor:
     return tf.while_loop(goes_on, body, (tf.constant(0), x, right_T * x**-power))[1]
 
 
-def farthest(cosines_TT: Tensor, against_T: Tensor, rates_T: Tensor, radius: Tensor) -> Tensor:
+def parametric_qp(cosines_TT: Tensor, against_T: Tensor, rates_T: Tensor, radius: Tensor) -> Tensor:
     """Returns the y >= 0 that minimises y'Cy / 2 + (against - nu rates)'y for the nu that makes y'Cy = radius^2.
 
     C has RIDGE on its diagonal. The minimum moves along straight lines as nu grows (parametric principal
@@ -167,7 +167,7 @@ def farthest(cosines_TT: Tensor, against_T: Tensor, rates_T: Tensor, radius: Ten
     return scale * tf.maximum(basic * (tableau[:, -2] + nu * tableau[:, -1]), 0.0)
 
 
-def altered(
+def project_in_turn(
     cosines_TT: Tensor, orders_TT: Tensor, change: Callable[[Tensor, Tensor, Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
     """Returns what becomes of unit gradients that meet each other one by one, and the cosines they met with.
@@ -202,7 +202,7 @@ def orders(random: np.random.Generator, n: int, tasks: int) -> NDArray[np.int32]
     return np.argsort(random.random((n, tasks, tasks), np.float32), axis=-1).astype(np.int32)
 
 
-def inverse(symmetric_TT: Tensor, power: float = 1.0) -> tuple[Tensor, Tensor]:
+def psd_pinv_power(symmetric_TT: Tensor, power: float = 1.0) -> tuple[Tensor, Tensor]:
     """Returns the pseudo-inverse of a positive semi-definite matrix to a power, and its least eigenvalue that isn't 0.
 
     Eigenvalues below T KNOWN times the largest count as 0, since the gradients aren't known to that.
@@ -215,12 +215,12 @@ def inverse(symmetric_TT: Tensor, power: float = 1.0) -> tuple[Tensor, Tensor]:
     return tf.matmul(vectors * inverted, vectors, transpose_b=True), tf.maximum(least, 0.0)
 
 
-def impartial(gram: Gram) -> Tensor:
+def equal_projection_weights(gram: Gram) -> Tensor:
     """Returns the weights, of sum 1, whose sum of gradients has the same projection on every unit gradient.
 
     alpha_t is proportional to (C^+ 1)_t / ||g_t||. Zeros where these add up to less than 1e-6 of their sizes.
     """
-    inverse_TT, _ = inverse(gram.cosines_TT)
+    inverse_TT, _ = psd_pinv_power(gram.cosines_TT)
     shares_T = tf.where(gram.norms_T > 0, tf.reduce_sum(inverse_TT, axis=1), 0.0) / gram.lengths_T
     total = tf.reduce_sum(shares_T)
     sensible = tf.abs(total) > 1e-6 * tf.reduce_sum(tf.abs(shares_T))

@@ -11,7 +11,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
-from mtl_cli.linalg.solvers import inverse
+from mtl_cli.linalg.solvers import psd_pinv_power
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
 
@@ -22,5 +22,5 @@ class AlignedMtl(GradientWeighting):
 
     def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
         """Returns sqrt(l_min) G^(-1/2) w."""
-        root_TT, least = inverse(gram.products_TT, 0.5)
+        root_TT, least = psd_pinv_power(gram.products_TT, 0.5)
         return memory, tf.sqrt(least) * tf.linalg.matvec(root_TT, weights_T)

@@ -15,7 +15,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
-from mtl_cli.linalg.solvers import farthest
+from mtl_cli.linalg.solvers import parametric_qp
 from mtl_cli.settings import NonNegative
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
@@ -33,7 +33,7 @@ class CaGrad(GradientWeighting):
         mean_T = weights_T * norms_T
         against_T = tf.linalg.matvec(gram.cosines_TT, mean_T)
         radius = tf.cast(self.c, tf.float64) * tf.sqrt(tf.maximum(tf.reduce_sum(mean_T * against_T), 0.0))
-        y_T = farthest(
+        y_T = parametric_qp(
             gram.cosines_TT,
             against_T,
             tf.where(tf.logical_and(seen.present_T, norms_T > 0), 1.0 / lengths_T, 0.0),

@@ -11,7 +11,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
-from mtl_cli.linalg.solvers import inverse
+from mtl_cli.linalg.solvers import psd_pinv_power
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
 
@@ -23,7 +23,7 @@ class ConfigGrad(GradientWeighting):
     def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
         """Returns the weights of d, as x is a sum of unit gradients too: x = sum_t c_t u_t, c = C^+ p."""
         p_T = len(seen.tasks) * weights_T / tf.reduce_sum(weights_T)
-        c_T = tf.linalg.matvec(inverse(gram.cosines_TT)[0], p_T)
+        c_T = tf.linalg.matvec(psd_pinv_power(gram.cosines_TT)[0], p_T)
         agreements_T = tf.linalg.matvec(gram.cosines_TT, c_T)
         length = tf.reduce_sum(weights_T * gram.norms_T * agreements_T)
         square = tf.reduce_sum(c_T * agreements_T)

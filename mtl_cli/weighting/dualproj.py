@@ -11,7 +11,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
-from mtl_cli.linalg.solvers import nonnegative
+from mtl_cli.linalg.solvers import nonnegative_qp
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
 
@@ -23,5 +23,5 @@ class DualProj(GradientWeighting):
     def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
         """Returns w + u."""
         sum_T = weights_T * gram.norms_T
-        u_T = nonnegative(gram.cosines_TT, tf.linalg.matvec(gram.cosines_TT, sum_T)[None])[0]
+        u_T = nonnegative_qp(gram.cosines_TT, tf.linalg.matvec(gram.cosines_TT, sum_T)[None])[0]
         return memory, weights_T + u_T / gram.lengths_T

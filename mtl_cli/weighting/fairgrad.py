@@ -13,7 +13,7 @@ from pydantic import Field
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
-from mtl_cli.linalg.solvers import balanced
+from mtl_cli.linalg.solvers import solve_power_balance
 from mtl_cli.settings import Positive
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
@@ -30,5 +30,7 @@ class FairGrad(GradientWeighting):
         p_T = (len(seen.tasks) * weights_T / tf.reduce_sum(weights_T)) ** power
         sharing = gram.scaled(tf.cast(weights_T > 0, tf.float64))
         there_T = sharing.norms_T > 0
-        x_T = balanced(sharing.cosines_TT, tf.where(there_T, p_T * gram.lengths_T ** (power - 1.0), 1.0), power)
+        x_T = solve_power_balance(
+            sharing.cosines_TT, tf.where(there_T, p_T * gram.lengths_T ** (power - 1.0), 1.0), power
+        )
         return memory, tf.where(there_T, x_T, 0.0) / gram.lengths_T

@@ -16,7 +16,7 @@ import numpy as np
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.data.base import Arrays
 from mtl_cli.linalg.gram import Gram
-from mtl_cli.linalg.solvers import altered, orders
+from mtl_cli.linalg.solvers import orders, project_in_turn
 from mtl_cli.settings import Share
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
@@ -48,7 +48,7 @@ class GradVac(GradientWeighting):
             added_T = target_T * tf.sqrt(1.0 - cosines_T**2) / across_T - cosines_T
             return tf.where(cosines_T < target_T, norms_T * added_T, 0.0)
 
-        parts_TT, met_TT = altered(gram.cosines_TT, seen.drawn["orders"], change)
+        parts_TT, met_TT = project_in_turn(gram.cosines_TT, seen.drawn["orders"], change)
         there_T = gram.norms_T > 0
         known_TT = tf.logical_and(there_T[:, None], there_T)
         moved_TT = averages_TT + tf.cast(self.beta, tf.float64) * (met_TT - averages_TT)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.linalg.solvers import impartial
+from mtl_cli.linalg.solvers import equal_projection_weights
 from mtl_cli.settings import Positive
 from mtl_cli.weighting.base import Memory, Seen, Update, Weighting, exponentials, learn, learning
 
@@ -35,7 +35,7 @@ class Imtl(Weighting):
         s_T = memory["log_scales"]
         scales_T = exponentials(s_T)
         scaled_T = scales_T * seen.losses_T
-        alpha_T = impartial(seen.gram(self.on).scaled(tf.cast(scales_T, tf.float64)))
+        alpha_T = equal_projection_weights(seen.gram(self.on).scaled(tf.cast(scales_T, tf.float64)))
         slopes_T = tf.where(seen.present_T, scaled_T - 1.0, 0.0)
         joint_loss = tf.reduce_sum(tf.where(seen.present_T, scaled_T - s_T, 0.0))
         memory = learn(memory, {"log_scales": slopes_T}, self.learning_rate, seen.present_T)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor
 from mtl_cli.linalg.gram import Gram
-from mtl_cli.linalg.solvers import impartial
+from mtl_cli.linalg.solvers import equal_projection_weights
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
 
@@ -26,4 +26,4 @@ class ImtlG(GradientWeighting):
 
     def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
         """Returns alpha."""
-        return memory, impartial(gram)
+        return memory, equal_projection_weights(gram)

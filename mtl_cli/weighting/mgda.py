@@ -16,7 +16,7 @@ import numpy as np
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
-from mtl_cli.linalg.solvers import RIDGE, nonnegative
+from mtl_cli.linalg.solvers import RIDGE, nonnegative_qp
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
 
@@ -35,7 +35,7 @@ class Mgda(GradientWeighting):
         shortest = tf.reduce_min(tf.where(seen.present_T, scaled.norms_T, np.inf))
         lengths_T = tf.maximum(scaled.norms_T, 1e-300)  # a gradient that is zero is the shortest combination alone
         pull_T = tf.where(seen.present_T, tf.maximum(shortest, 1e-300) / lengths_T, 0.0)
-        u_T = nonnegative(scaled.cosines_TT, -pull_T[None])[0] * pull_T
+        u_T = nonnegative_qp(scaled.cosines_TT, -pull_T[None])[0] * pull_T
         alpha_T = tf.math.divide_no_nan(u_T, tf.reduce_sum(u_T))
         sides_T = alpha_T * scaled.norms_T
         square = tf.reduce_sum(sides_T * tf.linalg.matvec(scaled.cosines_TT, sides_T))

@@ -11,7 +11,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
-from mtl_cli.linalg.solvers import balanced
+from mtl_cli.linalg.solvers import solve_power_balance
 from mtl_cli.settings import Positive
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
@@ -26,7 +26,9 @@ class NashMtl(GradientWeighting):
         """Returns alpha."""
         p_T = len(seen.tasks) * weights_T / tf.reduce_sum(weights_T)
         bargaining = gram.scaled(tf.cast(weights_T > 0, tf.float64))
-        x_T = balanced(bargaining.cosines_TT, tf.where(bargaining.norms_T > 0, p_T, 1.0), tf.ones([], tf.float64))
+        x_T = solve_power_balance(
+            bargaining.cosines_TT, tf.where(bargaining.norms_T > 0, p_T, 1.0), tf.ones([], tf.float64)
+        )
         x_T = tf.where(bargaining.norms_T > 0, x_T, 0.0)
         if self.max_norm is not None:
             norm = tf.sqrt(tf.maximum(tf.reduce_sum(x_T * tf.linalg.matvec(gram.cosines_TT, x_T)), 0.0))

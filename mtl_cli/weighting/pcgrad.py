@@ -13,7 +13,7 @@ import numpy as np
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.data.base import Arrays
 from mtl_cli.linalg.gram import Gram
-from mtl_cli.linalg.solvers import altered, orders
+from mtl_cli.linalg.solvers import orders, project_in_turn
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
 
@@ -32,5 +32,5 @@ class PcGrad(GradientWeighting):
         def change(cosines_T: Tensor, norms_T: Tensor, others_TT: Tensor) -> Tensor:
             return norms_T * tf.maximum(-cosines_T, 0.0)
 
-        parts_TT, _ = altered(gram.cosines_TT, seen.drawn["orders"], change)
+        parts_TT, _ = project_in_turn(gram.cosines_TT, seen.drawn["orders"], change)
         return memory, tf.linalg.matvec(parts_TT, weights_T * gram.norms_T, transpose_a=True) / gram.lengths_T

@@ -10,7 +10,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
-from mtl_cli.linalg.solvers import nonnegative
+from mtl_cli.linalg.solvers import nonnegative_qp
 from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
 
 
@@ -21,5 +21,5 @@ class UpGrad(GradientWeighting):
 
     def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
         """Returns the weights of the sum of the projections."""
-        u_TT = nonnegative(gram.cosines_TT, gram.cosines_TT)
+        u_TT = nonnegative_qp(gram.cosines_TT, gram.cosines_TT)
         return memory, weights_T + tf.linalg.matvec(u_TT, weights_T * gram.norms_T, transpose_a=True) / gram.lengths_T

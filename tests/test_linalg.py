@@ -66,7 +66,7 @@ def test_nonnegative_is_optimal(tasks: int, seed: int, exponent: float, inside: 
     rows, random = unit_gradients(tasks, seed), np.random.default_rng(seed)
     C, x = cosines(rows), random.normal(size=(3, rows.shape[1])) * 10**exponent
     q = x @ rows.T if inside else random.normal(size=(3, tasks)) * 10**exponent
-    for u, of_q in zip(solve(solvers.nonnegative, C, q), q, strict=True):
+    for u, of_q in zip(solve(solvers.nonnegative_qp, C, q), q, strict=True):
         pull = ridged(C) @ u + of_q
         size = np.abs(of_q).max() + u.sum()
         assert (u >= 0).all()
@@ -75,7 +75,7 @@ def test_nonnegative_is_optimal(tasks: int, seed: int, exponent: float, inside: 
     if inside:
         stacked = np.vstack([rows.T, math.sqrt(RIDGE) * np.eye(tasks)])
         expected = nnls(stacked, np.append(-x[2], np.zeros(tasks)))[0]
-        exactly = solve(solvers.nonnegative, rows @ rows.T, q)[2]
+        exactly = solve(solvers.nonnegative_qp, rows @ rows.T, q)[2]
         most = 1e-7 * math.hypot(*x[2]) + 2e-9 * exactly.sum()  # u may be large where gradients depend on each other
         assert math.dist(stacked @ exactly, stacked @ expected) <= most
 
@@ -87,7 +87,7 @@ def test_balanced_converges(tasks: int, seed: int, power: float, spread: float) 
     """To a relative residual of 1e-8, or to what rounding leaves of it, for r from 1e-10 to 1e10."""
     C = cosines(unit_gradients(tasks, seed))
     r = 10 ** np.random.default_rng(seed).uniform(-spread, spread, tasks)
-    x = solve(solvers.balanced, C, r, power)
+    x = solve(solvers.solve_power_balance, C, r, power)
     target = r * x**-power
     assert (x > 0).all()
     A = ridged(C, KNOWN)
@@ -106,7 +106,7 @@ def test_farthest_is_optimal_and_as_long_as_it_should_be(tasks: int, seed: int, 
     against = C @ (lengths * random.uniform(0.1, 1, tasks))
     rates = np.maximum(lengths.min() / lengths, 1e-10) * there
     radius = c * np.abs(against).max()
-    y = solve(solvers.farthest, C, against, rates, radius)
+    y = solve(solvers.parametric_qp, C, against, rates, radius)
     size, accuracy = np.abs(against).max() + radius, 1e-6 if tasks <= 8 else 1e-5
     assert (y >= 0).all()
     assert not y[~there].any()
@@ -126,7 +126,7 @@ def test_solved_and_pivoted_are_linear_algebra(seed: int) -> None:
     random = np.random.default_rng(seed)
     rows, sizes = random.normal(size=(5, WIDTH)), 10 ** random.uniform(-20, 20, 5)
     A, b = rows @ rows.T, random.normal(size=5)
-    found = solve(solvers.solved, sizes[:, None] * A * sizes, sizes * b)
+    found = solve(solvers.solve_spd, sizes[:, None] * A * sizes, sizes * b)
     np.testing.assert_allclose(found * sizes, np.linalg.solve(A, b), rtol=1e-9)
     u, q, k = random.normal(size=5), random.normal(size=5), random.integers(5)
     w = A @ u + q
@@ -147,7 +147,7 @@ def test_altered_meets_the_others_in_order() -> None:
         return 0.1 * norms_T + cosines_T
 
     C, order = tf.constant(rows @ rows.T), tf.constant(orders)
-    parts, met = solvers.altered(C, order, change)
+    parts, met = solvers.project_in_turn(C, order, change)
     for i, g in enumerate(rows):
         for j in orders[i]:
             if i != j:
@@ -162,7 +162,7 @@ def test_altered_meets_the_others_in_order() -> None:
 @pytest.mark.parametrize("power", [1.0, 0.5])
 def test_inverse_is_a_pseudo_inverse(tasks: int, power: float) -> None:
     rows = np.random.default_rng(tasks).normal(size=(tasks, 5))
-    found, least = tf.function(lambda A: solvers.inverse(A, power), jit_compile=True)(tf.constant(rows @ rows.T))
+    found, least = tf.function(lambda A: solvers.psd_pinv_power(A, power), jit_compile=True)(tf.constant(rows @ rows.T))
     values, vectors = np.linalg.eigh(rows @ rows.T)
     values, vectors = values[-5:], vectors[:, -5:]
     np.testing.assert_allclose(found, (vectors * values**-power) @ vectors.T, rtol=0, atol=1e-8)
@@ -171,9 +171,9 @@ def test_inverse_is_a_pseudo_inverse(tasks: int, power: float) -> None:
 
 def test_impartial_gives_up_where_weights_cancel() -> None:
     opposite = Gram(tf.ones([2], tf.float64), tf.constant([[1, -1], [-1, 1]], tf.float64))
-    assert solvers.impartial(opposite).numpy().tolist() == [0, 0]
+    assert solvers.equal_projection_weights(opposite).numpy().tolist() == [0, 0]
     nothing = Gram(tf.zeros([2], tf.float64), tf.zeros([2, 2], tf.float64))
-    assert solvers.impartial(nothing).numpy().tolist() == [0, 0]
+    assert solvers.equal_projection_weights(nothing).numpy().tolist() == [0, 0]
 
 
 @settings(max_examples=50)

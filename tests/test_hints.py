@@ -37,7 +37,7 @@ def test_the_form_of_dates_is_found_and_reads_them(form: str) -> None:
     written = [moment.strftime(form) for moment in MOMENTS]
     (found,) = forms_of(pl.Series(written))
     expected = [(datetime.strptime(text, form) - datetime(1970, 1, 1)) / timedelta(days=1) for text in written]
-    assert days(pl.Series(written), "x", found, place) == pytest.approx(np.float32(expected), abs=2e-3)
+    assert days(pl.Series(written), "x", found, place) == pytest.approx(np.array(expected, np.float32), abs=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_which_forms_cells_have(cells: list[Any], forms: list[str]) -> None:
 
 
 SECONDS = [1_700_000_000 + 3600 * i for i in range(30)]
-HINTS: list[tuple[str, list[Any], bool, list[tuple[str, str, bool]]]] = [
+HINTS: list[tuple[str, Any, bool, list[tuple[str, str, bool]]]] = [
     ("created_at", SECONDS, False, [("date_format", "seconds", True)]),
     ("createdAt", [1000 * second for second in SECONDS], False, [("date_format", "milliseconds", True)]),
     ("phone", SECONDS, False, []),

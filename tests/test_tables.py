@@ -210,7 +210,7 @@ def test_large_numbers_keep_their_differences(mtl_train: MtlTrain, tmp_path: Pat
     model = keras.saving.load_model(tmp_path / "far" / "model.keras")
     assert str(model.input["x"].dtype) == "float64"
     assert str(model.input["z"].dtype) == "float32"
-    raw = {"x": np.array([[np.nan if each is None else each] for each in far]), "z": np.float32(y)[:, None]}
+    raw = {"x": np.array([[np.nan if each is None else each] for each in far]), "z": np.array(y, np.float32)[:, None]}
     assert model(raw)["y"].numpy()[:, 0] == pytest.approx(predictions[0], abs=1e-5)
 
 

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 import mtl_cli.data
 import mtl_cli.models
 import mtl_cli.modes
+import mtl_cli.optimizers
 import mtl_cli.sampling
 import mtl_cli.weighting
 from mtl_cli.data.base import Data
@@ -19,7 +20,7 @@ from mtl_cli.families import any_of, members
 from mtl_cli.messages import describe
 from mtl_cli.models.base import Model
 from mtl_cli.modes.base import Mode
-from mtl_cli.optimizers import OPTIMIZERS, Optimizer
+from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.sampling.base import Sampling
 from mtl_cli.settings import Settings
 from mtl_cli.tasks import AnyTask, Count, Task
@@ -31,7 +32,7 @@ FAMILIES: Mapping[str, tuple[type[Settings], ...]] = {
     "mode": members(mtl_cli.modes, Mode),
     "weighting": members(mtl_cli.weighting, Weighting),
     "sampling": members(mtl_cli.sampling, Sampling),
-    "optimizer": OPTIMIZERS,
+    "optimizer": members(mtl_cli.optimizers, Optimizer),
 }
 """The members of every config group that has them."""
 
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 else:
     AnyData, AnyModel, AnyMode = any_of(FAMILIES["data"]), any_of(FAMILIES["model"]), any_of(FAMILIES["mode"])
     AnyWeighting, AnySampling = any_of(FAMILIES["weighting"]), any_of(FAMILIES["sampling"])
-    AnyOptimizer, AnyTaskKind = any_of(OPTIMIZERS), AnyTask
+    AnyOptimizer, AnyTaskKind = any_of(FAMILIES["optimizer"]), AnyTask
 
 TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 RESTORABLE_STEPS = 10_000

@@ -24,7 +24,7 @@ from mtl_cli.files import Mark
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Draws, Mode, State
 from mtl_cli.observing import of_tasks, quantities
-from mtl_cli.optimizers import Optimizer
+from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.pace import Pace
 from mtl_cli.program import Program, Trained
 from mtl_cli.progress import Progress

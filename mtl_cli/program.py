@@ -20,7 +20,7 @@ from mtl_cli.backend import Tensor, keras, tf
 from mtl_cli.data.base import Arrays, Dataset, capacity_of
 from mtl_cli.models.base import Model, Network, Params
 from mtl_cli.modes.base import Mode, Parts, State
-from mtl_cli.optimizers import Optimizer
+from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.settings import bind, numbers, signature
 from mtl_cli.tasks import Tasks
 from mtl_cli.weighting.base import Weighting

@@ -14,7 +14,9 @@ from mtl_cli.models.shared_bottom import SharedBottom
 from mtl_cli.modes.alternating import SHARED, Alternating
 from mtl_cli.modes.base import Mode, Parts, State
 from mtl_cli.modes.joint import Joint
-from mtl_cli.optimizers import AdamW, Optimizer, Sgd
+from mtl_cli.optimizers.adamw import AdamW
+from mtl_cli.optimizers.base import Optimizer
+from mtl_cli.optimizers.sgd import Sgd
 from mtl_cli.program import make_parts, settings_tree
 from mtl_cli.tasks import Binary, Multiclass, Regression, Task
 from mtl_cli.weighting.base import Weighting

@@ -9,8 +9,9 @@ PACKAGE = Path(__file__).parent.parent / "mtl_cli"
 LAYERS = [
     ["errors", "texts", "interrupt", "settings", "families", "backend", "git_state"],
     ["files", "foreign", "interpolations", "paths", "locks"],
-    ["tasks", "schedules", "messages", "checkpoint", "linalg"],
-    ["records"],
+    ["tasks", "schedules.base", "messages", "checkpoint", "linalg"],
+    ["records", "schedules"],
+    ["optimizers.base"],
     ["optimizers", "data.base", "sampling.base", "console"],
     ["weighting.base", "signs"],
     ["tables"],

@@ -9,9 +9,17 @@ import pytest
 from numpy.typing import NDArray
 
 from mtl_cli.backend import keras, tf
-from mtl_cli.optimizers import OPTIMIZERS, Adagrad, Adam, AdamW, Lion, Optimizer, RmsProp, Sgd
+from mtl_cli.config import FAMILIES
+from mtl_cli.optimizers.adagrad import Adagrad
+from mtl_cli.optimizers.adam import Adam
+from mtl_cli.optimizers.adamw import AdamW
+from mtl_cli.optimizers.base import Optimizer
+from mtl_cli.optimizers.lion import Lion
+from mtl_cli.optimizers.rmsprop import RmsProp
+from mtl_cli.optimizers.sgd import Sgd
 from mtl_cli.settings import bind, numbers, signature
 
+OPTIMIZERS = FAMILIES["optimizer"]
 Array = NDArray[np.float32]
 
 STEPS = 50

@@ -10,9 +10,13 @@ from pydantic import ValidationError
 
 from mtl_cli import schedules
 from mtl_cli.backend import keras
-from mtl_cli.families import members_of
-from mtl_cli.optimizers import Sgd
-from mtl_cli.schedules import Constant, Cosine, Exponential, Piecewise, Schedule
+from mtl_cli.families import members
+from mtl_cli.optimizers.sgd import Sgd
+from mtl_cli.schedules.base import Schedule
+from mtl_cli.schedules.constant import Constant
+from mtl_cli.schedules.cosine import Cosine
+from mtl_cli.schedules.exponential import Exponential
+from mtl_cli.schedules.piecewise import Piecewise
 from tests.conftest import MtlTrain
 
 RATE = 0.8
@@ -50,7 +54,7 @@ def test_schedule_is_keras(schedule: Schedule, theirs: Callable[[Any], Any]) -> 
 
 
 def test_every_schedule_has_a_case() -> None:
-    found = set(members_of(schedules, Schedule))
+    found = set(members(schedules, Schedule))
     assert found >= {Constant, Cosine, Exponential, Piecewise}
     assert {type(schedule) for schedule, _ in CASES} == found
 

@@ -25,7 +25,7 @@ from mtl_cli.data.base import (
     position_of,
 )
 from mtl_cli.models.base import Model, Network, Params
-from mtl_cli.optimizers import Optimizer
+from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.sampling.base import Pool, Sampling
 from mtl_cli.settings import Settings
 from mtl_cli.tasks import Task, Tasks

@@ -1,0 +1,1 @@
+"""How gradients move parameters: one file an optimizer."""

@@ -90,6 +90,7 @@ def _declared(hints: Sequence[Hint], missing: Sequence[str]) -> list[str]:
         for hint in sorted(types, key=lambda hint: not hint.likely):
             unsure = "" if hint.likely else f"   # {printable(hint.why)}"
             lines.append(f"  {'' if hint.likely else '# '}  {_quoted(hint.column)}: {hint.value}{unsure}")
+    lines += [f"  # decimal: ','   # {printable(f'{h.column} {h.why}')}" for h in hints if h.key == "decimal"][:1]
     gaps = [hint for hint in hints if hint.key == "missing" and hint.value not in missing]
     if gaps:
         lines.append(

@@ -51,8 +51,8 @@ class Column:
 
     @property
     def constant(self) -> bool:
-        """All cells are the same."""
-        return self.different <= 1
+        """All cells are the same, and none is missing, or all are."""
+        return self.different == 0 or (self.different == 1 and self.missing == 0)
 
 
 class Inspected(NamedTuple):
@@ -113,7 +113,7 @@ def inspect(path: str, dialect: Dialect) -> Inspected:
     if found or gaps:
         dialect = replace(dialect, missing=(*dialect.missing, *sorted(gaps)), **found)
         source = read(path, "INPUT", dialect)
-    return Inspected(source, dialect, [_column(series, zeros=series.name in source.zeros) for series in source.frame])
+    return Inspected(source, dialect, [_column(series, source) for series in source.frame])
 
 
 def _values(frame: Any) -> set[str]:
@@ -154,10 +154,11 @@ def _check_features(columns: Sequence[Column], targets: Sequence[Column]) -> Non
         raise InputError("INPUT: besides the labels there are only ids, constants and columns that can't be used")
 
 
-def _column(series: Any, *, zeros: bool) -> Column:
+def _column(series: Any, source: Source) -> Column:
     import polars as pl
 
-    hints = tuple(hints_on(series, zeros=zeros))
+    name = series.name
+    hints = tuple(hints_on(series, zeros=name in source.zeros, grouped=name in source.grouped))
     if any(hint.likely and hint.value == "number" for hint in hints):
         series = without_marks(series).cast(pl.Float64, strict=False)
     dates = any(hint.is_date for hint in hints)

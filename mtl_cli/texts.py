@@ -5,8 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-_FORMULA: Final = r"^[=+\-@\t\r\n]"
-"""How a cell begins that a spreadsheet takes for a formula (OWASP, "CSV injection")."""
+_FORMULA: Final = r"^([=@\t\r\n]|[+\-].)"
+"""How a cell begins that a spreadsheet takes for a formula (OWASP, "CSV injection"); a sign alone is none."""
 _NUMBER: Final = r"^[+\-]?(\d+\.?\d*|\.\d+)([eE][+\-]?\d+)?$"
 
 
@@ -38,8 +38,8 @@ def shown(path: Path) -> str:
 def cell(value: Any) -> Any:
     """Returns what a cell of a CSV file can hold: a text that a spreadsheet would run gets a quote before it.
 
-    >>> cell("=1+1"), cell("-1.5e3"), cell("yes"), cell(-1.5)
-    ("'=1+1", '-1.5e3', 'yes', -1.5)
+    >>> cell("=1+1"), cell("-1.5e3"), cell("yes"), cell(-1.5), cell("-")
+    ("'=1+1", '-1.5e3', 'yes', -1.5, '-')
     """
     runs = isinstance(value, str) and re.match(_FORMULA, value) and not re.fullmatch(_NUMBER, value)
     return f"'{value}" if runs else value

@@ -11,6 +11,7 @@ import pytest
 from mtl_cli.errors import InputError
 from mtl_cli.tables.cells import Notation, as_numbers, without_marks
 from mtl_cli.tables.delimited import Dialect
+from mtl_cli.tables.hints import hints_on
 from mtl_cli.tables.reading import read
 from tests.conftest import MtlTrain
 
@@ -179,7 +180,12 @@ def test_points_group_digits_where_commas_are_decimal_marks(tmp_path: Path) -> N
         "people": [1234, 12500, 950], "area": [1.5, 2.5, 3], "part": [0.5, 1.5, 0.25]
     }  # fmt: skip
     (tmp_path / "t.csv").write_text("people;area\n1.234;1.5\n12.500;2.5\n")
-    assert read(str(tmp_path / "t.csv"), "data.path").frame["people"].to_list() == [1.234, 12.5]
+    found = read(str(tmp_path / "t.csv"), "data.path")
+    assert found.frame["people"].to_list() == [1.234, 12.5]
+    assert found.grouped == {"people"}  # nobody knows, so it is asked
+    (hint, *_) = hints_on(found.frame["people"], grouped=True)
+    assert hint.remedy([], {}) == "if they are, say 'data.decimal=\",\"'"
+    assert read(str(tmp_path / "t.csv"), "data.path", Dialect(decimal=",")).frame["people"].to_list() == [1234, 12500]
     grouped = read(str(tmp_path / "t.csv"), "data.path", Dialect(thousands=".")).frame
     assert grouped["people"].to_list() == [1234, 12500]
     assert grouped["area"].to_list() == [1.5, 2.5]

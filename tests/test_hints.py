@@ -93,6 +93,8 @@ HINTS: list[tuple[str, Any, bool, list[tuple[str, str, bool]]]] = [
     ("sign", ["+", "-", "0"], False, [("missing", "-", False)]),
     ("life", [*range(11), 77, 88, 99, 77, 88, 99], False, [("missing", str(v), False) for v in (77, 88, 99)]),
     ("size", [*range(40, 90), 998, 999, 998, 999], False, [("missing", str(v), False) for v in (998, 999)]),
+    ("car", [1, 2, -9, -9], False, [("missing", "-9", False), ("types", "category", False)][:1]),
+    ("zip", [501, 601, 701, *([60601] * 5)], True, [("types", "category", False)]),
     ("sex", [1, 2, -999, -999], False, [("missing", "-999", False)]),
     ("air", [400.5, 1200.5, 2000.5, *([-200] * 5)], False, [("missing", "-200", False)]),
     ("co", [*(Decimal(i) / 4 for i in range(40)), *([Decimal(-200)] * 5)], False, [("missing", "-200", False)]),
@@ -139,10 +141,7 @@ def test_training_names_what_columns_may_hold(mtl_train: MtlTrain, tmp_path: Pat
     assert run.status == 0, run.err
     for text in (
         "column 'us' is taken for texts, and these read as dates ('01/03/2020'); if they are, say "
-        "'data.date_format={us: \"%m/%d/%Y\"}'",
-        "'data.date_format={de: \"%d.%m.%Y %H:%M\"}'",
-        "'data.date_format={stamp: \"seconds\"}'",
-        "'data.date_format={compact: \"%Y%m%d\"}'",
+        '\'data.date_format={stamp: "seconds", compact: "%Y%m%d", us: "%m/%d/%Y", de: "%d.%m.%Y %H:%M"}\'',
         "column 'iso' is taken for texts, and these read as dates ('2020-01-03T00:00:00Z'); if they are, say "
         "'+data.types.iso=date'",
         "column 'zip' has numbers with leading zeros, as codes have; if they are, say '+data.types.zip=category'",

@@ -17,6 +17,8 @@ _KINDS: Final = {
     str: "a text", int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "an object",
     type(None): "nothing",
 }  # fmt: skip
+TITLES: Final = 10
+"""Lines that may stand before a header."""
 OTHER: Final = ", or say what it is, such as data.encoding=windows-1252"
 
 
@@ -123,5 +125,6 @@ def _long_row(file: Delimited) -> str | None:
         if width is None:
             width = len(fields)
         elif len(fields) > width:
-            return f"line {number} has {len(fields)} fields, and the header has {width}"
+            begins = "; if the table begins there, remove the lines before it" if number <= TITLES else ""
+            return f"line {number} has {len(fields)} fields, and the header has {width}{begins}"
     return None

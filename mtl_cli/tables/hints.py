@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from mtl_cli.tables import remedies
@@ -19,7 +19,7 @@ SENTINELS: Final = (-1, -8, -9, -98, -99, -999, -9999, -99999, 77, 88, 98, 99, 9
 """Numbers that often do, in two rows or more, where they are far from all others."""
 OFTEN: Final = 5
 """Rows from which any whole number may."""
-LARGE: Final = 77
+LARGE: Final = 8
 """The size from which one of them beside two others will do."""
 MOST_ODD: Final = 3
 """Different ones that a column may have."""
@@ -66,14 +66,19 @@ class Hint(NamedTuple):
     likely: bool
     other: str | None = None
 
-    def remedy(self, missing: Sequence[str]) -> str:
-        """Returns how to say it on the command line, where these texts stand for missing values already."""
+    def remedy(self, missing: Sequence[str], dates: Mapping[str, str]) -> str:
+        """Returns how to say it on the command line.
+
+        Args:
+            missing: Texts that stand for missing values already.
+            dates: The forms of all columns that may hold dates, which are said at once.
+        """
         match self.key:
             case "types":
                 return f"if they are, say {remedies.types(self.column, self.value)}"
             case "date_format":
                 other = f", or {self.other!r} if the day comes first" if self.other else ""
-                return f"if they are, say {remedies.date_format(self.column, self.value)}{other}"
+                return f"if they are, say {remedies.date_format(dates)}{other}"
             case "decimal" | "thousands":
                 override = f'data.{self.key}="{self.value}"'
                 return f"if they are, say {shlex.quote(override)}"
@@ -97,15 +102,20 @@ class Hint(NamedTuple):
         return not self.likely or self.other is not None
 
 
-def hints_on(series: Series, *, zeros: bool = False) -> Iterator[Hint]:
+def hints_on(series: Series, *, zeros: bool = False, grouped: bool = False) -> Iterator[Hint]:
     """Yields what a column may hold other than its type says.
 
     Args:
         series: The column.
         zeros: Whether numbers in it were written with leading zeros.
+        grouped: Whether they were as if points grouped digits.
     """
     import polars as pl
 
+    if grouped:
+        example = series.drop_nulls()[0]
+        why = f"has three digits behind every point ({example:.3f}), as where points group digits"
+        yield Hint(series.name, why, "decimal", ",", likely=False)
     if series.dtype == pl.String:
         yield from _of_texts(series)
     elif series.dtype.is_numeric():
@@ -145,8 +155,10 @@ def _of_texts(series: Series) -> Iterator[Hint]:
 def _of_numbers(series: Series, zeros: bool) -> Iterator[Hint]:
     import polars as pl
 
-    yield from _sentinels(series)
     known = series.drop_nulls()
+    code = zeros or _is_called(series.name, CODES)
+    if not code:
+        yield from _sentinels(series)
     if series.dtype.is_float() and len(known) and (known == known.floor()).all() and known.abs().max() < MOST:
         series = series.cast(pl.Int64, strict=False)
     if not series.dtype.is_integer():
@@ -157,7 +169,7 @@ def _of_numbers(series: Series, zeros: bool) -> Iterator[Hint]:
         yield Hint(series.name, why, "date_format", dates, likely=True)
     elif zeros:
         yield Hint(series.name, "has numbers with leading zeros, as codes have", "types", "category", likely=False)
-    elif _is_called(series.name, CODES):
+    elif code:
         yield Hint(series.name, "holds whole numbers, and is called as codes are", "types", "category", likely=False)
     elif 2 < different <= min(MOST_CODES, len(series) / 2):
         yield Hint(series.name, f"{FEW_NUMBERS}, {different} different ones", "types", "category", likely=False)
@@ -202,7 +214,7 @@ def _is_sentinel(known: Series, value: float, others: Series, *, alone: bool) ->
     listed = value in SENTINELS
     if abs(value) > MOST or value != round(value) or (known == value).sum() < (2 if listed else OFTEN):
         return False
-    if len(others) < (2 if listed and abs(value) >= LARGE else 3):
+    if len(others) < (2 if listed and not -LARGE < value < LARGE else 3):
         return False
     low, high = others.min(), others.max()
     away = FAR * (high - low)

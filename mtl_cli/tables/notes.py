@@ -40,11 +40,15 @@ def notes_on(
         missing: Texts that stand for missing values.
     """
     names = [*(number.name for number in columns.numbers), *(category.name for category in columns.categories)]
-    hints = [hint for name in names for hint in hints_on(rows.frame[name], zeros=name in rows.zeros)]
+    hints = [
+        hint
+        for name in names
+        for hint in hints_on(rows.frame[name], zeros=name in rows.zeros, grouped=name in rows.grouped)
+    ]
     hints = [hint for hint in hints if hint.key in ("missing", "decimal") or hint.column not in declared]
     ids = [name for name in names if is_like_id(rows.frame[name])]
     hints = [hint for hint in hints if hint.key == "missing" or hint.column not in ids]
-    notes = [*_constant(columns), *(_id(rows.frame[name]) for name in ids), *_worded(hints, missing)]
+    notes = [*_left_out(_constant(columns), [rows.frame[name] for name in ids]), *_worded(hints, missing)]
     for task, labels in found.items():
         notes += _leaks(rows, columns, task, labels, train[task][:LOOKED_AT])
     return notes
@@ -84,20 +88,35 @@ def notes_on_forms(sources: Sequence[Source], dialect: Dialect) -> list[str]:
 
 
 def _constant(columns: Columns) -> list[str]:
-    same = [n.name for n in columns.numbers if n.constant]
-    same += [c.name for c in columns.categories if len(c.seen) < 2]
-    return [f"column {name!r} is the same in all training rows; leave it out with {exclude(name)}" for name in same]
+    return [n.name for n in columns.numbers if n.constant] + [c.name for c in columns.categories if len(c.seen) < 2]
 
 
-def _id(series: Series) -> str:
-    different = f"{series.n_unique():,} different values in {len(series):,} rows"
-    return f"column {series.name!r} looks like an id ({different}); leave it out with {exclude(series.name)}"
+def _left_out(constant: Sequence[str], ids: Sequence[Series]) -> list[str]:
+    """Returns a line for each feature that is better left out, with what leaves all of them out."""
+    say = f"leave it out with {exclude(*dict.fromkeys([*constant, *(series.name for series in ids)]))}"
+    notes = [f"column {name!r} is the same in all training rows; {say}" for name in constant]
+    for series in ids:
+        different = f"{series.n_unique():,} different values in {len(series):,} rows"
+        notes.append(f"column {series.name!r} looks like an id ({different}); {say}")
+    return notes
 
 
 def _worded(hints: Sequence[Hint], missing: Sequence[str]) -> list[str]:
-    """Returns a line for each hint, one for all columns that may be codes by their few numbers alone."""
+    """Returns a line for each hint; one for all columns with the same mark, and one for those that may be codes."""
     few = [hint for hint in hints if hint.why.startswith(FEW_NUMBERS)]
-    notes = [f"column {hint.column!r} {hint.why}; {hint.remedy(missing)}" for hint in hints if hint not in few]
+    dates = {hint.column: hint.value for hint in hints if hint.key == "date_format"}
+    notes, said = [], set[str]()
+    for hint in hints:
+        marks = [each for each in hints if each.key == "missing" and not each.among_numbers]
+        alike = [each.column for each in marks if hint in marks and each.value == hint.value]
+        if len(alike) > 1:
+            listed = ", ".join(map(repr, alike[:SHOWN])) + f" and {len(alike) - SHOWN} more" * (len(alike) > SHOWN)
+            what = f"columns {listed} have {hint.value!r}, as a mark"
+        else:
+            what = f"column {hint.column!r} {hint.why}"
+        if hint not in few and what not in said:
+            said.add(what)
+            notes.append(f"{what}; {hint.remedy(missing, dates)}")
     if few:
         listed = ", ".join(repr(hint.column) for hint in few[:SHOWN])
         more = f" and {len(few) - SHOWN} more" * (len(few) > SHOWN)

@@ -46,6 +46,7 @@ class Source:
         index: The first column, where it has no name, as pandas writes an index.
         notation: How its numbers are written.
         zeros: Columns of whole numbers that have leading zeros.
+        grouped: Columns of numbers with three digits behind every point, where points may group digits.
         forms: How its text files are.
     """
 
@@ -55,6 +56,7 @@ class Source:
     index: str | None = None
     notation: Notation = POINTS
     zeros: frozenset[str] = frozenset()
+    grouped: frozenset[str] = frozenset()
     forms: Sequence[Delimited] = ()
 
     @property
@@ -155,8 +157,11 @@ def join(sources: Sequence[Source], columns: Sequence[str]) -> Source:
         stacked = pl.concat([part.alias(column).to_frame() for part in whole], how="vertical_relaxed")
         joined.append(stacked.to_series())
     zeros = frozenset(column for source in sources for column in source.zeros)
+    grouped = frozenset(column for source in sources for column in source.grouped)
     forms = tuple(form for source in sources for form in source.forms)
-    return Source(pl.DataFrame(joined), files, sources[0].key, sources[0].index, sources[0].notation, zeros, forms)
+    return Source(
+        pl.DataFrame(joined), files, sources[0].key, sources[0].index, sources[0].notation, zeros, grouped, forms
+    )
 
 
 def _family(series: Any) -> str:
@@ -284,7 +289,10 @@ def _read(path: Path, key: str, dialect: Dialect, text: Sequence[str] = ()) -> S
     index = INDEX if file is not None and file.unnamed else None
     if file is None:
         return Source(whole, [(str(path), 0)], key)
-    return Source(whole, [(str(path), 0)], key, index, notation, _leading_zeros(file, dialect, whole), (file,))
+    zeros, grouped = _leading_zeros(file, dialect, whole), frozenset[str]()
+    if file.mark != "," and dialect.decimal is None and notation.decimal == ".":
+        grouped = _grouped(file, dialect, whole)
+    return Source(whole, [(str(path), 0)], key, index, notation, zeros, grouped, (file,))
 
 
 def _understood(file: Delimited, frame: Frame, dialect: Dialect, text: Sequence[str]) -> tuple[Frame, Notation]:
@@ -326,6 +334,15 @@ def _leading_zeros(file: Delimited, dialect: Dialect, frame: Frame) -> frozenset
     whole = [series.name for series in frame if series.dtype.is_integer()]
     texts = _scan(file, dialect, None, 0).select(whole).head(LOOKED_AT).collect()
     return frozenset(series.name for series in texts if series.str.contains(r"^\s*[-+]?0\d").any())
+
+
+def _grouped(file: Delimited, dialect: Dialect, frame: Frame) -> frozenset[str]:
+    """Returns the columns of fractions whose first rows all have three digits behind a point, one or more before it."""
+    fractions = [series.name for series in frame if series.dtype.is_float()]
+    texts = _scan(file, dialect, None, 0).select(fractions).head(LOOKED_AT).collect()
+    points = (series.filter(series.str.contains(".", literal=True)).unique() for series in texts)
+    like = r"^\s*[-+]?[1-9]\d{0,2}(\.\d{3})+\s*$"
+    return frozenset(series.name for series in points if len(series) > 1 and series.str.contains(like).all())
 
 
 def _collected(path: Path, key: str, file: Delimited | None, dialect: Dialect, types: Mapping[str, Any]) -> Frame:

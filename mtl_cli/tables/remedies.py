@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 PLAIN = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 """Names that Hydra takes as they are."""
@@ -21,25 +21,25 @@ def types(column: str, kind: str) -> str:
     >>> print(types("Größe", "number"))
     data: {types: {"Größe": number}} in a config file
     """
-    return f"'+data.types.{column}={kind}'" if PLAIN.fullmatch(column) else _mapping("types", column, kind)
+    return f"'+data.types.{column}={kind}'" if PLAIN.fullmatch(column) else _mapping("types", {column: kind})
 
 
-def date_format(column: str, form: str) -> str:
-    """Returns how to say in what form a column's dates are.
+def date_format(forms: Mapping[str, str]) -> str:
+    """Returns how to say in what form each column's dates are.
 
-    >>> print(date_format("built", "%d.%m.%Y"))
+    >>> print(date_format({"built": "%d.%m.%Y"}))
     'data.date_format={built: "%d.%m.%Y"}'
     """
-    return _mapping("date_format", column, f'"{form}"')
+    return _mapping("date_format", {column: f'"{form}"' for column, form in forms.items()})
 
 
-def exclude(column: str) -> str:
-    """Returns how to leave a column out.
+def exclude(*columns: str) -> str:
+    """Returns how to leave columns out.
 
-    >>> print(exclude("id"), exclude("Unit price, net"))
-    'data.exclude=[id]' 'data.exclude=["Unit price, net"]'
+    >>> print(exclude("id"), exclude("Unit price, net", "nr"))
+    'data.exclude=[id]' 'data.exclude=["Unit price, net",nr]'
     """
-    return shlex.quote(f"data.exclude=[{_text(column)}]")
+    return shlex.quote(f"data.exclude=[{','.join(map(_text, columns))}]")
 
 
 def missing(key: str, texts: Sequence[str]) -> str:
@@ -51,10 +51,12 @@ def missing(key: str, texts: Sequence[str]) -> str:
     return shlex.quote(f"{key}=[{','.join(map(_text, texts))}]")
 
 
-def _mapping(key: str, column: str, value: str) -> str:
-    if WORDS.fullmatch(column):
-        return shlex.quote(f"{'+' * (key == 'types')}data.{key}={{{column}: {value}}}")
-    return f"data: {{{key}: {{{json.dumps(column, ensure_ascii=False)}: {value}}}}} in a config file"
+def _mapping(key: str, values: Mapping[str, str]) -> str:
+    if all(WORDS.fullmatch(column) for column in values):
+        listed = ", ".join(f"{column}: {value}" for column, value in values.items())
+        return shlex.quote(f"{'+' * (key == 'types')}data.{key}={{{listed}}}")
+    listed = ", ".join(f"{json.dumps(column, ensure_ascii=False)}: {value}" for column, value in values.items())
+    return f"data: {{{key}: {{{listed}}}}} in a config file"
 
 
 def _text(text: str) -> str:

@@ -10,8 +10,13 @@ import pytest
 
 from mtl_cli import program
 from mtl_cli.backend import tf
+from mtl_cli.data.base import Plain
+from mtl_cli.data.rows import RowsFeed
+from mtl_cli.models.shared_bottom import SharedBottom
 from mtl_cli.modes.base import Parts, State
 from mtl_cli.modes.joint import Joint
+from mtl_cli.optimizers.sgd import Sgd
+from mtl_cli.program import make_parts, settings_tree
 from mtl_cli.settings import numbers
 from mtl_cli.weighting.base import Memory, On, Seen, Update, Weighting
 from mtl_cli.weighting.imtl_g import ImtlG
@@ -21,6 +26,7 @@ from tests.methods import METHODS
 from tests.test_conf import composed
 from tests.test_gradients import (
     DRAWN,
+    FEATURES,
     LABELS,
     WEIGHTS,
     Array,
@@ -175,3 +181,15 @@ def test_every_number_of_a_run_is_an_argument(name: str, tmp_path: Path, monkeyp
     assert losses(composed(*overrides, *changes), tmp_path) != reference
     (compiled,) = program._programs.values()
     assert compiled.traces == 1
+
+
+def test_the_last_layer_is_the_last_one_of_several() -> None:
+    """Its kernel and its bias alone: what `gradnorm` looks at by default."""
+    members, mode = tasks(), Joint()
+    model = SharedBottom(shared_layers=[5, 4], task_layers=[3])
+    network = model.build(Plain(FEATURES), members, seed=0)
+    tree = settings_tree(mode, model, Watching(), Sgd(), members)
+    parts = make_parts(network, RowsFeed((tuple(members),)), tree)
+    take(mode, parts, mode.init(parts, network.params()))
+    seen = SEEN.pop()
+    assert [row.shape.as_list() for row in seen.gradients("last_layer")] == [[3, 5, 4], [3, 4]]

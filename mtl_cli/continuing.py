@@ -1,6 +1,7 @@
 """Where a run in a folder goes on: at the newest checkpoint that can be used, with what was on disk then."""
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 
 from mtl_cli.backend import keras
 from mtl_cli.checkpoint import Snapshot, snapshots
-from mtl_cli.config import changes
+from mtl_cli.config import changes, parse
 from mtl_cli.errors import InputError
 from mtl_cli.files import Mark, holds, refuse_odd
 from mtl_cli.modes.base import Draws
@@ -77,7 +78,10 @@ def _refuse_other(folder: Path, snapshot: Snapshot, steps: int, about: Mapping[s
     """Refuses to go on from, or to begin again over, what another config came to."""
     if snapshot.iterations > steps:
         raise InputError(f"steps: {steps} is less than the {snapshot.iterations} iterations that {folder} has")
-    changed = changes(snapshot.rest["about"]["config"], about["config"])
+    before = snapshot.rest["about"]["config"]
+    with suppress(InputError):  # keys that are newer than the run have their defaults
+        before = parse(before).decisive()
+    changed = changes(before, about["config"])
     if changed:
         what = f"{folder}: its checkpoint of iteration {snapshot.iterations} is of a run with another config"
         raise InputError(f"{what} ({'; '.join(changed)}); train this one in another folder")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -123,7 +123,7 @@ def _end_finished(run: Path, before: Config, config: Config, summary: Mapping[st
             f"early_stopping.patience=null, or more than {waited}, goes on with it"
         )
         raise SystemExit(0)
-    if config.hash() == summary.get("config_hash"):
+    if config.hash() == hash_of(summary):
         print(f"{shown(run)} is finished after {done} iterations; a larger steps=N goes on with it")
         raise SystemExit(0)
 
@@ -163,6 +163,15 @@ def recorded_overrides(run: Path) -> list[str]:
     except (OSError, ValueError, InputError):
         return []
     return [str(line) for line in lines] if isinstance(lines, list) else []
+
+
+def hash_of(summary: Mapping[str, Any]) -> str:
+    """Returns the hash of what a run's config decides; keys that are newer than the run have their defaults."""
+    config = summary.get("config")
+    with suppress(InputError):
+        if isinstance(config, Mapping):
+            return parse(config).hash()
+    return str(summary.get("config_hash"))
 
 
 def recorded(run: Path) -> Config:

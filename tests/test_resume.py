@@ -250,3 +250,39 @@ def test_other_data_are_noticed(mtl_train: MtlTrain, tmp_path: Path) -> None:
     again = mtl_train("resume", "run", "steps=30")
     assert again.status == 0
     assert "t.csv was sha256:" in again.err
+
+
+def test_runs_of_a_version_that_had_less_keys_go_on(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What their configs don't have is at its default; a run, a finished one, and a sweep's jobs."""
+    rows = "".join(f"{i / 8},{i % 5}\n" for i in range(80))
+    (tmp_path / "t.csv").write_text(f"x,y\n{rows}")
+    words = ["data=table", "data.path=t.csv", "+tasks.y.kind=regression", "batch_size=8", "eval.every=10"]
+    with monkeypatch.context() as older:
+        decisive, dump = Config.decisive, Config.model_dump
+
+        def fewer(self: Config, *options: Any, **more: Any) -> dict[str, Any]:
+            plain = dump(self, *options, **more)
+            for key in ("header", "separator", "duplicates"):
+                plain.get("data", {}).pop(key, None)
+            for task in plain.get("tasks", {}).values():
+                task.pop("missing", None)
+            return plain
+
+        older.setattr(Config, "model_dump", fewer)
+        assert "header" not in decisive(composed(*words))["data"]
+        assert mtl_train(*words, "steps=20", "hydra.run.dir=run").status == 0
+        assert mtl_train("-m", *words, "steps=20", "seed=0,1", "hydra.sweep.dir=sweep").status == 0
+    again = mtl_train("resume", "run")
+    assert "run is finished after 20 iterations" in again.out
+    longer = mtl_train("resume", "run", "steps=40")
+    assert longer.status == 0, longer.err
+    assert mtl_train(*words, "steps=40", "hydra.run.dir=straight").status == 0
+    one, other = ((tmp_path / folder / "losses.csv").read_bytes() for folder in ("run", "straight"))
+    assert one == other
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "sweep").glob("*/losses.csv")}
+    swept = mtl_train("resume", "sweep", "seed=0,1,2")
+    assert swept.status == 0, swept.err
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert (tmp_path / "sweep" / "2" / "losses.csv").exists()

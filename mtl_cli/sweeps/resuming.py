@@ -17,7 +17,7 @@ from mtl_cli.errors import InputError
 from mtl_cli.files import CONFIGS, refuse_odd
 from mtl_cli.foreign import read_yaml, summary_in
 from mtl_cli.locks import LOCK
-from mtl_cli.resuming import quoted, recorded, schedule_unsaid
+from mtl_cli.resuming import hash_of, quoted, recorded, schedule_unsaid
 from mtl_cli.sweeps.plan import Job
 
 _T = TypeVar("_T")
@@ -92,7 +92,7 @@ def resumed(jobs: Sequence[Job], found: Sequence[Found]) -> Resumed:
     finished: dict[str, list[Found]] = defaultdict(list)
     for of in found:
         if of.finished and of.summary is not None:
-            finished[str(of.summary.get("config_hash"))].append(of)
+            finished[hash_of(of.summary)].append(of)
     free = {config_hash: [of for of in same if of.number not in own] for config_hash, same in finished.items()}
     done: list[Job] = []
     left: list[Job] = []
@@ -161,12 +161,14 @@ def refuse_changed(jobs: Sequence[Job], found: Sequence[Found], sweep: Path) -> 
             continue
         folder = sweep / str(job.number)
         then = _config_of(before, folder, job.config)
-        for line in changes(then.decisive(), job.config.decisive()):
+        changed = changes(then.decisive(), job.config.decisive())
+        for line in changed:
             wrong.setdefault(
                 f"{line}; jobs go on with the config they began with: train these in another sweep", job.number
             )
         done = max((before.summary or {}).get("iterations", 0), newest(folder))
-        if unsaid := schedule_unsaid(then, job.config, done):
+        unsaid = None if changed else schedule_unsaid(then, job.config, done)
+        if unsaid:
             wrong.setdefault(unsaid, job.number)
         if done > job.config.steps:
             wrong.setdefault(f"steps: {job.config.steps} is less than the {done} iterations that there are", job.number)
@@ -185,7 +187,7 @@ def _config_of(before: Found, folder: Path, now: Config) -> Config:
 def trained(folder: Path, config: Config) -> dict[str, Any] | None:
     """Returns the summary of a run that was trained to its end with this config."""
     summary = summary_in(folder)
-    if summary is None or summary.get("status") != "finished" or summary.get("config_hash") != config.hash():
+    if summary is None or summary.get("status") != "finished" or hash_of(summary) != config.hash():
         return None
     return summary
 

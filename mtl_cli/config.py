@@ -20,6 +20,7 @@ from mtl_cli.families import any_of, members
 from mtl_cli.messages import describe
 from mtl_cli.models.base import Model
 from mtl_cli.modes.base import Mode
+from mtl_cli.optimizers.adam import Adam
 from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.sampling.base import Sampling
 from mtl_cli.settings import Settings
@@ -32,9 +33,9 @@ FAMILIES: Mapping[str, tuple[type[Settings], ...]] = {
     "mode": members(mtl_cli.modes, Mode),
     "weighting": members(mtl_cli.weighting, Weighting),
     "sampling": members(mtl_cli.sampling, Sampling),
-    "optimizer": members(mtl_cli.optimizers, Optimizer),
+    "optimizer": tuple(sorted(members(mtl_cli.optimizers, Optimizer), key=lambda cls: cls is not Adam)),
 }
-"""The members of every config group that has them."""
+"""The members of every config group that has them. The first is the one that a message suggests."""
 
 if TYPE_CHECKING:
     AnyData: TypeAlias = Data

@@ -37,6 +37,7 @@ class Interrupt:
         self._over = False
         self._is_unsaid = False
         self._raises = False
+        self._raised = False
         self._heard: dict[int, Any] = {}
 
     def __call__(self) -> bool:
@@ -87,6 +88,20 @@ class Interrupt:
         yield
         self._hear()
         self.let_through()
+
+    @contextmanager
+    def as_itself(self) -> Iterator[None]:
+        """Has a signal that is raised in the block come out as such, where what it cuts short makes an error of it.
+
+        Raises:
+            KeyboardInterrupt: That happened.
+        """
+        try:
+            yield
+        except Exception as error:
+            if self._raised:
+                raise KeyboardInterrupt from error
+            raise
 
     @contextmanager
     def handling(self, *, passes_on: bool = False) -> Iterator[None]:
@@ -144,6 +159,7 @@ class Interrupt:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         again, self.signal = self.signal is not None, number
         if again or self._raises:
+            self._raised = True
             raise KeyboardInterrupt
 
     def _output_lost(self, error: OSError) -> None:

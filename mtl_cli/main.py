@@ -178,7 +178,7 @@ def _run(command: Command, arguments: list[str]) -> NoReturn:
         guard_hydra(arguments)
         read_task_overrides()
         hydra._internal.hydra.Hydra = Application  # type: ignore[misc]
-        with command.interrupt.handling(), command.held:
+        with command.interrupt.handling(), command.held, command.interrupt.as_itself():
             command.interrupt.let_through()
             run = hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")
             run(command.__call__)()

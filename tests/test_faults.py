@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import pytest
 from mtl_cli.console import View
 from mtl_cli.errors import RunFailed
 from mtl_cli.experiment import load, run
+from mtl_cli.interrupt import Interrupt
 from tests.conftest import MtlTrain, as_usual
 from tests.test_conf import composed
 from tests.test_resume import SMALL, Fate, Killed, left, train
@@ -550,3 +551,19 @@ def test_flipped_bytes_in_every_file(mtl_train: MtlTrain, tmp_path: Path) -> Non
             else:
                 assert name.parent.name == ".hydra", resumed.err
     assert 0 in outcomes
+
+
+@pytest.mark.parametrize("signals", [True, False])
+def test_a_signal_that_a_library_makes_an_error_of_is_the_signal(signals: bool) -> None:
+    """OmegaConf, cut short, may go on with half a node; without a signal its error is its own."""
+    interrupt = Interrupt()
+
+    def cut_short() -> None:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM if signals else signal.SIGCONT)
+        raise AttributeError("half a node")
+
+    with pytest.raises(KeyboardInterrupt if signals else AttributeError), interrupt.handling(), interrupt.as_itself():
+        interrupt.let_through()
+        cut_short()
+    assert interrupt.status(1) == (128 + signal.SIGTERM if signals else 1)

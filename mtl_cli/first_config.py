@@ -93,9 +93,9 @@ def _declared(hints: Sequence[Hint], missing: Sequence[str]) -> list[str]:
     lines += [f"  # decimal: ','   # {printable(f'{h.column} {h.why}')}" for h in hints if h.key == "decimal"][:1]
     gaps = [hint for hint in hints if hint.key == "missing" and hint.value not in missing]
     if gaps:
-        lines.append(
-            f"  # missing: {_list([*missing, *dict.fromkeys(hint.value for hint in gaps)])}   # in all columns:"
-        )
+        texts = _list([*missing, *dict.fromkeys(hint.value for hint in gaps)])
+        instead = ", instead of the line above" if set(missing) - set(MISSING_TEXTS) else ""
+        lines.append(f"  # missing: {texts}   # in all columns{instead}:")
     return lines + [f"  #   {printable(f'{hint.column} {hint.why}')}" for hint in gaps]
 
 

@@ -170,7 +170,7 @@ def test_what_inspect_finds_it_writes(mtl_train: MtlTrain, tmp_path: Path) -> No
     assert config["data"]["types"] == {"iso": "date"}
     assert config["data"]["missing"][-1] == "?"
     assert "  #   zip: category   # has numbers with leading zeros" in text
-    assert '"?", "-999"]   # in all columns:\n  #   temp has -999 in 6 of 120 rows' in text
+    assert '"?", "-999"]   # in all columns, instead of the line above:\n  #   temp has -999 in 6 of 120 rows' in text
     assert "  mark: {kind: multiclass}   # has -1 in 24 of 120 rows" in text
     run = mtl_train("--config-dir", "c", "experiment=t", "steps=2", "hydra.run.dir=run")
     assert run.status == 0, run.err

@@ -62,6 +62,13 @@ class Inspected(NamedTuple):
     dialect: Dialect
     columns: list[Column]
 
+    def unsure(self, targets: Sequence[Column]) -> list[str]:
+        """Returns the features that may hold something else, and the labels of which some values may be none."""
+        features = [column for column in self.columns if column not in targets and column.usable]
+        doubts = [hint for column in features for hint in column.hints if hint.unsure]
+        doubts += [hint for column in targets for hint in column.hints if hint.key == "missing"]
+        return list(dict.fromkeys(hint.column for hint in doubts))
+
 
 WRITTEN: Final = ("encoding", "separator", "header", "decimal", "thousands", "missing")
 """Keys of `data` that say how text files are written."""
@@ -106,14 +113,23 @@ def inspect(path: str, dialect: Dialect) -> Inspected:
         if any(delimited(file, form, dialect).nameless for file, form in files):
             dialect = replace(dialect, header=False)
     source = read(path, "INPUT", dialect)
-    likely = [hint for series in source.frame for hint in hints_on(series) if hint.likely]
+    hints = _hints(source)
+    likely = [hint for of_column in hints.values() for hint in of_column if hint.likely]
     found: dict[str, Any] = {hint.key: hint.value for hint in likely if hint.key in ("decimal", "thousands")}
     values = _values(source.frame)
     gaps = {hint.value for hint in likely if hint.key == "missing" and (hint.value in SURE or hint.value not in values)}
     if found or gaps:
         dialect = replace(dialect, missing=(*dialect.missing, *sorted(gaps)), **found)
         source = read(path, "INPUT", dialect)
-    return Inspected(source, dialect, [_column(series, source) for series in source.frame])
+        hints = _hints(source)
+    return Inspected(source, dialect, [_column(series, hints[series.name]) for series in source.frame])
+
+
+def _hints(source: Source) -> dict[str, tuple[Hint, ...]]:
+    return {
+        series.name: tuple(hints_on(series, zeros=series.name in source.zeros, grouped=series.name in source.grouped))
+        for series in source.frame
+    }
 
 
 def _values(frame: Any) -> set[str]:
@@ -154,11 +170,9 @@ def _check_features(columns: Sequence[Column], targets: Sequence[Column]) -> Non
         raise InputError("INPUT: besides the labels there are only ids, constants and columns that can't be used")
 
 
-def _column(series: Any, source: Source) -> Column:
+def _column(series: Any, hints: tuple[Hint, ...]) -> Column:
     import polars as pl
 
-    name = series.name
-    hints = tuple(hints_on(series, zeros=name in source.zeros, grouped=name in source.grouped))
     if any(hint.likely and hint.value == "number" for hint in hints):
         series = without_marks(series).cast(pl.Float64, strict=False)
     dates = any(hint.is_date for hint in hints)

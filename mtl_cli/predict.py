@@ -17,7 +17,7 @@ from mtl_cli.schema import Predicted, Schema, read_schema
 from mtl_cli.tables.cells import Notation, as_numbers, plain, stripped, without
 from mtl_cli.tables.delimited import Dialect
 from mtl_cli.tables.raw import Input, allowing_any_column, arrays
-from mtl_cli.tables.reading import Frame, check, files_of, format_of, notation_of, refuse_unpacked, scan
+from mtl_cli.tables.reading import Frame, Opened, check, files_of, refuse_unpacked
 from mtl_cli.texts import cells
 
 BLOCK: Final = 65_536
@@ -68,10 +68,9 @@ def predict(folder: Path, source: str, out: Path, ids: Sequence[str], *, force: 
     _check_out(out, force=force)
     schema = _schema(folder)
     files = files_of(source, "INPUT")
-    lengths: dict[Path, int] = {}
-    for file in files:
-        lengths[file] = check(file, "INPUT", schema.dialect)
-        names = scan(file, "INPUT", schema.dialect, looked_at=0).collect_schema().names()
+    tables = [check(file, "INPUT", schema.dialect) for file in files]
+    for file, (table, _) in zip(files, tables, strict=True):
+        names = table.scan(looked_at=0).collect_schema().names()
         for column in [*(each.name for each in schema.inputs), *ids]:
             if column not in names:
                 raise InputError(f"INPUT: {file} has no column {column!r}; {nearest(column, names, 'columns')}")
@@ -84,7 +83,7 @@ def predict(folder: Path, source: str, out: Path, ids: Sequence[str], *, force: 
     predictor, rows = _load(folder, schema), 0
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as beside:
         parts: list[Path] = []
-        for frame in _blocks(predictor, lengths, ids):
+        for frame in _blocks(predictor, tables, ids):
             parts.append(Path(beside) / f"{len(parts):06d}.parquet")
             frame.write_parquet(parts[-1])
             rows += len(frame)
@@ -154,29 +153,28 @@ def _compare(apart: str, noun: str, tensors: dict[str, Any], expected: dict[str,
             raise InputError(f"{apart}: {noun} {name!r} is in the model {has}")
 
 
-def _blocks(predictor: Predictor, files: Mapping[Path, int], ids: Sequence[str]) -> Iterator[Frame]:
+def _blocks(predictor: Predictor, tables: Sequence[tuple[Opened, int]], ids: Sequence[str]) -> Iterator[Frame]:
     """Yields the predictions, block by block, after the columns that are kept."""
     import polars as pl
 
     needed = list(dict.fromkeys([*ids, *(each.name for each in predictor.inputs)]))
     dialect = predictor.schema.dialect
     numbers = [each.name for each in predictor.inputs if each.kind == "number"]
-    for file, length in files.items():
-        first, unpacked = 0, 0.0
-        notation = notation_of(file, "INPUT", dialect)
+    for table, length in tables:
+        first, unpacked, notation = 0, 0.0, table.notation
         text = {each.name: each.type() for each in predictor.inputs if each.type() is not None}
         if notation is not None and (dialect.decimal == "," or dialect.thousands is not None):
             text |= dict.fromkeys(numbers, pl.String)  # points may group digits
-        types = scan(file, "INPUT", dialect, text).collect_schema()
-        lazy = scan(file, "INPUT", dialect, types, 0).select(needed).head(length)
+        types = table.scan(text).collect_schema()
+        lazy = table.scan(types, 0).select(needed).head(length)
         for batch in lazy.collect_batches(chunk_size=BLOCK):
-            if format_of(file, "INPUT") == "parquet":  # a text that stands in many rows is one in the file
+            if table.form == "parquet":  # a text that stands in many rows is one in the file
                 unpacked += sum(plain(series).estimated_size() for series in batch)
-                refuse_unpacked(file, "INPUT", unpacked)
+                refuse_unpacked(table.path, "INPUT", unpacked)
             for frame in batch.iter_slices(BLOCK):
                 if len(frame):
                     frame = _understood(frame, predictor.inputs, notation, dialect)
-                    made = predictor.columns(frame, first, file)
+                    made = predictor.columns(frame, first, table.path)
                     yield pl.DataFrame({**{name: frame[name] for name in ids}, **made})
                     first += len(frame)
 

@@ -19,6 +19,7 @@ from mtl_cli.tables.dates import DateFormat
 from mtl_cli.tables.delimited import Dialect, Encoding, Header, Separator, Thousands
 from mtl_cli.tables.labels import prediction_names
 from mtl_cli.tables.raw import Input
+from mtl_cli.texts import SHOWN
 
 LONGEST_CLASS: Final = LONGEST_NAME + len("not ")
 """Characters of a class: where a column has one class alone, the other is its opposite."""
@@ -26,8 +27,6 @@ MOST_INPUTS: Final = 100_000
 MOST_CLASSES: Final = 1_000_000
 MOST_MISSING: Final = 10_000
 """Texts that stand for a missing value; each is looked for in every cell."""
-SHOWN: Final = 60
-"""Characters of a value that a message shows."""
 
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 Class = str | int | bool

@@ -5,6 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+SHOWN: Final = 60
+"""Characters of a value that a message shows."""
 _FORMULA: Final = r"^([=@\t\r\n]|[+\-].)"
 """How a cell begins that a spreadsheet takes for a formula (OWASP, "CSV injection"); a sign alone is none."""
 _NUMBER: Final = r"^[+\-]?(\d+\.?\d*|\.\d+)([eE][+\-]?\d+)?$"

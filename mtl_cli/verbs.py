@@ -4,7 +4,7 @@ import argparse
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,6 +15,9 @@ from mtl_cli.errors import InputError, nearest
 from mtl_cli.files import CONFIGS
 from mtl_cli.paths import check_folder
 from mtl_cli.texts import printable
+
+if TYPE_CHECKING:
+    from mtl_cli.inspect import Column
 
 
 class _Parser(argparse.ArgumentParser):
@@ -67,47 +70,49 @@ def inspect(words: Sequence[str]) -> None:
     from mtl_cli.tables.duplicates import repeated
 
     found = look(given.input, dialect_of(given.overrides))
-    source = found.source
     targets = targets_of(found.columns, given.target)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("column", "holds", "missing", "different", "example", "use"):
-        table.add_column(heading, overflow="fold", justify="right" if heading in ("missing", "different") else "left")
-    for column in found.columns:
-        use = f"task: {column.task}" if column in targets else column.kind or "left out"
-        use = "left out (like an id)" if column.id and column not in targets else use
-        use = "left out (constant)" if column.constant and column not in targets else use
-        cells = (column.name, column.type, f"{column.missing:.0%}", f"{column.different:,}", column.example, use)
-        table.add_row(*(Text(printable(cell)) for cell in cells))
     stem = stem_of(given.input)
     file: Path = given.out / "experiment" / f"{stem}.yaml"
+    text = config_text(given.input, found, targets)
+    _write_new(file, text.replace("--config-dir configs", f"--config-dir {given.out}"), given.out)
+    console = Console(highlight=False)
+    console.print(_columns_table(found.columns, targets))
+    lines = [
+        f"{printable(found.source.name)}: {len(found.source.frame):,} rows; wrote {file}. Train it with",
+        f"  mtl-train --config-dir {given.out} experiment={stem}",
+    ]
+    unsure = [printable(name) for name in found.unsure(targets)]
+    if unsure:
+        lines.append(f"look at {', '.join(unsure)}: comments in {file} say what they may be else")
+    again = repeated(found.source.frame)
+    if again:
+        lines.append(f"note: {again:,} rows are the same as an earlier one; data.duplicates says what becomes of them")
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def _write_new(file: Path, text: str, folder: Path) -> None:
     if os.path.lexists(file):
         raise InputError(f"{file} exists; it is not overwritten: choose another folder with --out")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--out: {given.out} can't be a folder: {error.strerror}") from error
-    text = config_text(given.input, found, targets)
+        raise InputError(f"--out: {folder} can't be a folder: {error.strerror}") from error
     with file.open("x") as opened:
-        opened.write(text.replace("--config-dir configs", f"--config-dir {given.out}"))
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(
-        f"{printable(source.name)}: {len(source.frame):,} rows; wrote {file}. Train it with",
-        soft_wrap=True,
-        markup=False,
-    )
-    console.print(f"  mtl-train --config-dir {given.out} experiment={stem}", soft_wrap=True, markup=False)
-    features = [column for column in found.columns if column not in targets and column.usable]
-    doubts = [hint for column in features for hint in column.hints if hint.unsure]
-    doubts += [hint for column in targets for hint in column.hints if hint.key == "missing"]
-    unsure = list(dict.fromkeys(printable(hint.column) for hint in doubts))
-    if unsure:
-        note = f"look at {', '.join(unsure)}: comments in {file} say what they may be else"
-        console.print(note, soft_wrap=True, markup=False)
-    again = repeated(source.frame)
-    if again:
-        text = f"note: {again:,} rows are the same as an earlier one; data.duplicates says what becomes of them"
-        console.print(text, soft_wrap=True, markup=False)
+        opened.write(text)
+
+
+def _columns_table(columns: Sequence["Column"], targets: Sequence["Column"]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("column", "holds", "missing", "different", "example", "use"):
+        table.add_column(heading, overflow="fold", justify="right" if heading in ("missing", "different") else "left")
+    for column in columns:
+        use = f"task: {column.task}" if column in targets else column.kind or "left out"
+        use = "left out (like an id)" if column.id and column not in targets else use
+        use = "left out (constant)" if column.constant and column not in targets else use
+        cells = (column.name, column.type, f"{column.missing:.0%}", f"{column.different:,}", column.example, use)
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    return table
 
 
 def resume(words: Sequence[str]) -> list[str]:

@@ -26,7 +26,7 @@ UNITS: Final = (
     (rf"^({_CODES})([-+(]?\d.*)$", 1, 2),
     (rf"^(.*\d\)?)({_CODES}|kg|g|mg|t|lb|m|m2|cm|mm|km|ft|mi|l|ml|h|min|s|ms|C|K)$", 2, 1),
 )
-"""Numbers with the code of a currency before them, or one or a unit behind them, and which group is what."""
+"""Numbers with the code of a currency before, or a code or unit behind; the groups that are the unit and the number."""
 BLANKS: Final = " \t\u00a0"
 SIGNS: Final = r"$€£¥\s"
 """Signs of currencies, and blanks, as they stand beside numbers."""
@@ -66,8 +66,8 @@ class Notation(NamedTuple):
             return series
         if not series.str.contains(self.pattern).all():
             return series
-        for mark in filter(None, [self.thousands]):
-            series = series.str.replace_all(mark, "", literal=True)
+        if self.thousands:
+            series = series.str.replace_all(self.thousands, "", literal=True)
         return series.str.replace(self.decimal, ".", literal=True)
 
 

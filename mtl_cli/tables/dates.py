@@ -7,6 +7,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
 
+from mtl_cli.texts import SHOWN
+
 Series = Any
 """A polars.Series."""
 EPOCH: Final = {"seconds": 1_000_000, "milliseconds": 1_000}
@@ -28,8 +30,8 @@ YEARS: Final = (1500, 2500)
 """Years between which a date is believed."""
 LOOKED_AT: Final = 1_000
 """Cells that decide which forms are tried on all."""
-SHOWN: Final = 60
-"""Characters of a value that a message shows."""
+LONGEST: Final = 1000
+"""Characters of a form."""
 _LIKE: Final = re.compile(r"\d{1,4}[-./ ](\d{1,2}|[^\W\d]{3,9})[-./ ]\d{2,4}.*|[^\W\d]{3,9} \d{1,2}, \d{4}.*")
 
 
@@ -37,7 +39,7 @@ def _check_format(given: Any) -> Any:
     """Refuses what is neither a form of dates nor a mapping of columns to forms."""
     forms = given if isinstance(given, Mapping) else {"": given}
     for column, form in forms.items():
-        if not isinstance(column, str) or not isinstance(form, str) or not _is_form(form):
+        if not isinstance(column, str) or not isinstance(form, str) or len(form) > LONGEST or not _is_form(form):
             of = f"{column[:SHOWN]}: " if column else ""
             raise ValueError(
                 f"{of}a form of dates is like '%d.%m.%Y', seconds or milliseconds, got {repr(form)[:SHOWN]}"

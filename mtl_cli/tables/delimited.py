@@ -13,8 +13,9 @@ from typing import IO, Annotated, Any, Final, Literal
 from pydantic import AfterValidator
 
 from mtl_cli.errors import InputError
-from mtl_cli.tables.cells import Notation
+from mtl_cli.tables.cells import LONGEST_NAME, Notation
 from mtl_cli.tables.unpacking import opened
+from mtl_cli.texts import SHOWN
 
 TEXT: Final = {"csv": ",", "tsv": "\t"}
 """The formats, and what usually separates cells."""
@@ -30,8 +31,6 @@ LOOKED_AT: Final = 20
 """Lines that decide whether blanks separate cells."""
 INDEX: Final = "column_1"
 """The name of a first column that has none."""
-SHOWN: Final = 60
-"""Characters of a value that a message shows."""
 LONGEST_LINE: Final = 2**31 - 1
 _NUMBER: Final = re.compile(r"\s*[-+]?\d+([.,]\d+)?\s*")
 _BLANKS: Final = re.compile(r'"[^"]*"|[ \t]+')
@@ -54,7 +53,11 @@ def _check_separator(mark: str) -> str:
 def _check_header(header: Any) -> Any:
     if header is True or header is False:
         return header
-    if not isinstance(header, list | tuple) or not header or not all(isinstance(n, str) and n for n in header):
+    if (
+        not isinstance(header, list | tuple)
+        or not header
+        or not all(isinstance(n, str) and 0 < len(n) <= LONGEST_NAME for n in header)
+    ):
         raise ValueError(f"true, false or a list of names, got {repr(header)[:SHOWN]}")
     return tuple(header)
 
@@ -107,7 +110,7 @@ class Delimited:
         encoding: What its bytes mean.
         separator: As in `Dialect`, found.
         quoted: Whether whole rows are in quotes.
-        content: The file as plain rows in UTF-8, where it is something else.
+        source: What polars reads: the file, or where it is something else, its content as plain rows in UTF-8.
         names: The columns' names.
         header: Whether the first row has them.
         unnamed: Whether it has none for the first column, which is called `INDEX` then.
@@ -118,7 +121,7 @@ class Delimited:
     encoding: str
     separator: str
     quoted: bool
-    content: bytes | None
+    source: Path | bytes
     names: tuple[str, ...]
     header: bool
     unnamed: bool
@@ -143,11 +146,6 @@ class Delimited:
         return self.header and len(numbers) >= len(self.names) / 3 and not (counted and len(numbers) > 1)
 
     @property
-    def source(self) -> Path | bytes:
-        """What polars reads."""
-        return self.path if self.content is None else self.content
-
-    @property
     def mark(self) -> str:
         """The character that separates cells in `source`."""
         return SEPARATORS.get(self.separator, self.separator)
@@ -165,29 +163,28 @@ def delimited(path: Path, form: str, dialect: Dialect, key: str = "") -> Delimit
         ValueError: It isn't text in this encoding, or a row isn't as the first.
     """
     encoding = encoding_of(path, dialect)
-    text = None if encoding == "utf-8" else _decoded(path, encoding)
+    source: Path | bytes = path if encoding == "utf-8" else _text(path, encoding).encode()
     loose = any(suffix.lower() in LOOSE for suffix in path.suffixes[-2:])
-    separator = dialect.separator or _separator(path if text is None else text.encode(), TEXT[form], loose=loose)
+    separator = dialect.separator or _separator(source, TEXT[form], loose=loose)
     mark = SEPARATORS.get(separator, separator)
-    if dialect.strip and _has_loose_quotes(path if text is None else text.encode(), mark):
-        text = _tightened(_decoded(path, encoding) if text is None else text, mark)
-    first = _first(path if text is None else text.encode(), mark)
+    if dialect.strip and _has_loose_quotes(source, mark):
+        source = _tightened(_text(source), mark)
+    first = _first(source, mark)
     whole = len(first) == 1 and mark in first[0] and separator != "whitespace"
     if whole or separator == "whitespace":
-        text = _decoded(path, encoding) if text is None else text
-        text = _unquoted(text, mark) if whole else _single_tabs(text)
-        first = _first(text.encode(), mark)
+        source = _unquoted(source, mark) if whole else _single_tabs(_text(source))
+        first = _first(source, mark)
     if dialect.separator is not None and len(first) == 1:
         raise InputError(f"{key}: {path} has no {separator!r}, data.separator, in its first line, {first[0][:40]!r}")
     first = [name.strip() for name in first] if dialect.strip else first
-    names = tuple(first) if dialect.header is True else _named(f"{key}: {path}", len(first), dialect.header)
-    unnamed = names[0] == "" and len(names) > 1
-    names = (INDEX, *names[1:]) if unnamed else names
-    last = max((i for i, name in enumerate(names, 1) if name), default=0)
-    trailing = tuple(f"column_{i + 1}" for i in range(last, len(names))) if last else ()
-    names = (*names[: len(names) - len(trailing)], *trailing)
-    content = None if text is None else text.encode()
-    return Delimited(path, encoding, separator, whole, content, names, dialect.header is True, unnamed, trailing)
+    names = first if dialect.header is True else _named(f"{key}: {path}", len(first), dialect.header)
+    unnamed = len(names) > 1 and not names[0]
+    names = [INDEX, *names[1:]] if unnamed else names
+    named = max((i for i, name in enumerate(names, 1) if name), default=len(names))
+    trailing = tuple(f"column_{i + 1}" for i in range(named, len(names)))
+    return Delimited(
+        path, encoding, separator, whole, source, (*names[:named], *trailing), dialect.header is True, unnamed, trailing
+    )
 
 
 def rows_of(file: IO[bytes], mark: str) -> Iterator[tuple[int, list[str]]]:
@@ -224,8 +221,8 @@ def encoding_of(path: Path, dialect: Dialect) -> str:
         return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
 
 
-def _decoded(path: Path, encoding: str) -> str:
-    with opened(path) as file:
+def _text(source: Path | bytes, encoding: str = "utf-8") -> str:
+    with _bytes_of(source) as file:
         content = file.read()
     try:
         return content.decode(encoding).removeprefix("\ufeff")
@@ -260,37 +257,37 @@ def _has_loose_quotes(source: Path | bytes, mark: str) -> bool:
     return any(loose.search(line) for line in itertools.islice(_lines(source), 2))
 
 
-def _tightened(text: str, mark: str) -> str:
+def _tightened(text: str, mark: str) -> bytes:
     """Returns the rows without blanks behind separators."""
     tight = StringIO()
     rows = csv.reader(StringIO(text), delimiter=mark, skipinitialspace=True)
     csv.writer(tight, delimiter=mark, lineterminator="\n").writerows(rows)
-    return tight.getvalue()
+    return tight.getvalue().encode()
 
 
-def _unquoted(text: str, mark: str) -> str:
+def _unquoted(source: Path | bytes, mark: str) -> bytes:
     """Returns the rows without the quotes around each."""
     rows = []
-    for number, fields in rows_of(BytesIO(text.encode()), mark):
+    for number, fields in rows_of(_bytes_of(source), mark):
         if len(fields) > 1:
             raise ValueError(f"line {number} isn't in quotes as a whole, and the header is")
         rows += fields
-    return "\n".join([*rows, ""])
+    return "\n".join([*rows, ""]).encode()
 
 
 def _as_tab(found: re.Match[str]) -> str:
     return found[0] if found[0].startswith('"') else "\t"
 
 
-def _single_tabs(text: str) -> str:
+def _single_tabs(text: str) -> bytes:
     """Returns the lines that aren't blank, their runs of blanks outside quotes as tabs."""
     plain = [line.strip() for line in text.splitlines() if line.strip()]
-    return "\n".join(_BLANKS.sub(_as_tab, line) for line in plain) + "\n"
+    return "\n".join([*(_BLANKS.sub(_as_tab, line) for line in plain), ""]).encode()
 
 
-def _named(where: str, columns: int, header: bool | tuple[str, ...]) -> tuple[str, ...]:
+def _named(where: str, columns: int, header: bool | tuple[str, ...]) -> list[str]:
     if not isinstance(header, tuple):
-        return tuple(f"column_{i + 1}" for i in range(columns))
+        return [f"column_{i + 1}" for i in range(columns)]
     if len(header) != columns:
         raise InputError(f"{where} has {columns} columns, and data.header {len(header)} names")
-    return header
+    return list(header)

@@ -9,10 +9,8 @@ from typing import Any, Final
 
 from mtl_cli.tables.delimited import Delimited, Dialect, delimited, encoding_of
 from mtl_cli.tables.unpacking import BLOCK, UNREADABLE, opened
-from mtl_cli.texts import not_utf8
+from mtl_cli.texts import SHOWN, not_utf8
 
-SHOWN: Final = 60
-"""Characters of a key that a message shows."""
 _KINDS: Final = {
     str: "a text", int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "an object",
     type(None): "nothing",

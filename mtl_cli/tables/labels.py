@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,28 +140,11 @@ def _binary(where: str, task: Binary, column: str, series: Series, place: Place)
         text = cells.dtype == pl.String
         known = present[:2] if text else ["0", "1"]
         odd = ~cells.cast(pl.String).is_in(known) & cells.is_not_null()
-        if len(present) > 2 and (text or odd.all()):
-            row = int(odd.arg_max() or 0)
-            more = ", ..." if len(present) > 3 else ""
-            gap = next((value for value in present if value in GAPS), None) if len(present) == 3 else None
-            remedy = (
-                "kind: multiclass?" if gap is None else f"if {gap!r} is no label, {missing(f'{where}.missing', [gap])}"
-            )
-            raise InputError(
-                f"column {column!r} has {len(present):,} different values, {', '.join(present[:3])}{more} "
-                f"({place(row)} the first that is neither {known[0]!r} nor {known[1]!r}), and a binary task has two; "
-                f"{remedy}"
-            )
         if odd.any():
-            rule = f"one of two classes, {' and '.join(map(repr, known))}" if text else "0 or 1"
             row = int(odd.arg_max() or 0)
-            refuse_cell(
-                series,
-                row,
-                column,
-                place,
-                f"{rule}; if that is no label, {missing(f'{where}.missing', [str(series[row])])}",
-            )
+            if len(present) > 2 and (text or odd.all()):
+                _refuse_kind(where, column, present, known, place(row))
+            refuse_cell(series, row, column, place, f"0 or 1; if that is no label, {_masked(where, str(series[row]))}")
     order = _ordered(known)
     words = {"0": "false", "1": "true"} if series.dtype == pl.Boolean else {}
     names: list[Any] = [words.get(value, value) for value in order]
@@ -179,6 +162,22 @@ def _binary(where: str, task: Binary, column: str, series: Series, place: Place)
     elif not text:
         typed = [int(value) if value.isdecimal() else value for value in order]
     return np.where(cells.is_null().to_numpy(), np.nan, yes).astype(np.float32), typed
+
+
+def _refuse_kind(where: str, column: str, present: list[str], known: list[str], place: str) -> NoReturn:
+    """Refuses more values than two, of which one may be no label."""
+    gap = next((value for value in present if value in GAPS), None) if len(present) == 3 else None
+    remedy = "kind: multiclass?" if gap is None else f"if {gap!r} is no label, {_masked(where, gap)}"
+    raise InputError(
+        f"column {column!r} has {len(present):,} different values, {', '.join(present[:3])}"
+        f"{', ...' * (len(present) > 3)} ({place} the first that is neither {known[0]!r} nor {known[1]!r}), and a "
+        f"binary task has two; {remedy}"
+    )
+
+
+def _masked(where: str, value: str) -> str:
+    """Returns how to say that a value is no label."""
+    return missing(f"{where}.missing", [value])
 
 
 def _as_word(positive: str, classes: list[Any]) -> str | None:

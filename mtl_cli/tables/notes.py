@@ -5,14 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_cli.tables import remedies
 from mtl_cli.tables.cells import Series, numbers
 from mtl_cli.tables.columns import Columns
 from mtl_cli.tables.delimited import Dialect
 from mtl_cli.tables.hints import FEW_NUMBERS, Hint, hints_on, is_like_id
 from mtl_cli.tables.labels import Found
 from mtl_cli.tables.reading import NO_NAMES, Source
-from mtl_cli.tables.remedies import exclude, types
-from mtl_cli.tables.remedies import missing as remedy
 
 LOOKED_AT = 10_000
 """Training rows that are compared with labels."""
@@ -59,7 +58,9 @@ def notes_on_labels(name: str, cells: Mapping[str, Series]) -> list[str]:
     hints = [hint for series in cells.values() for hint in hints_on(series) if hint.key == "missing"]
     if not hints:
         return []
-    say = f"if that stands for no label, say {remedy(f'tasks.{name}.missing', [hint.value for hint in hints])}"
+    say = (
+        f"if that stands for no label, say {remedies.missing(f'tasks.{name}.missing', [hint.value for hint in hints])}"
+    )
     return [f"column {hint.column!r} {hint.why}; {say}" for hint in hints]
 
 
@@ -93,7 +94,7 @@ def _constant(columns: Columns) -> list[str]:
 
 def _left_out(constant: Sequence[str], ids: Sequence[Series]) -> list[str]:
     """Returns a line for each feature that is better left out, with what leaves all of them out."""
-    say = f"leave it out with {exclude(*dict.fromkeys([*constant, *(series.name for series in ids)]))}"
+    say = f"leave it out with {remedies.exclude(*dict.fromkeys([*constant, *(series.name for series in ids)]))}"
     notes = [f"column {name!r} is the same in all training rows; {say}" for name in constant]
     for series in ids:
         different = f"{series.n_unique():,} different values in {len(series):,} rows"
@@ -121,7 +122,7 @@ def _worded(hints: Sequence[Hint], missing: Sequence[str]) -> list[str]:
         listed = ", ".join(repr(hint.column) for hint in few[:SHOWN])
         more = f" and {len(few) - SHOWN} more" * (len(few) > SHOWN)
         what = f"column {listed} holds" if len(few) == 1 else f"columns {listed}{more} hold"
-        remedy = f"where these are codes, say {types(few[0].column, 'category')}"
+        remedy = f"where these are codes, say {remedies.types(few[0].column, 'category')}"
         notes.append(f"{what} few different whole numbers; {remedy}")
     return notes
 
@@ -149,4 +150,4 @@ def _leaks(rows: Source, columns: Columns, task: str, found: Found, train: NDArr
 
 
 def _leak(column: str, task: str, why: str) -> str:
-    return f"column {column!r} equals the label of task {task} ({why}); leave it out with {exclude(column)}"
+    return f"column {column!r} equals the label of task {task} ({why}); leave it out with {remedies.exclude(column)}"

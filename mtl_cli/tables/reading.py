@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.paths import blocked
@@ -156,11 +156,13 @@ def join(sources: Sequence[Source], columns: Sequence[str]) -> Source:
         ]
         stacked = pl.concat([part.alias(column).to_frame() for part in whole], how="vertical_relaxed")
         joined.append(stacked.to_series())
-    zeros = frozenset(column for source in sources for column in source.zeros)
-    grouped = frozenset(column for source in sources for column in source.grouped)
-    forms = tuple(form for source in sources for form in source.forms)
-    return Source(
-        pl.DataFrame(joined), files, sources[0].key, sources[0].index, sources[0].notation, zeros, grouped, forms
+    return replace(
+        sources[0],
+        frame=pl.DataFrame(joined),
+        files=files,
+        zeros=frozenset[str]().union(*(source.zeros for source in sources)),
+        grouped=frozenset[str]().union(*(source.grouped for source in sources)),
+        forms=tuple(form for source in sources for form in source.forms),
     )
 
 
@@ -204,57 +206,59 @@ def format_of(path: Path, key: str) -> str:
     return form
 
 
-def scan(
-    path: Path, key: str, dialect: Dialect, types: Mapping[str, Any] | None = None, looked_at: int | None = None
-) -> Frame:
-    """Returns a file as a LazyFrame.
+class Opened(NamedTuple):
+    """A file whose columns have usable names.
 
-    Args:
+    Attributes:
         path: The file.
-        key: The config key it comes from.
-        dialect: How it is written, if it is a text file.
-        types: Of columns whose type is known, where the format has none.
-        looked_at: How many rows decide on the types of the others; None: all.
+        form: Which of FORMATS it has.
+        dialect: How text files are written.
+        file: How this one is, if it is one of rows of cells.
     """
-    import polars as pl
 
-    form = format_of(path, key)
-    if form == "parquet":
-        return pl.scan_parquet(path, glob=False)
-    if form == "ndjson":
-        return pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=types)
-    return _scan(delimited(path, form, dialect, key), dialect, types, looked_at)
+    path: Path
+    form: str
+    dialect: Dialect
+    file: Delimited | None
+
+    @property
+    def notation(self) -> Notation | None:
+        """How numbers may be written in it; None: it has types of its own."""
+        return None if self.file is None else self.dialect.notation(self.file.mark)
+
+    def scan(self, types: Mapping[str, Any] | None = None, looked_at: int | None = None) -> Frame:
+        """Returns the rows as a LazyFrame.
+
+        Args:
+            types: Of columns whose type is known, where the format has none.
+            looked_at: How many rows decide on the types of the others; None: all.
+        """
+        import polars as pl
+
+        if self.form == "parquet":
+            return pl.scan_parquet(self.path, glob=False)
+        if self.file is None:
+            return pl.scan_ndjson(self.path, infer_schema_length=None, schema_overrides=types)
+        return pl.scan_csv(
+            self.file.source,
+            separator=self.file.mark,
+            has_header=self.file.header,
+            new_columns=list(self.file.names),
+            infer_schema_length=looked_at,
+            null_values=list(self.dialect.missing),
+            schema_overrides=types,
+            glob=False,
+        )
 
 
-def _scan(file: Delimited, dialect: Dialect, types: Mapping[str, Any] | None, looked_at: int | None) -> Frame:
-    import polars as pl
-
-    return pl.scan_csv(
-        file.source,
-        separator=file.mark,
-        has_header=file.header,
-        new_columns=list(file.names),
-        infer_schema_length=looked_at,
-        null_values=list(dialect.missing),
-        schema_overrides=types,
-        glob=False,
-    )
-
-
-def notation_of(path: Path, key: str, dialect: Dialect) -> Notation | None:
-    """Returns how numbers may be written in a text file; None: it is none."""
-    form = format_of(path, key)
-    return dialect.notation(delimited(path, form, dialect, key).mark) if form in TEXT else None
-
-
-def check(path: Path, key: str, dialect: Dialect) -> int:
-    """Refuses what `read` would, without keeping the rows, and returns how many there are."""
+def check(path: Path, key: str, dialect: Dialect) -> tuple[Opened, int]:
+    """Refuses what `read` would, without keeping the rows; returns the file and how many rows there are."""
     import polars as pl
 
     form = format_of(path, key)
     with _explaining(path, key, form, dialect):
-        file = _checked(path, key, form, dialect)
-        lazy = scan(path, key, dialect, looked_at=0) if file is None else _scan(file, dialect, None, 0)
+        opened = _opened(path, key, form, dialect)
+        lazy, file = opened.scan(looked_at=0), opened.file
         last = lazy.collect_schema().names()[-1]
         rows, gaps = lazy.select(pl.len(), pl.nth(-1).null_count().alias(f"{last} ")).collect().row(0)
         if file is not None and gaps:
@@ -262,7 +266,7 @@ def check(path: Path, key: str, dialect: Dialect) -> int:
             there = pl.any_horizontal(pl.col(*file.names).is_not_null())
             rows = (lazy.with_row_index(number).filter(there).select(pl.col(number).max()).collect().item() or 0) + 1
         _check_rows(path, key, file, rows, gaps)
-        return int(rows)
+        return opened, int(rows)
 
 
 def _read(path: Path, key: str, dialect: Dialect, text: Sequence[str] = ()) -> Source:
@@ -270,8 +274,8 @@ def _read(path: Path, key: str, dialect: Dialect, text: Sequence[str] = ()) -> S
 
     form = format_of(path, key)
     with _explaining(path, key, form, dialect):
-        file = _checked(path, key, form, dialect)
-        frame = _collected(path, key, file, dialect, dict.fromkeys(text, pl.String))
+        opened = _opened(path, key, form, dialect)
+        file, frame = opened.file, _collected(opened, dict.fromkeys(text, pl.String))
         frame = frame if file is None else _without_empty_end(frame)
         _check_rows(path, key, file, len(frame), frame.width and frame[:, -1].null_count())
     for column in () if file is None else file.trailing:
@@ -280,25 +284,26 @@ def _read(path: Path, key: str, dialect: Dialect, text: Sequence[str] = ()) -> S
         frame = frame.drop(column)
     notation = POINTS
     if file is not None:
-        frame, notation = _understood(file, frame, dialect, text)
+        frame, notation = _understood(opened, file, frame, text)
     numeric = (series for series in frame if series.dtype.is_numeric())
     frame = frame.with_columns(without(series, dialect.missing) for series in numeric)
     whole = pl.DataFrame([plain(series) for series in frame])
     if form == "parquet":
         refuse_unpacked(path, key, whole.estimated_size())  # a long text that stands in many rows is one in the file
-    index = INDEX if file is not None and file.unnamed else None
     if file is None:
         return Source(whole, [(str(path), 0)], key)
-    zeros, grouped = _leading_zeros(file, dialect, whole), frozenset[str]()
+    index = INDEX if file.unnamed else None
+    zeros, grouped = _leading_zeros(opened, whole), frozenset[str]()
     if file.mark != "," and dialect.decimal is None and notation.decimal == ".":
-        grouped = _grouped(file, dialect, whole)
+        grouped = _grouped(opened, whole)
     return Source(whole, [(str(path), 0)], key, index, notation, zeros, grouped, (file,))
 
 
-def _understood(file: Delimited, frame: Frame, dialect: Dialect, text: Sequence[str]) -> tuple[Frame, Notation]:
+def _understood(opened: Opened, file: Delimited, frame: Frame, text: Sequence[str]) -> tuple[Frame, Notation]:
     """Returns a text file's columns without blanks around cells, and as numbers in the notation that is found."""
     import polars as pl
 
+    dialect = opened.dialect
     if dialect.strip:
         frame = pl.DataFrame([stripped(series, dialect.missing) for series in frame])
     texts = [series for series in frame if series.dtype == pl.String and series.name not in text]
@@ -313,7 +318,7 @@ def _understood(file: Delimited, frame: Frame, dialect: Dialect, text: Sequence[
     read = [as_numbers(notation.plain(series)) for series in texts]
     if notation.thousands == ".":  # what polars takes for fractions may be whole numbers in groups
         fractions = [series.name for series in frame if series.dtype.is_float() and series.name not in text]
-        raw = _scan(file, dialect, None, 0).select(fractions).head(len(frame)).collect()
+        raw = opened.scan(looked_at=0).select(fractions).head(len(frame)).collect()
         grouped = [as_numbers(notation.plain(stripped(series, dialect.missing))) for series in raw]
         read += [series for series in grouped if series.dtype.is_integer()]
     return frame.with_columns(series for series in read if series.dtype != pl.String), notation
@@ -329,38 +334,38 @@ def _without_empty_end(frame: Frame) -> Frame:
     return frame[: len(there) - int(there.reverse().arg_max() or 0)] if there.any() else frame[:0]
 
 
-def _leading_zeros(file: Delimited, dialect: Dialect, frame: Frame) -> frozenset[str]:
+def _leading_zeros(opened: Opened, frame: Frame) -> frozenset[str]:
     """Returns the columns of whole numbers of which the first rows have some with leading zeros."""
     whole = [series.name for series in frame if series.dtype.is_integer()]
-    texts = _scan(file, dialect, None, 0).select(whole).head(LOOKED_AT).collect()
+    texts = opened.scan(looked_at=0).select(whole).head(LOOKED_AT).collect()
     return frozenset(series.name for series in texts if series.str.contains(r"^\s*[-+]?0\d").any())
 
 
-def _grouped(file: Delimited, dialect: Dialect, frame: Frame) -> frozenset[str]:
+def _grouped(opened: Opened, frame: Frame) -> frozenset[str]:
     """Returns the columns of fractions whose first rows all have three digits behind a point, one or more before it."""
     fractions = [series.name for series in frame if series.dtype.is_float()]
-    texts = _scan(file, dialect, None, 0).select(fractions).head(LOOKED_AT).collect()
+    texts = opened.scan(looked_at=0).select(fractions).head(LOOKED_AT).collect()
     points = (series.filter(series.str.contains(".", literal=True)).unique() for series in texts)
     like = r"^\s*[-+]?[1-9]\d{0,2}(\.\d{3})+\s*$"
     return frozenset(series.name for series in points if len(series) > 1 and series.str.contains(like).all())
 
 
-def _collected(path: Path, key: str, file: Delimited | None, dialect: Dialect, types: Mapping[str, Any]) -> Frame:
+def _collected(opened: Opened, types: Mapping[str, Any]) -> Frame:
     """Reads a file whose first rows mostly tell the types; all rows do where these don't.
 
     (Looking at all of a million rows of 50 columns takes 8 of 10 s.)
     """
     import polars as pl
 
-    if file is None:
-        return scan(path, key, dialect, types).collect()
+    if opened.file is None:
+        return opened.scan(types).collect()
     try:
-        frame = _scan(file, dialect, types, LOOKED_AT).collect()
+        frame = opened.scan(types, LOOKED_AT).collect()
     except pl.exceptions.PolarsError:
-        return _scan(file, dialect, types, None).collect()
+        return opened.scan(types).collect()
     blank = [series for series in frame if series.dtype == pl.String and series[:LOOKED_AT].null_count() >= LOOKED_AT]
     if any(series.null_count() < len(series) for series in blank):
-        return _scan(file, dialect, types, None).collect()
+        return opened.scan(types).collect()
     return frame
 
 
@@ -420,13 +425,14 @@ def refuse_unpacked(path: Path, key: str, size: float) -> None:
         )
 
 
-def _checked(path: Path, key: str, form: str, dialect: Dialect) -> Delimited | None:
-    """Refuses columns without a name or with the same one; returns how a text file of rows is written."""
+def _opened(path: Path, key: str, form: str, dialect: Dialect) -> Opened:
+    """Returns a file; refuses columns without a name or with the same one."""
     file = delimited(path, form, dialect, key) if form in TEXT else None
+    opened = Opened(path, form, dialect, file)
     twice_in_a_row = key_twice(path) if form == "ndjson" else None
     if twice_in_a_row is not None:
         raise InputError(f"{key}: {path}, {twice_in_a_row}")
-    names = scan(path, key, dialect).collect_schema().names() if file is None else file.names
+    names = opened.scan().collect_schema().names() if file is None else file.names
     if file is not None:
         if "\0" in "".join(names):
             raise InputError(f"{key}: {path} is UTF-16 or no text at all; if it is, say data.encoding=utf-16-le")
@@ -442,7 +448,7 @@ def _checked(path: Path, key: str, form: str, dialect: Dialect) -> Delimited | N
         if not name.strip() or name == "*" or (name.startswith("^") and name.endswith("$")):
             what = "has no name" if not name.strip() else f"can't be used by its name {name!r}; rename it"
             raise InputError(f"{key}: {path}, column {number} {what}")
-    return file
+    return opened
 
 
 def _check_rows(path: Path, key: str, file: Delimited | None, rows: int, gaps: int) -> None:

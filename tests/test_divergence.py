@@ -140,8 +140,10 @@ def test_in_a_sweep_it_is_each_runs_own(mtl_train: MtlTrain, tmp_path: Path, tog
     assert [note["iteration"] for note in restored(tmp_path / "s" / "1")] == [
         note["iteration"] for note in restored(tmp_path / "alone")
     ]
-    one, other = (pl.read_csv(folder / "losses.csv") for folder in (tmp_path / "s" / "1", tmp_path / "alone"))
-    np.testing.assert_allclose(one["joint_loss"], other["joint_loss"], rtol=1e-4)
+    assert mtl_train(*words, "optimizer.learning_rate=1e-9", "hydra.run.dir=slow").status == 0
+    for job, folder in (("1", "alone"), ("0", "slow")):  # nor do the others begin anew with it
+        one, other = (pl.read_csv(path / "losses.csv") for path in (tmp_path / "s" / job, tmp_path / folder))
+        np.testing.assert_allclose(one["joint_loss"], other["joint_loss"], rtol=1e-4)
 
 
 @pytest.mark.parametrize(("depth", "initializer"), [(10, "random_uniform"), (2, "random_uniform"), (10, "he_uniform")])

@@ -5,6 +5,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -346,3 +347,15 @@ def test_no_file_of_any_size_is_read(tmp_path: Path) -> None:
     check_model(tmp_path / "small.keras")
     with pytest.raises(ValueError, match="too large"):
         check_model(tmp_path / "large.keras")
+
+
+@pytest.mark.parametrize(
+    ("units", "refused"), [((100_000, 100_000), True), ((100, 100_000), False), ((2**29, 1), True)]
+)
+def test_a_models_largest_matrix_is_bounded(tmp_path: Path, units: tuple[int, int], refused: bool) -> None:
+    """A few bytes that say two layers of 100,000 units would take 40 GB."""
+    layers = [{"module": "keras.layers", "class_name": "Dense", "config": {"units": count}} for count in units]
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps({"layers": layers}))
+    with pytest.raises(ValueError, match="its layers are of") if refused else nullcontext():
+        check_model(tmp_path / "model.keras")

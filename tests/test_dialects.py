@@ -156,7 +156,7 @@ FORMS: list[tuple[str, bytes, Dialect]] = [
     ("t.csv", "a/b\n1.5/café\n2.5/x\n".encode(), Dialect(separator="/")),
     ("t.csv", "a\tb\n1.5\tcafé\n2.5\tx\n".encode(), Dialect(separator="tab")),
     ("t.data", "1.5,café\n2.5,x\n".encode(), Dialect(header=("a", "b"))),
-    ("t.data.gz", gzip.compress("  1.5    café\n  2.5 \t x\n\n".encode()), Dialect(header=("a", "b"))),
+    ("t.data.gz", gzip.compress("  1.5    café\n  2.5 \t x\n\n".encode(), mtime=0), Dialect(header=("a", "b"))),
     ("t.txt", 'a  "b"\n1.5 "café"\n2.5 x\n'.encode(), Dialect()),
     ("t.csv", 'a b\n1.5 café\n2.5 x\n'.encode(), Dialect(separator="whitespace")),
     ("t.csv", "a, b\n1.5, café\n2.5, x\n".encode().replace(b"a, b", b"a,b"), Dialect()),

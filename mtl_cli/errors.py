@@ -11,10 +11,6 @@ class InputError(Exception):
     """
 
 
-class CompositionError(InputError):
-    """A config that Hydra can't compose: exit status 1."""
-
-
 class RunFailed(Exception):
     """A run that started and could not be finished (a loss that diverged, a full disk): exit status 1."""
 

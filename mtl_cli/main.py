@@ -23,7 +23,7 @@ from mtl_cli.backend import refuse_too_little_memory
 from mtl_cli.command import FAILED, NO_ROOM, WRONG_INPUT, Command, absolute, brief, complain, placing
 from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import parse
-from mtl_cli.errors import CompositionError, InputError, RunFailed
+from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.files import CONFIGS
 from mtl_cli.git_state import git_state
 from mtl_cli.guard import guard_hydra
@@ -184,10 +184,10 @@ def _run(command: Command, arguments: list[str]) -> NoReturn:
             run(command.__call__)()
     except InputError as error:
         complain(str(error))
-        sys.exit(FAILED if isinstance(error, CompositionError) else WRONG_INPUT)
+        sys.exit(WRONG_INPUT)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         complain(hydra_message(error))
-        sys.exit(FAILED)
+        sys.exit(FAILED if command.has_begun else WRONG_INPUT)
     except OSError as error:  # the folder can't be made, or written to
         complain(brief(error))
         sys.exit(FAILED if error.errno in NO_ROOM or command.has_begun else WRONG_INPUT)

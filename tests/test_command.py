@@ -234,7 +234,7 @@ def test_an_early_signal_leaves_nothing_or_a_run(tmp_path: Path, seconds: float,
     assert not any(tmp_path.iterdir()) or any(tmp_path.rglob("summary.json"))
 
 
-@pytest.mark.parametrize(("word", "status"), [("--version", 0), ("stps=1", 1)])
+@pytest.mark.parametrize(("word", "status"), [("--version", 0), ("stps=1", 2)])
 def test_the_process_ends_in_order(word: str, status: int) -> None:
     """Though nobody waits for TensorFlow: what is due at the end is done, and other threads are waited for."""
     program = f"""

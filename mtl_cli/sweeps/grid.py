@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import MOST_JOBS, Sweep, parse
-from mtl_cli.errors import CompositionError, InputError, nearest
+from mtl_cli.errors import InputError, nearest
 from mtl_cli.files import CONFIGS
 from mtl_cli.sweeps.baselines import baselines
 from mtl_cli.sweeps.composing import Composer
@@ -48,10 +48,9 @@ def jobs_of(sweep: DictConfig, *, taken: bool) -> tuple[list[Job], list[Job]]:
     (of_jobs,) = BasicSweeper.split_arguments(overrides, None)
     composer, jobs = Composer(loader, sweep), []
     wrong: dict[str, str] = {}
-    uncomposed: dict[str, str] = {}
     folders: dict[str, str] = {}
     for number, job in enumerate(of_jobs):
-        if len(wrong) + len(uncomposed) == SHOWN_MISTAKES:
+        if len(wrong) == SHOWN_MISTAKES:
             break
         try:
             composed = composer(job)
@@ -60,8 +59,8 @@ def jobs_of(sweep: DictConfig, *, taken: bool) -> tuple[list[Job], list[Job]]:
         except InputError as error:
             wrong.setdefault(str(error), " ".join(job))
         except (HydraException, OmegaConfBaseException, ValueError) as error:  # the last: a group that is null
-            uncomposed.setdefault(hydra_message(error), " ".join(job))
-    refuse(wrong | uncomposed, InputError if wrong else CompositionError)
+            wrong.setdefault(hydra_message(error), " ".join(job))
+    refuse(wrong)
     if any(job.config.sweep != jobs[0].config.sweep for job in jobs):
         raise InputError("sweep: its keys hold for all jobs, and can't be swept")
     further = baselines(jobs) if jobs[0].config.sweep.baselines else ()
@@ -73,10 +72,10 @@ def jobs_of(sweep: DictConfig, *, taken: bool) -> tuple[list[Job], list[Job]]:
     return jobs, alone
 
 
-def refuse(wrong: Mapping[str, str], kind: type[InputError] = InputError) -> None:
+def refuse(wrong: Mapping[str, str]) -> None:
     """Refuses jobs that have something wrong: by message, the overrides of the first one."""
     if wrong:
-        raise kind("\n".join(f"{message} ({job})" for message, job in wrong.items()))
+        raise InputError("\n".join(f"{message} ({job})" for message, job in wrong.items()))
 
 
 def refuse_other_folders(sweep: DictConfig) -> None:

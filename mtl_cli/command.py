@@ -25,12 +25,12 @@ from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.files import CONFIGS
 from mtl_cli.git_state import GitState
 from mtl_cli.interrupt import TIME_IS_OVER, Interrupt
+from mtl_cli.job import Job
 from mtl_cli.locks import locked
 from mtl_cli.resuming import record, recorded_overrides
 from mtl_cli.sweeps.compared import compared, worst
 from mtl_cli.sweeps.datasets import Datasets
 from mtl_cli.sweeps.elsewhere import failures, stopped
-from mtl_cli.sweeps.plan import Job
 from mtl_cli.sweeps.results import job_folders
 from mtl_cli.texts import shown, visible
 

@@ -24,7 +24,7 @@ from mtl_cli.optimizers.adam import Adam
 from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.sampling.base import Sampling
 from mtl_cli.settings import Settings
-from mtl_cli.tasks import AnyTask, Count, Task
+from mtl_cli.tasks import MOST_TASKS, TASK_NAME, AnyTask, Count, Task
 from mtl_cli.weighting.base import Weighting
 
 FAMILIES: Mapping[str, tuple[type[Settings], ...]] = {
@@ -50,7 +50,6 @@ else:
     AnyWeighting, AnySampling = any_of(FAMILIES["weighting"]), any_of(FAMILIES["sampling"])
     AnyOptimizer, AnyTaskKind = any_of(FAMILIES["optimizer"]), AnyTask
 
-TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 RESTORABLE_STEPS = 10_000
 """`checkpoint.every_steps` of runs that go back to a checkpoint where they diverge."""
 INDIFFERENT = ("name", "sweep", "log", "device", "checkpoint", "max_time")
@@ -59,8 +58,6 @@ GOES_ON_WITH = ("steps", "early_stopping.patience", "optimizer.schedule_steps", 
 """The keys by which a run that is resumed may differ from what it was: what ends it, and the rates from there on."""
 RESERVED = {"joint"}
 """Task names that would clash with columns of losses.csv."""
-MOST_TASKS = 1000
-"""More take minutes to compile, and gigabytes."""
 
 
 class Eval(Settings):

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from mtl_cli.config import MOST_TASKS, TASK_NAME
 from mtl_cli.errors import InputError
 from mtl_cli.foreign import read_json
 from mtl_cli.messages import describe
@@ -19,6 +18,7 @@ from mtl_cli.tables.dates import DateFormat
 from mtl_cli.tables.delimited import Dialect, Encoding, Header, Separator, Thousands
 from mtl_cli.tables.labels import prediction_names
 from mtl_cli.tables.raw import Input
+from mtl_cli.tasks import MOST_TASKS, TASK_NAME
 from mtl_cli.texts import SHOWN
 
 LONGEST_CLASS: Final = LONGEST_NAME + len("not ")

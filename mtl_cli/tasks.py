@@ -5,6 +5,7 @@ A loss is the mean over the batch of the rows' losses, themselves means over the
 over both.
 """
 
+import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,9 @@ NO_LOSS: Final = -1.0
 """Stands for the loss of a task that has no label in a batch; no loss is negative."""
 LEAST_SHARE: Final = 1e-7
 """What a class counts as, of all rows, that no training row has."""
+TASK_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+MOST_TASKS: Final = 1000
+"""More take minutes to compile, and gigabytes."""
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Array = NDArray[Any]
 

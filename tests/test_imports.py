@@ -21,7 +21,7 @@ LAYERS = [
     ["evaluation"],
     ["config", "loop"],
     ["continuing"],
-    ["schema", "hydra_messages"],
+    ["schema", "hydra_messages", "job"],
     ["composed", "overview", "inspect", "predict"],
     ["first_config"],
     ["guard", "task_overrides"],

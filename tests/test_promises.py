@@ -22,11 +22,11 @@ from mtl_cli.data.rows import RowsDataset
 from mtl_cli.data.splits import Fractions, split_groups, split_rows, split_strata
 from mtl_cli.errors import InputError
 from mtl_cli.experiment import load
+from mtl_cli.job import Job
 from mtl_cli.linalg.solvers import psd_pinv_power
 from mtl_cli.locks import locked
 from mtl_cli.progress import Recent
 from mtl_cli.sweeps.analysis import hypervolume, paired
-from mtl_cli.sweeps.plan import Job
 from mtl_cli.sweeps.resuming import Found as Before
 from mtl_cli.sweeps.resuming import before_of
 from mtl_cli.sweeps.summary import SweepFolder

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mtl_cli.sweeps.plan import Job, plan
+from mtl_cli.job import Job
+from mtl_cli.sweeps.plan import plan
 from mtl_cli.sweeps.view import SweepView
 from tests.test_conf import composed
 

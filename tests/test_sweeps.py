@@ -18,10 +18,11 @@ from filelock import FileLock
 
 from mtl_cli.backend import start
 from mtl_cli.data.seed import UniformStream
+from mtl_cli.job import Job
 from mtl_cli.sweeps import group
 from mtl_cli.sweeps.compared import compared
 from mtl_cli.sweeps.lane import Lane
-from mtl_cli.sweeps.plan import Job, plan
+from mtl_cli.sweeps.plan import plan
 from mtl_cli.sweeps.stacked import Way, cores, shards_for
 from tests.conftest import MtlTrain, as_usual
 from tests.test_conf import composed

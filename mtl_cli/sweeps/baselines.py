@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from mtl_cli.config import FAMILIES, Config
-from mtl_cli.sweeps.plan import Job
+from mtl_cli.job import Job
+from mtl_cli.sweeps.compared import objective_of
 
 
 def baselines(jobs: Sequence[Job]) -> list[tuple[str, ...]]:
@@ -28,17 +29,6 @@ def baselines(jobs: Sequence[Job]) -> list[tuple[str, ...]]:
                 kept = [override for override in rest if not (chosen and override.startswith("objective="))]
                 found[(*kept, *chosen, *shares)] = None
     return list(found)
-
-
-def objective_of(objective: str, task: str, metric: str) -> str:
-    """Returns what a task that is trained alone is chosen by: what the jobs are, if that is about it.
-
-    >>> objective_of("val_loss", "left", "auc"), objective_of("val/left/f1", "left", "auc")
-    ('val_loss', 'val/left/f1')
-    >>> objective_of("val/right/accuracy", "left", "auc")
-    'val/left/auc'
-    """
-    return objective if objective.split("/")[1:2] in ([], [task]) else f"val/{task}/{metric}"
 
 
 def _is_share(override: str) -> bool:

@@ -22,3 +22,14 @@ def compared(config: Config, summary: Mapping[str, Any]) -> float:
 def worst(config: Config) -> float:
     """Returns an infinite objective: sweepers take it, and NaN they don't."""
     return -math.inf if config.objective.rpartition("/")[2] in HIGHER_IS_BETTER else math.inf
+
+
+def objective_of(objective: str, task: str, metric: str) -> str:
+    """Returns what a task that is trained alone is chosen by: what the jobs are, if that is about it.
+
+    >>> objective_of("val_loss", "left", "auc"), objective_of("val/left/f1", "left", "auc")
+    ('val_loss', 'val/left/f1')
+    >>> objective_of("val/right/accuracy", "left", "auc")
+    'val/left/auc'
+    """
+    return objective if objective.split("/")[1:2] in ([], [task]) else f"val/{task}/{metric}"

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, flag_override
 from mtl_cli.config import GOES_ON_WITH, INDIFFERENT
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.foreign import summary_in
-from mtl_cli.sweeps.plan import Job
+from mtl_cli.job import Job
 from mtl_cli.sweeps.results import job_folders, natural
 
 OWN: Final = "SweepLauncher"

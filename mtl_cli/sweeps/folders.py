@@ -20,9 +20,9 @@ from omegaconf._utils import get_omega_conf_dumper
 
 from mtl_cli.errors import InputError
 from mtl_cli.files import CONFIGS
+from mtl_cli.job import Job
 from mtl_cli.locks import is_free, locked
 from mtl_cli.sweeps.composing import Composer, Shape
-from mtl_cli.sweeps.plan import Job
 from mtl_cli.texts import shown
 
 

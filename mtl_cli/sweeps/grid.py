@@ -18,9 +18,9 @@ from mtl_cli.composed import hydra_message, plain
 from mtl_cli.config import MOST_JOBS, Sweep, parse
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.files import CONFIGS
+from mtl_cli.job import Job
 from mtl_cli.sweeps.baselines import baselines
 from mtl_cli.sweeps.composing import Composer
-from mtl_cli.sweeps.plan import Job
 
 SHOWN_MISTAKES: Final = 5
 """How many different mistakes of a sweep are looked for."""

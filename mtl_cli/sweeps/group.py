@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from mtl_cli.backend import keras
 from mtl_cli.console import REFRESHES_PER_SECOND
+from mtl_cli.job import Job
 from mtl_cli.sweeps.datasets import data_key
 from mtl_cli.sweeps.lane import Lane
-from mtl_cli.sweeps.plan import Job
 from mtl_cli.sweeps.stacked import Shard, cores, shards_for, way_of
 from mtl_cli.sweeps.worker import Alone, Worker
 

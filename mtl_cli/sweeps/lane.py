@@ -15,11 +15,11 @@ from mtl_cli.data.base import Arrays, Dataset
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.experiment import Record, prepare
 from mtl_cli.git_state import GitState
+from mtl_cli.job import Job
 from mtl_cli.overview import how_it_ended
 from mtl_cli.program import Trained
 from mtl_cli.progress import Progress
 from mtl_cli.signs import Signs
-from mtl_cli.sweeps.plan import Job
 
 
 class Lane:

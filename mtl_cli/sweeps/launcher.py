@@ -21,13 +21,14 @@ from mtl_cli.files import RUN_FILES, write_json
 from mtl_cli.foreign import read_summary
 from mtl_cli.git_state import GitState
 from mtl_cli.interrupt import Interrupt
+from mtl_cli.job import Job
 from mtl_cli.sweeps.compared import compared, worst
 from mtl_cli.sweeps.composing import Composer
 from mtl_cli.sweeps.datasets import Datasets
 from mtl_cli.sweeps.folders import Folders
 from mtl_cli.sweeps.group import Group
 from mtl_cli.sweeps.lane import Lane
-from mtl_cli.sweeps.plan import Job, Plan, plan, program_key
+from mtl_cli.sweeps.plan import Plan, plan, program_key
 from mtl_cli.sweeps.resuming import before_of, found_in, refuse_changed, resumed
 from mtl_cli.sweeps.summary import SweepFolder
 from mtl_cli.sweeps.view import SweepView

@@ -5,17 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mtl_cli.config import Config
+from mtl_cli.job import Job
 from mtl_cli.settings import signature
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run of a sweep."""
-
-    number: int
-    config: Config
-    overrides: tuple[str, ...]
-    """The command line that differs between jobs."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from mtl_cli.errors import InputError
 from mtl_cli.files import CONFIGS
 from mtl_cli.foreign import read_summary, read_yaml
-from mtl_cli.sweeps.baselines import objective_of
+from mtl_cli.sweeps.compared import objective_of
 
 UNFINISHED: Final = "unfinished"
 """The status of a job without summary.json."""

@@ -16,9 +16,9 @@ from mtl_cli.config import Config, changes, parse
 from mtl_cli.errors import InputError
 from mtl_cli.files import CONFIGS, refuse_odd
 from mtl_cli.foreign import read_yaml, summary_in
+from mtl_cli.job import Job
 from mtl_cli.locks import LOCK
 from mtl_cli.resuming import hash_of, quoted, recorded, schedule_unsaid
-from mtl_cli.sweeps.plan import Job
 
 _T = TypeVar("_T")
 

@@ -15,7 +15,7 @@ import signal
 import threading
 from contextlib import suppress
 
-from mtl_cli.interrupt import SIGNALS
+from mtl_cli.signals import SIGNALS
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda number, _: os._exit(128 + number))
-    from mtl_cli import main as command  # takes half a second
+    from mtl_cli.cli import main as command  # takes half a second
 
     try:
         command.main()

@@ -14,7 +14,7 @@ import pytest
 from absl.logging import get_absl_handler
 from hypothesis import settings
 
-from mtl_cli.main import main
+from mtl_cli.cli.main import main
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtl_cli.sweeps.analysis import (
+from mtl_cli.comparison.statistics import (
     Numbers,
     gain,
     hypervolume,

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mtl_cli import program
-from mtl_cli.data import base
+from mtl_cli.datasets import dataset
+from mtl_cli.training import program
 from tests.conftest import MtlTrain, as_usual
 
 SUMMARY_KEYS = {
@@ -88,7 +88,7 @@ def test_the_chunks_change_no_number(
         return [(run.folder / name).read_bytes() for name in ("losses.csv", "diagnostics.csv")]
 
     whole = files()
-    monkeypatch.setattr(base, "MAX_ITERATIONS", 7)
+    monkeypatch.setattr(dataset, "MAX_ITERATIONS", 7)
     assert files() == whole
 
 
@@ -163,7 +163,7 @@ print(json.dumps({task: [list(p.shape), float(abs(p.sum(1) - 1).max())] for task
 
 
 def test_version_help_and_config_need_no_tensorflow(tmp_path: Path) -> None:
-    code = "import sys, mtl_cli.main as m\ntry: m.main()\nfinally: assert 'tensorflow' not in sys.modules"
+    code = "import sys, mtl_cli.cli.main as m\ntry: m.main()\nfinally: assert 'tensorflow' not in sys.modules"
     for arguments, expected in (
         (["--version"], "mtl-cli "),
         (["--help"], "mode: alternating, joint"),

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mtl_cli.console import Display, Ending, Plan, Steady
-from mtl_cli.overview import ending
-from mtl_cli.signs import Signs
+from mtl_cli.terminal.heartbeat import Signs
+from mtl_cli.terminal.run_text import ending
+from mtl_cli.terminal.run_view import Display, Ending, Plan, Steady
 from tests.conftest import MtlTrain
 from tests.test_conf import composed
 
@@ -143,7 +143,7 @@ def test_a_first_iteration_that_takes_minutes_is_told_without_a_speed() -> None:
 def test_signs_of_life_in_the_log_and_where_there_is_no_terminal(
     mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mtl_cli.signs.SECONDS_AT_LEAST", 0.0)
+    monkeypatch.setattr("mtl_cli.terminal.heartbeat.SECONDS_AT_LEAST", 0.0)
     line = r"iteration 2,000 of 2,000: running loss left [\d.]+, right [\d.]+; val_loss [\d.]+; [\d.,]+ it/s"
     arguments = ["data=digits", "steps=2000", "eval.every=500"]
     for console, lines in (("auto", 4), ("quiet", 0), ("progress", 0)):

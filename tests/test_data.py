@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from mtl_cli.backend import tf
-from mtl_cli.data.base import Dataset, Plain, Split, generator
-from mtl_cli.data.rows import RowsDataset, RowsFeed, Shuffled
-from mtl_cli.data.splits import Fractions, split_rows
+from mtl_cli.datasets.dataset import Dataset, Plain, Split, generator
+from mtl_cli.datasets.in_memory import RowsDataset, RowsFeed, Shuffled
+from mtl_cli.datasets.splits import Fractions, split_rows
 from mtl_cli.errors import InputError
-from mtl_cli.experiment import load
+from mtl_cli.training.experiment import load
 from tests.test_conf import composed
 
 PICKS = np.array([0, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 0], np.int32)

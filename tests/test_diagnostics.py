@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mtl_cli import experiment
 from mtl_cli.backend import start, tf
 from mtl_cli.config import Config, parse
-from mtl_cli.console import View
-from mtl_cli.experiment import load, run
-from mtl_cli.loop import draw
-from mtl_cli.observing import quantities
+from mtl_cli.terminal.run_view import View
+from mtl_cli.training import experiment
+from mtl_cli.training.experiment import load, run
+from mtl_cli.training.gradient_diagnostics import quantities
+from mtl_cli.training.loop import draw
 from tests.conftest import MtlTrain
 from tests.test_conf import composed
 

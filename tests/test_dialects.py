@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from mtl_cli.errors import InputError
-from mtl_cli.tables.cells import Notation, as_numbers, without_marks
 from mtl_cli.tables.delimited import Dialect
+from mtl_cli.tables.dtypes import Notation, as_numbers, without_marks
 from mtl_cli.tables.hints import hints_on
-from mtl_cli.tables.reading import read
+from mtl_cli.tables.reader import read
 from tests.conftest import MtlTrain
 
 

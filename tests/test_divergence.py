@@ -12,8 +12,8 @@ import pytest
 from mtl_cli.backend import start
 from mtl_cli.config import Config
 from mtl_cli.errors import RunFailed
-from mtl_cli.experiment import load, prepare
-from mtl_cli.loop import MOST_RESTORED
+from mtl_cli.training.experiment import load, prepare
+from mtl_cli.training.loop import MOST_RESTORED
 from tests.conftest import MtlTrain
 from tests.test_conf import composed
 from tests.test_resume import Fate, Killed, left, train

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mtl_cli.resuming import schedule_unsaid
+from mtl_cli.composition.recorded import schedule_unsaid
 from tests.conftest import MtlTrain
 from tests.test_conf import composed
 

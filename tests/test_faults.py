@@ -20,10 +20,10 @@ from typing import Any
 
 import pytest
 
-from mtl_cli.console import View
 from mtl_cli.errors import RunFailed
-from mtl_cli.experiment import load, run
-from mtl_cli.interrupt import Interrupt
+from mtl_cli.signals import Interrupt
+from mtl_cli.terminal.run_view import View
+from mtl_cli.training.experiment import load, run
 from tests.conftest import MtlTrain, as_usual
 from tests.test_conf import composed
 from tests.test_resume import SMALL, Fate, Killed, left, train
@@ -168,7 +168,7 @@ def test_a_signal_waits_while_polars_writes() -> None:
     """Polars would raise it in the middle of a chunk, and the run would end without its model."""
     program = """
 import io, os, signal, threading
-from mtl_cli.interrupt import Interrupt
+from mtl_cli.signals import Interrupt
 interrupt, times = Interrupt(), 0
 with interrupt.handling():
     with interrupt.importing():
@@ -411,7 +411,7 @@ def writes_of(monkeypatch: pytest.MonkeyPatch, fault: Callable[[int, Write, int,
         counted.append(len(content))
         return fault(len(counted), write, file, content)
 
-    monkeypatch.setattr("mtl_cli.files.os.write", faulty)
+    monkeypatch.setattr("mtl_cli.run_folder.atomic_files.os.write", faulty)
     return counted
 
 

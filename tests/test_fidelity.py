@@ -10,10 +10,10 @@ from hydra import compose, initialize_config_dir
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
-from mtl_cli import experiment
 from mtl_cli.backend import start, tf
 from mtl_cli.config import parse
-from mtl_cli.loop import draw
+from mtl_cli.training import experiment
+from mtl_cli.training.loop import draw
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 STEPS = 300

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mtl_cli.errors import InputError
-from mtl_cli.tables.footer import CELL, VIEW, unpacked_length
-from mtl_cli.tables.reading import files_of, read
+from mtl_cli.tables.parquet_footer import CELL, VIEW, unpacked_length
+from mtl_cli.tables.reader import files_of, read
 from tests.parquet import (
     BYTE_ARRAY,
     DELTA_BYTE_ARRAY,
@@ -252,7 +252,7 @@ WRONG: dict[str, tuple[Callable[[], bytes], str]] = {
 @pytest.mark.parametrize("name", WRONG)
 def test_what_a_file_says_wrong_of_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """It is refused before polars opens it."""
-    monkeypatch.setattr("mtl_cli.tables.reading.SMALL", 100_000)
+    monkeypatch.setattr("mtl_cli.tables.reader.SMALL", 100_000)
     make, message = WRONG[name]
     file = tmp_path / "t.parquet"
     file.write_bytes(make())
@@ -265,7 +265,7 @@ def test_what_a_file_says_wrong_of_itself(tmp_path: Path, monkeypatch: pytest.Mo
 def test_pages_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "t.parquet").write_bytes(made())
     for most, wrong in ((3, False), (2, True)):
-        monkeypatch.setattr("mtl_cli.tables.footer.MOST_PAGES", most)
+        monkeypatch.setattr("mtl_cli.tables.parquet_footer.MOST_PAGES", most)
         if wrong:
             with pytest.raises(ValueError, match="or too many pages"):
                 unpacked_length(tmp_path / "t.parquet")
@@ -298,7 +298,7 @@ def test_fields_that_nobody_knows(tmp_path: Path) -> None:
 @pytest.mark.parametrize("known", [True, False])
 def test_a_long_text_in_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
     """In the file it is one; polars keeps it as one, but who goes on with it may not."""
-    monkeypatch.setattr("mtl_cli.tables.reading.SMALL", 2**20)
+    monkeypatch.setattr("mtl_cli.tables.reader.SMALL", 2**20)
     schema = WORD | {6: i32(0)} if known else WORD  # text, or bytes
     (tmp_path / "t.parquet").write_bytes(constant(schema, 10_000, sized(b"x" * 1000)))
     assert unpacked_length(tmp_path / "t.parquet") < 2**19

@@ -14,9 +14,9 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from mtl_cli.checkpoint import Checkpoints, Snapshot, snapshots
-from mtl_cli.foreign import MOST_JSON, check_model, read_summary
-from mtl_cli.resuming import quoted
+from mtl_cli.composition.recorded import quoted
+from mtl_cli.run_folder.checkpoints import Checkpoints, Snapshot, snapshots
+from mtl_cli.untrusted.files import MOST_JSON, check_model, read_summary
 from tests.conftest import MtlTrain, Outcome
 from tests.test_resume import SMALL, left
 

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
+from mtl_cli.comparison.files import SweepFolder
 from mtl_cli.errors import InputError
-from mtl_cli.sweeps.elsewhere import secure
-from mtl_cli.sweeps.summary import SweepFolder
+from mtl_cli.sweeps.other_launchers import secure
 from tests.conftest import MtlTrain
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mtl_cli import git_state as module
-from mtl_cli.git_state import GitState, git_state
+from mtl_cli.run_folder import git_state as module
+from mtl_cli.run_folder.git_state import GitState, git_state
 from tests.conftest import MtlTrain
 
 GIT = shutil.which("git") or ""

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from mtl_cli.backend import keras, tf
-from mtl_cli.data.base import Plain
-from mtl_cli.data.rows import RowsFeed
+from mtl_cli.datasets.dataset import Plain
+from mtl_cli.datasets.in_memory import RowsFeed
 from mtl_cli.models.shared_bottom import SharedBottom
 from mtl_cli.modes.alternating import SHARED, Alternating
 from mtl_cli.modes.base import Mode, Parts, State
@@ -17,8 +17,8 @@ from mtl_cli.modes.joint import Joint
 from mtl_cli.optimizers.adamw import AdamW
 from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.optimizers.sgd import Sgd
-from mtl_cli.program import make_parts, settings_tree
 from mtl_cli.tasks import Binary, Multiclass, Regression, Task
+from mtl_cli.training.program import make_parts, settings_tree
 from mtl_cli.weighting.base import Weighting
 from mtl_cli.weighting.fixed import Fixed as FixedWeighting
 

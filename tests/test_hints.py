@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 import yaml
 
-from mtl_cli.tables.cells import days
 from mtl_cli.tables.dates import forms_of
+from mtl_cli.tables.dtypes import days
 from mtl_cli.tables.hints import hints_on, is_like_id
 from tests.conftest import MtlTrain
 from tests.test_dialects import kinds_of

@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigKeyError
 
-from mtl_cli.hydra_messages import hydra_message
+from mtl_cli.composition.hydra_errors import hydra_message
 
 ERRORS = [
     ConfigCompositionException("Could not override 'optimzer.learning_rate'.\nKey 'optimzer' is not in struct"),

@@ -3,59 +3,48 @@
 import ast
 import subprocess
 import sys
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import pytest
+
 PACKAGE = Path(__file__).parent.parent / "mtl_cli"
-LAYERS = [
-    ["errors", "texts", "interrupt", "settings", "families", "backend", "git_state"],
-    ["files", "foreign", "interpolations", "paths", "locks"],
-    ["tasks", "schedules.base", "messages", "checkpoint", "linalg"],
-    ["records", "schedules"],
-    ["optimizers.base"],
-    ["optimizers", "data.base", "sampling.base", "console"],
-    ["weighting.base", "signs"],
-    ["tables"],
-    ["data", "models.base", "weighting", "sampling"],
-    ["models", "modes.base", "gradients", "saving"],
-    ["modes", "program", "observing", "progress", "pace", "divergence"],
-    ["evaluation"],
-    ["config", "loop"],
-    ["continuing"],
-    ["schema", "hydra_messages", "job"],
-    ["composed", "overview", "inspect", "predict"],
-    ["first_config"],
-    ["guard", "task_overrides"],
-    ["resuming", "experiment"],
-    ["sweeps"],
-    ["report"],
-    ["verbs", "command"],
-    ["main"],
-    ["__main__"],
+ROOMS = [
+    *("errors", "settings", "families", "paths", "config_errors", "backend", "signals", "tasks"),
+    *("untrusted", "run_folder", "datasets", "tables", "data"),
+    *("linalg", "schedules", "optimizers", "models", "sampling", "weighting", "step", "modes"),
+    *("config", "composition", "terminal", "training", "comparison", "sweeps", "cli", "__main__"),
 ]
+"""Each needs only those before it."""
+FAMILIES = ["data", "models", "modes", "weighting", "sampling", "optimizers", "schedules"]
 
 
 def imports(path: Path) -> set[str]:
     """Returns the modules of the package that a file imports, without the package's name."""
-    tree = ast.parse(path.read_text())
-    names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
-    names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    return {name.removeprefix("mtl_cli.") for name in names if name.startswith("mtl_cli.")}
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name.removeprefix("mtl_cli.") in modules() else node.module for name in names}
+    return {name.removeprefix("mtl_cli.") for name in found if name.startswith("mtl_cli.")}
 
 
-def layer(module: str) -> int:
-    """Returns the number of the layer a module is in."""
-    names = [module, module.partition(".")[0]]
-    for name in names:
-        for number, layer_names in enumerate(LAYERS):
-            if name in layer_names:
-                return number
-    raise AssertionError(f"{module} is in no layer")
-
-
+@cache
 def modules() -> dict[str, Path]:
     """Returns every module of the package."""
     paths = [path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"]
     return {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in paths}
+
+
+def room(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def test_every_module_is_in_a_room() -> None:
+    assert {room(module) for module in modules()} == set(ROOMS)
 
 
 def test_imports_go_one_way() -> None:
@@ -63,17 +52,19 @@ def test_imports_go_one_way() -> None:
     assert len(found) > 30
     for module, path in found.items():
         for other in imports(path):
-            same_family = layer(other) == layer(module) and "." not in other
-            assert layer(other) < layer(module) or same_family or _part_of(module, other), f"{module} imports {other}"
+            assert ROOMS.index(room(other)) <= ROOMS.index(room(module)), f"{module} imports {other}"
 
 
-def _part_of(module: str, other: str) -> bool:
-    """Tells whether `other` is a part, not a member, of the family that `module` is in."""
-    parts = {"data.rows", "data.splits", "data.regressions"}
-    reading = other.startswith("tables.") and module.startswith("tables.")
-    solving = other == "linalg.gram" and module.startswith("linalg.")
-    sweeping = other.startswith("sweeps.") and module.startswith("sweeps.")
-    return reading or solving or sweeping or (other in parts and module.startswith("data."))
+def test_imports_go_in_no_circle() -> None:
+    TopologicalSorter({module: imports(path) & modules().keys() for module, path in modules().items()}).prepare()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_member_needs_no_other_one(family: str) -> None:
+    for module, path in modules().items():
+        if room(module) == family:
+            known = {other for other in imports(path) & modules().keys() if room(other) == family}
+            assert known <= {f"{family}.base"}, module
 
 
 def test_tensorflow_is_imported_in_one_place() -> None:
@@ -92,7 +83,9 @@ def test_no_module_needs_tensorflow_to_be_imported() -> None:
 
 def test_refusing_a_config_needs_no_polars() -> None:
     """It takes a while to import, and catches Ctrl-C until the command does."""
-    subprocess.run([sys.executable, "-c", "import sys, mtl_cli.main; assert 'polars' not in sys.modules"], check=True)
+    subprocess.run(
+        [sys.executable, "-c", "import sys, mtl_cli.cli.main; assert 'polars' not in sys.modules"], check=True
+    )
 
 
 def test_tensorflow_comes_without_scikit_learn() -> None:

@@ -24,8 +24,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from mtl_cli import sweeps
-from mtl_cli.command import Command
-from mtl_cli.git_state import GitState
+from mtl_cli.cli.job_runner import Command
+from mtl_cli.run_folder.git_state import GitState
 from tests.conftest import MtlTrain, as_usual
 from tests.test_sweeps import BASIC, LINEAR, summaries
 
@@ -42,7 +42,7 @@ TRACES = """
 import os
 from pathlib import Path
 from hydra.experimental.callback import Callback
-from mtl_cli import program
+from mtl_cli.training import program
 
 class Traces(Callback):
     def on_job_end(self, config, job_return, **kwargs):
@@ -266,7 +266,7 @@ class Requeues(Launcher):
 
 sys.modules["hydra_plugins.requeues"] = sys.modules["__main__"]
 Plugins.instance().register(Requeues)
-from mtl_cli.main import main
+from mtl_cli.cli.main import main
 main()
 """
 """A queue that interrupts each job once, and begins it again in another process; it also begins one that is done."""

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from mtl_cli import locks
 from mtl_cli.errors import InputError
-from mtl_cli.locks import claimed, is_free, locked
+from mtl_cli.run_folder import locks
+from mtl_cli.run_folder.locks import claimed, is_free, locked
 
 
 @pytest.fixture(params=[None, errno.ENOLCK, errno.EOPNOTSUPP])

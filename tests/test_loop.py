@@ -10,10 +10,10 @@ import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
 from mtl_cli.backend import keras
-from mtl_cli.console import View
-from mtl_cli.evaluation import Selection
-from mtl_cli.experiment import load, run
-from mtl_cli.progress import Recent
+from mtl_cli.terminal.run_view import View
+from mtl_cli.training.evaluation import Selection
+from mtl_cli.training.experiment import load, run
+from mtl_cli.training.progress import Recent
 from tests.test_conf import composed
 
 DIGITS = [

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from mtl_cli.backend import start, tf
-from mtl_cli.data.rows import RowsDataset
-from mtl_cli.experiment import load, prepare
+from mtl_cli.datasets.in_memory import RowsDataset
+from mtl_cli.training.experiment import load, prepare
 from tests.conftest import MtlTrain
 from tests.test_conf import composed
 
@@ -48,7 +48,7 @@ def of_batch(dataset: RowsDataset, rows: NDArray[np.int32], tasks: list[str]) ->
     """Returns the tasks' losses on a batch, and the gradients of their sum."""
     config = composed("data=table", "data.path=x.csv", *TASKS, "model.activation=tanh", "model.dropout=null")
     ready = prepare(config, dataset, start("cpu"))
-    from mtl_cli.program import make_parts, settings_tree
+    from mtl_cli.training.program import make_parts, settings_tree
 
     tree = settings_tree(config.mode, config.model, config.weighting, config.optimizer, dataset.tasks)
     parts, params = make_parts(ready.network, dataset.feed, tree), ready.state.params
@@ -190,7 +190,7 @@ def test_metrics_are_the_same_however_many_rows_are_evaluated_at_once(
 ) -> None:
     found = []
     for most in (2**25, 5 * 4 * 7):
-        monkeypatch.setattr("mtl_cli.evaluation.EVALUATION_BYTES", most)
+        monkeypatch.setattr("mtl_cli.training.evaluation.EVALUATION_BYTES", most)
         run = mtl_train("data=table", "data.path=holes.csv", *TASKS, "steps=20", "batch_size=32")
         found.append({key: run.summary()[key] for key in ("metrics", "naive")})
     for key in ("metrics", "naive"):

@@ -7,16 +7,16 @@ from tempfile import mkdtemp
 import numpy as np
 import pytest
 
-from mtl_cli import program
 from mtl_cli.backend import start, tf
 from mtl_cli.config import FAMILIES, Config
-from mtl_cli.console import View
-from mtl_cli.data import base
-from mtl_cli.data.base import Plain
-from mtl_cli.experiment import load, prepare, run
+from mtl_cli.datasets import dataset
+from mtl_cli.datasets.dataset import Plain
 from mtl_cli.modes.base import Draws
 from mtl_cli.sampling.base import Pool
 from mtl_cli.settings import Settings, numbers
+from mtl_cli.terminal.run_view import View
+from mtl_cli.training import program
+from mtl_cli.training.experiment import load, prepare, run
 from tests.test_conf import composed
 
 OPTIMIZERS = [str(cls.model_fields["name"].default) for cls in FAMILIES["optimizer"]]
@@ -86,10 +86,10 @@ def test_dropout_follows_from_the_seed(tmp_path: Path, dropout: str, changes: bo
 
 
 def test_capacity_bounds_the_memory_of_a_chunk() -> None:
-    assert base.capacity_of(0) == base.MAX_ITERATIONS
+    assert dataset.capacity_of(0) == dataset.MAX_ITERATIONS
     for size in (1, 10_000, 10**6, 10**9):
-        capacity = base.capacity_of(size)
-        assert capacity == 1 or capacity * size <= base.MAX_BYTES
+        capacity = dataset.capacity_of(size)
+        assert capacity == 1 or capacity * size <= dataset.MAX_BYTES
 
 
 def test_members_have_final_types() -> None:

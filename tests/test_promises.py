@@ -15,26 +15,26 @@ from scipy.special import logsumexp, softmax
 from sklearn.metrics import r2_score
 from sklearn.utils.class_weight import compute_sample_weight
 
-from mtl_cli import checkpoint
 from mtl_cli.backend import tf
-from mtl_cli.checkpoint import Checkpoints, Snapshot
-from mtl_cli.data.rows import RowsDataset
-from mtl_cli.data.splits import Fractions, split_groups, split_rows, split_strata
+from mtl_cli.comparison.files import SweepFolder
+from mtl_cli.comparison.statistics import hypervolume, paired
+from mtl_cli.datasets.in_memory import RowsDataset
+from mtl_cli.datasets.splits import Fractions, split_groups, split_rows, split_strata
 from mtl_cli.errors import InputError
-from mtl_cli.experiment import load
-from mtl_cli.job import Job
 from mtl_cli.linalg.solvers import psd_pinv_power
-from mtl_cli.locks import locked
-from mtl_cli.progress import Recent
-from mtl_cli.sweeps.analysis import hypervolume, paired
-from mtl_cli.sweeps.resuming import Found as Before
-from mtl_cli.sweeps.resuming import before_of
-from mtl_cli.sweeps.summary import SweepFolder
-from mtl_cli.tables.columns import fit
-from mtl_cli.tables.dealing import strata, with_every_class
+from mtl_cli.run_folder import checkpoints as module
+from mtl_cli.run_folder.checkpoints import Checkpoints, Snapshot
+from mtl_cli.run_folder.locks import locked
+from mtl_cli.sweeps.resume import Found as Before
+from mtl_cli.sweeps.resume import before_of
 from mtl_cli.tables.duplicates import firsts
+from mtl_cli.tables.features import fit
 from mtl_cli.tables.labels import Found, find
+from mtl_cli.tables.splits import strata, with_every_class
 from mtl_cli.tasks import NO_LOSS, Binary, Multiclass, Regression
+from mtl_cli.training.experiment import load
+from mtl_cli.training.job import Job
+from mtl_cli.training.progress import Recent
 from mtl_cli.weighting.dwa import Dwa
 from mtl_cli.weighting.geometric import Geometric
 from mtl_cli.weighting.gradnorm import GradNorm
@@ -114,14 +114,14 @@ def test_checkpoints_of_iterations_that_are_made_anew_go(tmp_path: Path) -> None
 
 def test_checkpoints_take_a_hundredth_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that takes 5 s to write is followed by the next one after 500 s, though one is asked for every 10 s."""
-    now, replace = [1000.0], vars(checkpoint)["replace"]
+    now, replace = [1000.0], vars(module)["replace"]
 
     def slow(*arguments: Any, **options: Any) -> None:
         now[0] += 5.0
         replace(*arguments, **options)
 
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(checkpoint, "replace", slow)
+    monkeypatch.setattr(module, "replace", slow)
     checkpoints = Checkpoints(tmp_path, {}, every=10.0, every_steps=None, keep=1)
     checkpoints.write(at(1))
     written = now[0]
@@ -335,7 +335,7 @@ def test_dates_of_another_table_are_standardised_by_its_own(
     words = ["data=table", "+data.types.d=date", "+tasks.y.kind=regression", "batch_size=8", "steps=9"]
     for name, folder in (("old", "first"), ("new", "after")):
         assert mtl_train(*words, f"data.path={name}.csv", f"hydra.run.dir={folder}").status == 0
-    monkeypatch.setattr("mtl_cli.program._programs", {})
+    monkeypatch.setattr("mtl_cli.training.program._programs", {})
     monkeypatch.setattr("mtl_cli.models.base._networks", {})
     assert mtl_train(*words, "data.path=new.csv", "hydra.run.dir=alone").status == 0
     assert (tmp_path / "after" / "losses.csv").read_bytes() == (tmp_path / "alone" / "losses.csv").read_bytes()
@@ -424,7 +424,7 @@ def test_the_running_loss_is_of_the_batches_with_a_label() -> None:
 def test_the_time_of_a_run_that_goes_on_is_that_of_both_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock that goes on by a second each time somebody looks at it; the second part is a single iteration."""
     ticks = itertools.count()
-    monkeypatch.setattr("mtl_cli.loop.time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
+    monkeypatch.setattr("mtl_cli.training.loop.time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
     first = train(composed(*SMALL, "steps=60"), tmp_path)["train_seconds"]
     assert first >= 4
     assert train(composed(*SMALL, "steps=61"), tmp_path)["train_seconds"] > first

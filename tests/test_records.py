@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nst
 
-from mtl_cli.files import write_json
-from mtl_cli.records import LossesCsv, MetricsCsv
+from mtl_cli.run_folder.atomic_files import write_json
+from mtl_cli.run_folder.csv_files import LossesCsv, MetricsCsv
 from mtl_cli.tasks import NO_LOSS
 
 FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)

@@ -508,7 +508,7 @@ def test_a_working_folder_of_its_own_hides_no_data(mtl_train: MtlTrain, tmp_path
 def test_a_working_folder_that_is_gone(tmp_path: Path, arguments: list[str]) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
-    program = f"import sys; sys.argv[1:] = {arguments!r}; from mtl_cli.main import main; main()"
+    program = f"import sys; sys.argv[1:] = {arguments!r}; from mtl_cli.cli.main import main; main()"
     run = subprocess.run(
         [sys.executable, "-P", "-c", f"import os; os.rmdir({str(gone)!r}); {program}"],
         cwd=gone, env=os.environ | {"PWD": str(gone)}, capture_output=True, text=True, check=False,

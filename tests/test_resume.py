@@ -10,9 +10,9 @@ import pytest
 
 from mtl_cli.backend import keras
 from mtl_cli.config import FAMILIES, Config
-from mtl_cli.console import View
-from mtl_cli.experiment import load, run
-from mtl_cli.interrupt import Interrupt
+from mtl_cli.signals import Interrupt
+from mtl_cli.terminal.run_view import View
+from mtl_cli.training.experiment import load, run
 from tests.conftest import MtlTrain
 from tests.test_conf import composed
 
@@ -171,7 +171,7 @@ def test_what_a_run_depends_on_is_compared(
     config = composed(*SMALL, "checkpoint.every_steps=20")
     with pytest.raises(Killed):
         train(config, tmp_path / "run", Fate(4, kills=True))
-    monkeypatch.setattr("mtl_cli.experiment.versions", lambda: {"keras": "4.0"})
+    monkeypatch.setattr("mtl_cli.training.experiment.versions", lambda: {"keras": "4.0"})
     train(config, tmp_path / "run")
     assert f"keras was {keras.__version__} and is 4.0" in caplog.text
 

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, chisquare
 
 from mtl_cli.config import FAMILIES, parse
-from mtl_cli.data.base import PICKS, generator
+from mtl_cli.datasets.dataset import PICKS, generator
 from mtl_cli.errors import InputError
-from mtl_cli.experiment import load
 from mtl_cli.sampling.annealed import Annealed
 from mtl_cli.sampling.base import Pool, Sampling
 from mtl_cli.sampling.fixed import Fixed
@@ -24,6 +23,7 @@ from mtl_cli.sampling.proportional import Proportional
 from mtl_cli.sampling.round_robin import RoundRobin
 from mtl_cli.sampling.temperature import Temperature
 from mtl_cli.sampling.uniform import Uniform
+from mtl_cli.training.experiment import load
 from tests.conftest import MtlTrain
 from tests.test_conf import composed
 

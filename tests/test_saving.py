@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtl_cli import saving
 from mtl_cli.backend import keras, tf
 from mtl_cli.config import Config
-from mtl_cli.experiment import load
 from mtl_cli.models.base import network_for
-from mtl_cli.saving import predictor, save
+from mtl_cli.training import saved_model
+from mtl_cli.training.experiment import load
+from mtl_cli.training.saved_model import predictor, save
 from tests.test_conf import composed
 
 TABLE = [
@@ -43,13 +43,13 @@ def test_every_runs_model_is_what_keras_would_save(
     runs = [
         initial.like([tf.constant(random.normal(size=p.shape), tf.float32) for p in initial.all()]) for _ in range(4)
     ]
-    plain, by_keras = saving.Archive._save, []
+    plain, by_keras = saved_model.Archive._save, []
 
     def counted(*arguments: Any) -> None:
         by_keras.append(arguments)
         plain(*arguments)
 
-    monkeypatch.setattr(saving.Archive, "_save", counted)
+    monkeypatch.setattr(saved_model.Archive, "_save", counted)
     for i, params in enumerate([*runs, runs[1]]):
         save(network, dataset, params, tmp_path / f"{i}.keras")
     assert len(by_keras) == 2
@@ -93,13 +93,13 @@ def test_models_that_are_saved_at_once(tmp_path: Path) -> None:
 
 def test_large_models_are_keras_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whose archives aren't kept, nor those whose arrays aren't found."""
-    monkeypatch.setattr(saving, "MAX_BYTES", 100)
+    monkeypatch.setattr(saved_model, "MAX_BYTES", 100)
     config = composed(*SEED, "model.shared_layers=[4]")
     dataset = load(config)
     network, params = network_for(config.model, dataset.entry, dataset.tasks, 0)
     for i in range(3):
         save(network, dataset, params, tmp_path / f"{i}.keras")
-    (archive,) = [each for key, each in saving._archives.items() if key[0] is network]
+    (archive,) = [each for key, each in saved_model._archives.items() if key[0] is network]
     assert archive._original is None
     with zipfile.ZipFile(tmp_path / "2.keras") as file:
         assert file.testzip() is None

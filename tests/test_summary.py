@@ -16,9 +16,9 @@ import scipy.stats
 import yaml
 from rich.console import Console
 
-from mtl_cli.sweeps import results
-from mtl_cli.sweeps.document import Command, Grid, show
-from mtl_cli.sweeps.summary import Report, SweepFolder, is_sweep, print_report
+from mtl_cli.comparison import results
+from mtl_cli.comparison.files import Report, SweepFolder, is_sweep, print_report
+from mtl_cli.terminal.markdown import Command, Grid, show
 
 METRIC = {"left": "accuracy", "right": "rmse"}
 """Two tasks: of one more is better, of the other less."""

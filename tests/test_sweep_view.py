@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mtl_cli.job import Job
 from mtl_cli.sweeps.plan import plan
 from mtl_cli.sweeps.view import SweepView
+from mtl_cli.training.job import Job
 from tests.test_conf import composed
 
 

@@ -17,13 +17,13 @@ import pytest
 from filelock import FileLock
 
 from mtl_cli.backend import start
+from mtl_cli.comparison.sweeper_objective import compared
 from mtl_cli.data.seed import UniformStream
-from mtl_cli.job import Job
-from mtl_cli.sweeps import group
-from mtl_cli.sweeps.compared import compared
-from mtl_cli.sweeps.lane import Lane
 from mtl_cli.sweeps.plan import plan
-from mtl_cli.sweeps.stacked import Way, cores, shards_for
+from mtl_cli.training import scheduler
+from mtl_cli.training.active_run import Lane
+from mtl_cli.training.job import Job
+from mtl_cli.training.vectorized import Way, cores, shards_for
 from tests.conftest import MtlTrain, as_usual
 from tests.test_conf import composed
 
@@ -234,7 +234,7 @@ def test_jobs_train_beside_each_other(
         return length
 
     monkeypatch.setattr(Lane, "alone", meeting)
-    monkeypatch.setattr(group, "cores", lambda: 2)
+    monkeypatch.setattr(scheduler, "cores", lambda: 2)
     assert mtl_train("-m", "seed=range(0,4)", "steps=300", way, "hydra.sweep.dir=mtl").status == 0
     assert not both.broken
     assert mtl_train("-m", "seed=range(0,4)", "steps=300", BASIC, "hydra.sweep.dir=basic").status == 0
@@ -255,7 +255,7 @@ def test_jobs_end_beside_each_other(
         end(lane)
 
     monkeypatch.setattr(Lane, "end", meeting)
-    monkeypatch.setattr(group, "cores", lambda: 2)
+    monkeypatch.setattr(scheduler, "cores", lambda: 2)
     assert mtl_train("-m", "seed=range(0,4)", "steps=300", way, "hydra.sweep.dir=s").status == 0
     assert not both.broken
     assert all(summary["status"] == "finished" for summary in summaries(tmp_path / "s").values())
@@ -314,8 +314,8 @@ def test_many_small_runs_are_mapped(
         found.add(way.calls * way.places)
         return shards_for(first, way, own_rows=own_rows)
 
-    monkeypatch.setattr(group, "shards_for", noted)
-    monkeypatch.setattr(group, "FEWEST_ITERATIONS", 800 if seeds == 8 else 1)
+    monkeypatch.setattr(scheduler, "shards_for", noted)
+    monkeypatch.setattr(scheduler, "FEWEST_ITERATIONS", 800 if seeds == 8 else 1)
     grid = [f"seed=range(0,{seeds})", f"steps={steps}", *network, "hydra.sweep.dir=s"]
     assert mtl_train("-m", *grid).status == 0
     assert max(found) == places
@@ -332,7 +332,7 @@ def test_a_resumed_sweep_has_as_many_places(
         ways.append(way)
         return shards_for(first, way, own_rows=own_rows)
 
-    monkeypatch.setattr(group, "shards_for", noted)
+    monkeypatch.setattr(scheduler, "shards_for", noted)
     grid = ["mode=alternating", "seed=range(0,6)", "steps=300"]
     assert mtl_train("-m", *grid, TOGETHER, "hydra.sweep.dir=s").status == 0
     whole = csv_files(tmp_path / "s")

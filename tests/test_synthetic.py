@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mtl_cli.data.base import Dataset
-from mtl_cli.data.rows import RowsDataset
 from mtl_cli.data.scaled_tanh import ScaledTanh
 from mtl_cli.data.synthetic import Synthetic, mixing
+from mtl_cli.datasets.dataset import Dataset
+from mtl_cli.datasets.in_memory import RowsDataset
 from mtl_cli.errors import InputError
-from mtl_cli.experiment import load
+from mtl_cli.training.experiment import load
 from tests.test_conf import composed
 
 Numbers = NDArray[np.float32]

@@ -17,16 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mtl_cli.backend import start, tf
-from mtl_cli.data.rows import RowsDataset
-from mtl_cli.data.splits import Fractions, split_groups, split_strata
 from mtl_cli.data.table import MISSING_TEXTS
+from mtl_cli.datasets.in_memory import RowsDataset
+from mtl_cli.datasets.splits import Fractions, split_groups, split_strata
 from mtl_cli.errors import InputError
-from mtl_cli.experiment import load
-from mtl_cli.saving import predictor
-from mtl_cli.tables.columns import Columns, fit
 from mtl_cli.tables.delimited import Dialect
-from mtl_cli.tables.raw import allowing_any_column, arrays
-from mtl_cli.tables.reading import read
+from mtl_cli.tables.features import Columns, fit
+from mtl_cli.tables.model_inputs import allowing_any_column, arrays
+from mtl_cli.tables.reader import read
+from mtl_cli.training.experiment import load
+from mtl_cli.training.saved_model import predictor
 from tests.conftest import MtlTrain
 from tests.test_conf import composed
 
@@ -135,7 +135,7 @@ def test_texts_and_numbers_are_texts_in_ndjson(tmp_path: Path, cells: str) -> No
 
 
 def test_types_that_only_late_rows_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtl_cli.tables.reading.LOOKED_AT", 3)
+    monkeypatch.setattr("mtl_cli.tables.reader.LOOKED_AT", 3)
     (tmp_path / "t.csv").write_text("i,f,t,n\n1,1,1,\n2,2,2,\n3,3,3,\n4,4.5,x,7\n")
     frame = read(str(tmp_path / "t.csv"), "data.path").frame
     assert frame.to_dict(as_series=False) == {
@@ -321,7 +321,7 @@ assert "mtl_cli" not in sys.modules
 def test_predict_gives_what_the_model_gives(
     mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mtl_cli.predict.BLOCK", 100)
+    monkeypatch.setattr("mtl_cli.cli.predict.BLOCK", 100)
     frame = mixed(250).with_row_index("id")
     frame.write_csv(tmp_path / "t.csv")
     frame.write_parquet(tmp_path / "t.parquet")

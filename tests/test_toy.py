@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, start, tf
 from mtl_cli.config import FAMILIES
-from mtl_cli.gradients import TaskGradients
 from mtl_cli.models.base import Params
 from mtl_cli.optimizers.adam import Adam
 from mtl_cli.settings import bind, numbers, signature
+from mtl_cli.step.task_gradients import TaskGradients
 from mtl_cli.tasks import Regression
 from mtl_cli.weighting.base import Seen, Weighting
 

@@ -8,16 +8,16 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from mtl_cli import program
 from mtl_cli.backend import tf
-from mtl_cli.data.base import Plain
-from mtl_cli.data.rows import RowsFeed
+from mtl_cli.datasets.dataset import Plain
+from mtl_cli.datasets.in_memory import RowsFeed
 from mtl_cli.models.shared_bottom import SharedBottom
 from mtl_cli.modes.base import Parts, State
 from mtl_cli.modes.joint import Joint
 from mtl_cli.optimizers.sgd import Sgd
-from mtl_cli.program import make_parts, settings_tree
 from mtl_cli.settings import numbers
+from mtl_cli.training import program
+from mtl_cli.training.program import make_parts, settings_tree
 from mtl_cli.weighting.base import Memory, On, Seen, Update, Weighting
 from mtl_cli.weighting.imtl_g import ImtlG
 from mtl_cli.weighting.mgda import Mgda

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mtl_cli.data.base import (
+from mtl_cli.datasets.dataset import (
     ROWS,
     SAMPLE,
     Arrays,

@@ -9,21 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from mtl_cli.data.base import Data, Dataset, Labels, Scale, Split
-from mtl_cli.data.rows import RowsDataset, RowsFeed
-from mtl_cli.data.splits import SPLITS, Fractions, split_groups, split_rows, split_strata
+from mtl_cli.datasets.dataset import Data, Dataset, Labels, Scale, Split
+from mtl_cli.datasets.in_memory import RowsDataset, RowsFeed
+from mtl_cli.datasets.splits import SPLITS, Fractions, split_groups, split_rows, split_strata
 from mtl_cli.errors import InputError, nearest
-from mtl_cli.files import fingerprint
-from mtl_cli.tables import columns as feature_columns
-from mtl_cli.tables.cells import Kind, floats, kind_of, refuse_cell
-from mtl_cli.tables.columns import Columns
+from mtl_cli.run_folder.atomic_files import fingerprint
+from mtl_cli.tables import features as feature_columns
 from mtl_cli.tables.dates import DateFormat
-from mtl_cli.tables.dealing import named_splits, strata, with_every_class
 from mtl_cli.tables.delimited import Dialect, Encoding, Header, Separator, Thousands
+from mtl_cli.tables.dtypes import Kind, floats, kind_of, refuse_cell
 from mtl_cli.tables.duplicates import duplicates_note, firsts, with_duplicates
+from mtl_cli.tables.features import Columns
 from mtl_cli.tables.labels import Found, balance, check_learnable, find, labelled, prediction_names, scale_of
-from mtl_cli.tables.notes import notes_on, notes_on_forms, notes_on_labels
-from mtl_cli.tables.reading import Source, join, read_all
+from mtl_cli.tables.reader import Source, join, read_all
+from mtl_cli.tables.splits import named_splits, strata, with_every_class
+from mtl_cli.tables.warnings import notes_on, notes_on_forms, notes_on_labels
 from mtl_cli.tasks import Binary, Regression, Task, Tasks, Text
 
 Paths = str | list[str]

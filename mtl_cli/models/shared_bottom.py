@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, field_validator
 
 from mtl_cli.backend import keras, tf
-from mtl_cli.data.base import WEIGHTS, Entry, generator
+from mtl_cli.datasets.dataset import WEIGHTS, Entry, generator
 from mtl_cli.models.base import Model, Network, Params
 from mtl_cli.settings import Host, Number, Positive
 from mtl_cli.tasks import Count, Regression, Task, Tasks

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, keras, tf
-from mtl_cli.data.base import Arrays, Batch, Resident, Rows
+from mtl_cli.datasets.dataset import Arrays, Batch, Resident, Rows
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Draws, Mode, Parts, State
 from mtl_cli.tasks import Tasks

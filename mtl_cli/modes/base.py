@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.data.base import (
+from mtl_cli.datasets.dataset import (
     DROPOUT,
     PICKS,
     WEIGHTING,

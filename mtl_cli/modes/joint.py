@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.data.base import Arrays, Batch, Resident, Rows
-from mtl_cli.gradients import TaskGradients
+from mtl_cli.datasets.dataset import Arrays, Batch, Resident, Rows
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Draws, Mode, Parts, State
+from mtl_cli.step.task_gradients import TaskGradients
 from mtl_cli.tasks import NO_LOSS
 from mtl_cli.weighting.base import Seen
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from mtl_cli.comparison.sweeper_objective import objective_of
 from mtl_cli.config import FAMILIES, Config
-from mtl_cli.job import Job
-from mtl_cli.sweeps.compared import objective_of
+from mtl_cli.training.job import Job
 
 
 def baselines(jobs: Sequence[Job]) -> list[tuple[str, ...]]:

@@ -14,13 +14,13 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from mtl_cli.composed import hydra_message, plain
+from mtl_cli.composition.resolve import hydra_message, plain
 from mtl_cli.config import MOST_JOBS, Sweep, parse
 from mtl_cli.errors import InputError, nearest
-from mtl_cli.files import CONFIGS
-from mtl_cli.job import Job
+from mtl_cli.run_folder.atomic_files import CONFIGS
 from mtl_cli.sweeps.baselines import baselines
-from mtl_cli.sweeps.composing import Composer
+from mtl_cli.sweeps.job_configs import Composer
+from mtl_cli.training.job import Job
 
 SHOWN_MISTAKES: Final = 5
 """How many different mistakes of a sweep are looked for."""

@@ -14,24 +14,24 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from mtl_cli.backend import start
-from mtl_cli.composed import plain
+from mtl_cli.comparison.files import SweepFolder
+from mtl_cli.comparison.sweeper_objective import compared, worst
+from mtl_cli.composition.resolve import plain
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
-from mtl_cli.files import RUN_FILES, write_json
-from mtl_cli.foreign import read_summary
-from mtl_cli.git_state import GitState
-from mtl_cli.interrupt import Interrupt
-from mtl_cli.job import Job
-from mtl_cli.sweeps.compared import compared, worst
-from mtl_cli.sweeps.composing import Composer
-from mtl_cli.sweeps.datasets import Datasets
-from mtl_cli.sweeps.folders import Folders
-from mtl_cli.sweeps.group import Group
-from mtl_cli.sweeps.lane import Lane
+from mtl_cli.run_folder.atomic_files import RUN_FILES, write_json
+from mtl_cli.run_folder.git_state import GitState
+from mtl_cli.signals import Interrupt
+from mtl_cli.sweeps.job_configs import Composer
+from mtl_cli.sweeps.job_folders import Folders
 from mtl_cli.sweeps.plan import Plan, plan, program_key
-from mtl_cli.sweeps.resuming import before_of, found_in, refuse_changed, resumed
-from mtl_cli.sweeps.summary import SweepFolder
+from mtl_cli.sweeps.resume import before_of, found_in, refuse_changed, resumed
 from mtl_cli.sweeps.view import SweepView
+from mtl_cli.training.active_run import Lane
+from mtl_cli.training.dataset_cache import Datasets
+from mtl_cli.training.job import Job
+from mtl_cli.training.scheduler import Group
+from mtl_cli.untrusted.files import read_summary
 
 SECONDS_BETWEEN_TABLES: Final = 2.0
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mtl_cli.config import Config
-from mtl_cli.job import Job
 from mtl_cli.settings import signature
+from mtl_cli.training.job import Job
 
 
 @dataclass(frozen=True)

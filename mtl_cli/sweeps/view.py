@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from mtl_cli.console import REFRESHES_PER_SECOND, duration, number
-from mtl_cli.job import Job
-from mtl_cli.signs import SECONDS_AT_LEAST, SECONDS_AT_MOST
+from mtl_cli.comparison.results import job_folders
 from mtl_cli.sweeps.plan import Plan, counted
-from mtl_cli.sweeps.results import job_folders
 from mtl_cli.tasks import HIGHER_IS_BETTER
-from mtl_cli.texts import shown
+from mtl_cli.terminal.heartbeat import SECONDS_AT_LEAST, SECONDS_AT_MOST
+from mtl_cli.terminal.run_view import REFRESHES_PER_SECOND, duration, number
+from mtl_cli.training.job import Job
+from mtl_cli.untrusted.escaping import shown
 
 
 class _Left(ProgressColumn):

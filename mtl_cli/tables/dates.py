@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
 
-from mtl_cli.texts import SHOWN
+from mtl_cli.untrusted.escaping import SHOWN
 
 Series = Any
 """A polars.Series."""

@@ -13,9 +13,9 @@ from typing import IO, Annotated, Any, Final, Literal
 from pydantic import AfterValidator
 
 from mtl_cli.errors import InputError
-from mtl_cli.tables.cells import LONGEST_NAME, Notation
-from mtl_cli.tables.unpacking import opened
-from mtl_cli.texts import SHOWN
+from mtl_cli.tables.decompression import opened
+from mtl_cli.tables.dtypes import LONGEST_NAME, Notation
+from mtl_cli.untrusted.escaping import SHOWN
 
 TEXT: Final = {"csv": ",", "tsv": "\t"}
 """The formats, and what usually separates cells."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from mtl_cli.tables import remedies
-from mtl_cli.tables.cells import read_as
 from mtl_cli.tables.dates import COMPACT, EPOCH, ISO, forms_of
+from mtl_cli.tables.dtypes import read_as
 
 Series = Any
 """A polars.Series."""

@@ -8,9 +8,9 @@ from typing import Any, Final, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.data.base import Array, Scale
+from mtl_cli.datasets.dataset import Array, Scale
 from mtl_cli.errors import InputError
-from mtl_cli.tables.cells import LONGEST_NAME, Place, Series, as_numbers, categories, numbers, refuse_cell, without
+from mtl_cli.tables.dtypes import LONGEST_NAME, Place, Series, as_numbers, categories, numbers, refuse_cell, without
 from mtl_cli.tables.hints import GAPS
 from mtl_cli.tables.remedies import missing
 from mtl_cli.tasks import Binary, Multiclass, Task

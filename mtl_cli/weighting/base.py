@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import model_validator
 
 from mtl_cli.backend import Tensor, keras, tf
-from mtl_cli.data.base import Arrays
+from mtl_cli.datasets.dataset import Arrays
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.optimizers.adam import Adam
 from mtl_cli.settings import Settings

@@ -21,10 +21,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mtl_cli.config import Config, parse
-from mtl_cli.console import View
-from mtl_cli.experiment import load, run
-from mtl_cli.interrupt import Interrupt
-from mtl_cli.loop import Loop
+from mtl_cli.signals import Interrupt
+from mtl_cli.terminal.run_view import View
+from mtl_cli.training.experiment import load, run
+from mtl_cli.training.loop import Loop
 
 CONF = Path(__file__).parent.parent.parent / "conf"
 

@@ -20,8 +20,8 @@ from methods import METHODS, config  # type: ignore[import-not-found]
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from mtl_cli import experiment
-from mtl_cli.console import View
+from mtl_cli.terminal.run_view import View
+from mtl_cli.training import experiment
 
 WEIGHTS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 Array = NDArray[np.float64]

@@ -19,7 +19,7 @@ from speed import PEERS, measure, theirs  # type: ignore[import-not-found]
 
 READ = """
 import time
-from mtl_cli.tables.reading import read
+from mtl_cli.tables.reader import read
 begun = time.perf_counter()
 read({!r}, "data.path", [])
 print(time.perf_counter() - begun)

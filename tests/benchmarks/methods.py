@@ -24,12 +24,12 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from speed import ours, theirs  # type: ignore[import-not-found]
 
-from mtl_cli import experiment
 from mtl_cli.backend import start, tf
 from mtl_cli.config import FAMILIES, Config, parse
-from mtl_cli.console import View
-from mtl_cli.gradients import TaskGradients
-from mtl_cli.program import make_parts
+from mtl_cli.step.task_gradients import TaskGradients
+from mtl_cli.terminal.run_view import View
+from mtl_cli.training import experiment
+from mtl_cli.training.program import make_parts
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 METHODS = [str(cls.model_fields["name"].default) for cls in FAMILIES["weighting"]]

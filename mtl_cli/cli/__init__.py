@@ -1,0 +1,1 @@
+"""The command: its words, verbs and exit status."""

@@ -1,0 +1,81 @@
+"""`mtl-train report`: what a run or a sweep came to, from its files. Imports no TensorFlow."""
+
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from mtl_cli.comparison.files import SweepFolder, is_sweep, print_report, terminal
+from mtl_cli.config import parse
+from mtl_cli.errors import InputError
+from mtl_cli.terminal.run_text import ending
+from mtl_cli.terminal.run_view import Display, Ending
+from mtl_cli.untrusted.escaping import printable, shown
+from mtl_cli.untrusted.files import read_summary
+
+
+def report(folder: Path) -> None:
+    """Prints what the run or sweep in a folder came to; a sweep's tables are written anew.
+
+    Raises:
+        InputError: It is the folder of neither, or its files can't be read.
+    """
+    if is_sweep(folder):
+        print_report(SweepFolder(folder).write())
+        print(f"tables in {shown(folder)}: sweep.csv, sweep.md")
+        return
+    summary, losses = folder / "summary.json", folder / "losses.csv"
+    try:
+        if summary.is_file():
+            _print_run(folder, read_summary(folder), terminal())
+        elif losses.is_file():
+            _print_beginning(folder, losses, terminal())
+        else:
+            raise InputError(
+                f"DIR: {folder} is neither the folder of a run, with a summary.json or a losses.csv, nor that of a "
+                "sweep, with a folder in it for every job"
+            )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"DIR: the files in {folder} can't be read: {type(error).__name__}: {error}") from error
+
+
+def _print_run(folder: Path, summary: dict[str, Any], console: Console) -> None:
+    """Prints the closing lines of a run that has ended."""
+    config = parse(summary["config"])
+    numbers = {key: summary.get(key) for key in ("objective", "metrics", "naive")}
+    read = summary | {key: _nan(of) for key, of in numbers.items() if of is not None or key == "objective"}
+    closing = ending(config, read, folder)
+    if closing.metrics:
+        Display(console, list(config.tasks)).end(closing)
+        return
+    console.print(Text(printable(closing.text)))
+    if summary["error"]:
+        console.print(Text(f"error: {printable(str(summary['error']))}"))
+    console.print(Text(f"files in {closing.folder}", overflow="fold"), soft_wrap=True)
+
+
+def _print_beginning(folder: Path, file: Path, console: Console) -> None:
+    """Prints how far a run has come that hasn't ended, or was killed: its last losses."""
+    import polars as pl
+
+    whole = file.read_bytes().rpartition(b"\n")[0]  # the last line may be half there
+    rows = pl.read_csv(io.BytesIO(whole + b"\n"), infer_schema_length=None)
+    tasks = [column.removesuffix("_loss") for column in rows.columns[3:]]
+    last = {task: {"loss": _last(rows[f"{task}_loss"].drop_nulls())} for task in tasks}
+    so_far = int(rows["iteration"][-1]) if len(rows) else 0
+    text = f"unfinished: {so_far:,} iterations so far; these are the last losses"
+    Display(console, tasks).end(Ending(text, dict.fromkeys(tasks, "loss"), {"last": last}, {}, shown(folder)))
+
+
+def _last(values: Any) -> float:
+    return float(values[-1]) if len(values) else math.nan
+
+
+def _nan(value: Any) -> Any:
+    """Returns what was read with NaN for null."""
+    if isinstance(value, dict):
+        return {key: _nan(inner) for key, inner in value.items()}
+    return math.nan if value is None else value

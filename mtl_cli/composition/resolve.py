@@ -1,0 +1,32 @@
+"""What Hydra composed, as plain Python; and what it found wrong, in words."""
+
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mtl_cli.composition.hydra_errors import hydra_message
+from mtl_cli.errors import InputError
+from mtl_cli.untrusted.interpolations import bounded
+
+__all__ = ["hydra_message", "plain"]
+
+
+def plain(composed: DictConfig) -> dict[str, Any]:
+    """Returns the config without Hydra's part, as plain Python.
+
+    Raises:
+        InputError: A value can't be resolved.
+    """
+    try:
+        with bounded():
+            parts = {str(key): composed[key] for key in composed if key != "hydra"}
+            values = {
+                key: OmegaConf.to_container(part, resolve=True, throw_on_missing=True)
+                if OmegaConf.is_config(part)
+                else part
+                for key, part in parts.items()
+            }
+    except OmegaConfBaseException as error:
+        raise InputError(hydra_message(error)) from error
+    return values

@@ -1,0 +1,1 @@
+"""What one iteration is made of."""

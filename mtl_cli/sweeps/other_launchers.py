@@ -1,0 +1,115 @@
+"""Sweeps whose jobs other processes train: `hydra/launcher=joblib`, `submitit_local`, `submitit_slurm`, `ray`.
+
+The process that began the sweep only sees what comes of its jobs in their folders.
+"""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from omegaconf import DictConfig, flag_override
+
+from mtl_cli.comparison.results import job_folders, natural
+from mtl_cli.config import GOES_ON_WITH, INDIFFERENT
+from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.training.job import Job
+from mtl_cli.untrusted.files import summary_in
+
+OWN: Final = "SweepLauncher"
+"""The class that `hydra/launcher=mtl` names."""
+
+
+def is_elsewhere(sweep: DictConfig) -> bool:
+    """Tells whether other processes train the jobs."""
+    return _launcher(sweep) not in (OWN, BasicLauncher.__name__)
+
+
+def is_basic(sweep: DictConfig) -> bool:
+    """Tells whether Hydra's own launcher trains the jobs, one after the other in this process."""
+    return _launcher(sweep) == BasicLauncher.__name__
+
+
+def refuse_elsewhere(sweep: DictConfig, folder: Path, jobs: Sequence[Job]) -> None:
+    """Refuses what only the project's own launcher can do.
+
+    Args:
+        sweep: The sweep's config.
+        folder: Its folder.
+        jobs: Those that are to go on in it; their numbers must be those of their folders.
+
+    Raises:
+        InputError: Another launcher is asked to do it.
+    """
+    if _launcher(sweep) == OWN:
+        return
+    from mtl_cli.sweeps.resume import found_in  # imports polars, which isn't needed to refuse a config
+
+    for key in ("baselines", "fail_fast"):
+        if sweep.sweep[key]:
+            raise InputError(f"sweep.{key}: only hydra/launcher=mtl does that")
+    for found in found_in(folder) if jobs else ():
+        if not found.is_known or found.number >= len(jobs):
+            continue
+        if _fixed(jobs[found.number].overrides) != _fixed(found.overrides):
+            raise InputError(
+                f"hydra.launcher: {folder} has another job in {found.number}; only hydra/launcher=mtl can go on with a "
+                "sweep whose jobs have other numbers than before"
+            )
+
+
+def secure(sweep: DictConfig, folder: Path) -> None:
+    """Keeps what is in the sweep's and the working folder from being code in the processes that train the jobs.
+
+    submitit unpickles what it finds in its folder, so each call has one of its own, whose name nobody knows before; in
+    its job scripts a line break in a path begins a line. Ray's processes import from the working folder first.
+
+    Raises:
+        InputError: It can't be done.
+    """
+    launcher, places = str(sweep.hydra.launcher._target_), (folder, Path.cwd())
+    odd = next((place for place in places if not str(place).isprintable()), None)
+    if odd is not None:
+        raise InputError(
+            f"hydra.launcher: {str(odd)!r} has a character that isn't printable, which a job script can't have"
+        )
+    if (
+        "submitit" in launcher
+        and sweep.hydra.launcher.get("submitit_folder") == f"{sweep.hydra.sweep.dir}/.submitit/%j"
+    ):
+        if (folder / ".submitit").is_symlink():
+            raise InputError(f"{folder / '.submitit'} is a link; move it away")
+        with flag_override(sweep, ["readonly", "struct"], False):
+            own = f"{sweep.hydra.sweep.dir}/.submitit/{secrets.token_hex(8)}/%j"
+            sweep.hydra.launcher.submitit_folder = own
+    if ".hydra_ray_launcher." in f".{launcher}":
+        for path in Path.cwd().iterdir():
+            if path.suffix in (".py", ".so", ".pyc", ".pyd") or (path / "__init__.py").exists():
+                raise InputError(
+                    f"hydra.launcher: ray's processes import from the working folder first, and {path.name} is in it; "
+                    "work in a folder without Python's files, or take another launcher"
+                )
+
+
+def _fixed(overrides: Sequence[str]) -> list[str]:
+    """Returns those that decide what a job is; the others may change when it goes on."""
+    keys = ((line, line.lstrip("+~").partition("=")[0]) for line in overrides)
+    return [line for line, key in keys if key not in GOES_ON_WITH and key.partition(".")[0] not in INDIFFERENT]
+
+
+def failures(sweep: Path) -> Iterator[tuple[RunFailed, str]]:
+    """Yields what went wrong in the jobs that failed, and which those are."""
+    for folder in sorted(job_folders(sweep), key=lambda folder: natural(folder.name)):
+        summary = summary_in(folder)
+        if summary is not None and summary.get("status") == "failed":
+            yield RunFailed(summary["error"]), f" (job {folder.relative_to(sweep)}: {' '.join(summary['overrides'])})"
+
+
+def stopped(sweep: Path) -> bool:
+    """Tells whether a job in a sweep's folder was ended before its last iteration."""
+    return any((summary_in(folder) or {}).get("status") == "stopped" for folder in job_folders(sweep))
+
+
+def _launcher(sweep: DictConfig) -> str:
+    return str(sweep.hydra.launcher._target_).rpartition(".")[2]

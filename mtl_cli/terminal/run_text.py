@@ -1,0 +1,125 @@
+"""A run in words: the lines that open it and the ones that close it."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_cli.config import Config
+from mtl_cli.datasets.dataset import Dataset
+from mtl_cli.models.base import Network
+from mtl_cli.modes.base import Draws
+from mtl_cli.terminal.run_view import SHOWN_TASKS, Ending, Plan, duration, number
+from mtl_cli.untrusted.escaping import shown
+
+MOST_OF_LOSS: Final = 0.9
+"""The part of `val_loss` from which on a task is said to make most of it."""
+
+
+def plan(config: Config, dataset: Dataset, network: Network, draws: Draws, device: str, folder: Path) -> Plan:
+    """Returns what will train: tasks, shares, layers, parameters, data, training."""
+    mode, optimizer = config.mode, config.optimizer
+    shares = mode.shares(draws, dataset.tasks, np.array([1, config.steps]))
+    rows = [
+        [
+            name,
+            f"{task.kind} {task.units}",
+            task.loss,
+            _from_to(shares[:, i]),
+            _widths(network.own[name]),
+            f"{_size(network.own[name]):,}",
+        ]
+        for i, (name, task) in enumerate(dataset.tasks.items())
+    ]
+    sizes = ", ".join(f"{rows:,} {split}" for split, rows in dataset.rows.items()) or "endless stream"
+    facts = {
+        "shared": f"{dataset.entry.width} features, layers {_widths(network.shared) or 'none'}, "
+        f"{_size(network.shared):,} parameters",
+        "data": f"{config.data.name}: {sizes}; batches of {config.batch_size}",
+        "training": f"{config.steps:,} iterations, {optimizer.name}, learning rate {optimizer.learning_rate:g} "
+        f"{optimizer.schedule.name}, seed {config.seed}, {device.partition(':')[0]}",
+    }
+    if dataset.columns:
+        facts["columns"] = dataset.columns
+    title = f"{config.name}: {mode.name} training, {getattr(config, mode.chooser).name} {mode.chooser}"
+    return Plan(title, rows, mode.share, facts, dataset.notes, config.steps, shown(folder))
+
+
+def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
+    """Returns how it ended: losses, metrics, time, files."""
+    speed = summary["iterations_per_second"] or 0.0
+    parts = [f"{how_it_ended(config, summary)} in {duration(summary['train_seconds'])} ({number(speed)} it/s)"]
+    if summary["best_iteration"] is not None:
+        parts.append(f"best iteration {summary['best_iteration']:,}, {config.objective} {number(summary['objective'])}")
+    if summary["picks"]:
+        parts.append("picks " + _of_tasks({task: f"{count:,}" for task, count in summary["picks"].items()}))
+    if summary["epochs"]:
+        parts.append("rows seen " + _of_tasks({task: f"{n:,.4g}x" for task, n in summary["epochs"].items()}))
+    if summary["status"] == "stopped":
+        parts.append(f"mtl-train resume {shlex.quote(shown(folder))} goes on")
+    return Ending(
+        text="; ".join(parts),
+        main_metrics={name: task.metric for name, task in config.tasks.items()},
+        metrics=summary["metrics"],
+        naive=summary.get("naive", {}),
+        folder=shown(folder),
+        notes=_notes(config, summary),
+    )
+
+
+def how_it_ended(config: Config, summary: Mapping[str, Any]) -> str:
+    """Returns what ended a run, and after how many iterations, as the first words of a line."""
+    status, done, cause = summary["status"], f"{summary['iterations']:,}", summary.get("ended_by")
+    if cause in (None, "steps"):
+        return f"{status}: {done} iterations"
+    words = {"early_stopping": "early stopping", "error": "an error", "request": "an end was asked for"}
+    patience = config.early_stopping.patience
+    why = f" (no better {config.objective} in {patience:,} evaluations)" if cause == "early_stopping" else ""
+    return f"{status}: {words.get(cause, cause)} after {done} of {config.steps:,} iterations{why}"
+
+
+def _notes(config: Config, summary: Mapping[str, Any]) -> list[str]:
+    """Returns what one should know of how the best iteration was chosen."""
+    notes, best, done = [], summary["best_iteration"], summary["iterations"]
+    if best is not None and 2 * best < done and config.early_stopping.patience is None:
+        notes.append(
+            f"the best iteration came at {best:,} of {done:,}, and early stopping is off; early_stopping.patience=N "
+            "ends a run after N evaluations that were no better"
+        )
+    losses = {
+        task: of["loss"]
+        for task, of in summary["metrics"].get("val", {}).items()
+        if getattr(config.tasks[task], config.mode.share) > 0
+    }
+    total = sum(losses.values())
+    if config.objective == "val_loss" and len(losses) > 1 and total > 0:
+        task = max(losses, key=lambda name: losses[name])
+        if losses[task] > MOST_OF_LOSS * total:
+            why = "" if getattr(config.tasks[task], "standardize", True) else f" (tasks.{task}.standardize is false)"
+            other = next(name for name in losses if name != task)
+            notes.append(
+                f"task {task} makes {100 * losses[task] / total:.1f} % of val_loss{why}, so the best iteration is "
+                f"that task's; objective=val/{other}/{config.tasks[other].metric}, say, chooses by another"
+            )
+    return notes
+
+
+def _of_tasks(values: Mapping[str, str]) -> str:
+    listed = ", ".join(f"{task} {value}" for task, value in list(values.items())[:SHOWN_TASKS])
+    return listed + f" and {len(values) - SHOWN_TASKS} more" * (len(values) > SHOWN_TASKS)
+
+
+def _from_to(shares: NDArray[np.float64]) -> str:
+    return " to ".join(dict.fromkeys(number(share) for share in shares))
+
+
+def _widths(variables: Sequence[Any]) -> str:
+    return " - ".join(str(v.shape[-1]) for v in variables if len(v.shape) > 1 and v.name != "embeddings")
+
+
+def _size(variables: Sequence[Any]) -> int:
+    return sum(prod(v.shape) for v in variables)

@@ -1,0 +1,308 @@
+"""The compiled program: a chunk of iterations in one XLA call, and the cache that lets runs share it.
+
+    train_chunk(state, numbers, resident, drawn, count) -> state, losses
+
+and the same mapped over the runs of a sweep. It is a pure function. Everything that changes no shape is an argument,
+so that a run with other numbers (seed, weights, learning rate, a method's constants) uses the same compiled program;
+`signature` says which runs can.
+"""
+
+import math
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_cli.backend import Tensor, keras, tf
+from mtl_cli.datasets.dataset import Arrays, Dataset, capacity_of
+from mtl_cli.models.base import Model, Network, Params
+from mtl_cli.modes.base import Mode, Parts, State
+from mtl_cli.optimizers.base import Optimizer
+from mtl_cli.settings import bind, numbers, signature
+from mtl_cli.tasks import Tasks
+from mtl_cli.training import gradient_diagnostics
+from mtl_cli.weighting.base import Weighting
+
+ALIGNMENT: Final = 64
+"""In bytes."""
+MAX_BYTES_TOGETHER: Final = 128 * 2**20
+"""The most memory that what the host draws at once for several runs may take."""
+
+
+class Trained(NamedTuple):
+    """What came of a chunk of n iterations."""
+
+    state: State
+    losses: NDArray[np.float32]
+    """[n, 1 + T]"""
+    seen: NDArray[np.float32]
+    """What diagnosed iterations let be seen, as `gradient_diagnostics` has it; [n, 0] where none is."""
+    finite: NDArray[np.bool_]
+    """Whether all parameters and optimizer states are; a scalar."""
+
+
+class Program:
+    """One compiled training function with the settings it was compiled for."""
+
+    def __init__(
+        self, network: Network, dataset: Dataset, tree: Mapping[str, Any], one_draw: Arrays, device: str
+    ) -> None:
+        self.capacity = capacity_of(_bytes(one_draw))
+        self.traces = 0
+        self._network = network
+        self._feed = dataset.feed
+        self._tree = tree
+        self.one_draw = one_draw
+        self.device = device
+        self.tasks = len(dataset.tasks)
+        self._seen = gradient_diagnostics.width(self.tasks) if "observed" in one_draw else 0
+        self.width = 1 + self.tasks + self._seen
+        self._of_thread = _OfThread(one_draw, self.capacity)
+        self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
+        self._compiled: Any = None
+        """`_train` for the only shapes it gets, which spares it to look at them in each call."""
+        self._together: dict[tuple[int, bool], Together] = {}
+        self._infer = tf.function(network.inferred, autograph=False, reduce_retracing=True)
+
+    @property
+    def on_cpu(self) -> bool:
+        """Tells whether it computes on the processor."""
+        return self.device.startswith("CPU")
+
+    def train(self, state: State, values: Mapping[str, Tensor], resident: Any, drawn: Arrays) -> Trained:
+        """Runs the next n iterations, at most `capacity`.
+
+        Args:
+            state: The state before them.
+            values: The numbers, as `constants` gives them.
+            resident: The dataset's resident tensors.
+            drawn: What the host drew for them, each array [n, ...].
+
+        Returns:
+            What came of them.
+        """
+        count = len(drawn["learning_rate"])
+        memory = self._of_thread.memory
+        memory.fill(drawn)
+        with tf.device(self.device):
+            arguments = (state, values, resident, memory.tensors(), tf.constant(count, tf.int32))
+            self._compiled = self._compiled or self._train.get_concrete_function(*arguments)
+            new, rows, finite = self._compiled(*arguments)
+        losses, seen = np.split(rows.numpy()[:count], [1 + self.tasks], axis=1)
+        return Trained(new, losses, seen, finite.numpy())
+
+    def together(self, runs: int, *, own_rows: bool) -> "Together":
+        """Returns the program mapped over so many runs, which have resident rows of their `own` or share them."""
+        key = runs, own_rows
+        if key not in self._together:
+            self._together[key] = Together(self, runs, own_rows=own_rows)
+        return self._together[key]
+
+    def predict(self, params: Params, features: Tensor) -> dict[str, Tensor]:
+        """Returns every task's raw outputs in inference, [rows, U]."""
+        with tf.device(self.device):
+            return dict(self._infer(params, features))
+
+    def step(
+        self, state: State, values: Mapping[str, Tensor], resident: Any, batch: Mapping[str, Tensor], *, mapped: bool
+    ) -> tuple[State, Tensor]:
+        """Returns the state after one iteration, and its losses with what it lets be seen; a pure function.
+
+        Args:
+            state: The state before it.
+            values: The numbers.
+            resident: The dataset's resident tensors.
+            batch: What the host drew for it.
+            mapped: Whether this is one of several runs.
+        """
+        tree = bind(self._tree, values)
+        mode: Mode = tree["mode"]
+        parts, params, drawn = make_parts(self._network, self._feed, tree), state.params, dict(batch)
+        step = mode.mapped_step if mapped else mode.step
+        state, row, weights_T = step(parts, state, resident, drawn, drawn.pop("learning_rate"))
+        if not self._seen:
+            return state, row
+
+        def look() -> Tensor:
+            return gradient_diagnostics.observed(
+                parts, params, mode.rows_of_all(parts, resident, drawn), drawn, weights_T
+            )
+
+        seen = tf.cond(drawn["observed"], look, lambda: tf.zeros([self._seen]))
+        return state, tf.concat([row, seen], axis=0)
+
+    def _chunk(
+        self, state: State, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[str, Tensor], count: Tensor
+    ) -> tuple[State, Tensor, Tensor]:
+        self.traces += 1
+
+        def step(state: State, batch: Mapping[str, Tensor]) -> tuple[State, Tensor]:
+            return self.step(state, values, resident, batch, mapped=False)
+
+        state, rows = _repeated(step, state, drawn, count, [self.width])
+        return state, rows, _finite(state, 0)
+
+
+class Together:
+    """A program mapped over R runs: in every iteration each makes one of its own."""
+
+    def __init__(self, program: Program, runs: int, *, own_rows: bool) -> None:
+        self.capacity = capacity_of(runs * _bytes(program.one_draw), MAX_BYTES_TOGETHER)
+        self.traces = 0
+        self._program = program
+        self._runs = runs
+        self._own_rows = own_rows
+        self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
+
+    def memory(self) -> "Memory":
+        """Returns memory for what is drawn for a chunk; two calls at once need one each."""
+        return Memory(self._program.one_draw, self.capacity, self._runs)
+
+    def train(
+        self,
+        states: State,
+        values: Mapping[str, Tensor],
+        resident: Any,
+        drawn: Mapping[int, Arrays],
+        memory: "Memory",
+    ) -> Trained:
+        """Runs the next n iterations of each run.
+
+        Args:
+            states: The states before them, each tensor [R, ...].
+            values: The runs' numbers, [R].
+            resident: The resident tensors, [R, ...] if the runs have their own.
+            drawn: By the run's place, what the host drew for it, each array [n, ...]. A place without a run trains on
+                what was there before, for nothing.
+            memory: From `memory`.
+
+        Returns:
+            What came of them: states [R, ...], losses [n, R, 1 + T], what was seen [n, R, ...], which are finite [R].
+        """
+        for place, arrays in drawn.items():
+            memory.fill(arrays, place)
+        count = max((len(arrays["learning_rate"]) for arrays in drawn.values()), default=0)
+        with tf.device(self._program.device):
+            drawn_tensors, length = memory.tensors(), tf.constant(count, tf.int32)
+            states, rows, finite = self._train(states, values, resident, drawn_tensors, length)
+        losses, seen = np.split(rows.numpy()[:count], [1 + self._program.tasks], axis=2)
+        return Trained(states, losses, seen, finite.numpy())
+
+    def _chunk(
+        self, states: State, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[str, Tensor], count: Tensor
+    ) -> tuple[State, Tensor, Tensor]:
+        self.traces += 1
+        own = {"resident": resident} if self._own_rows else {}
+
+        def step_of_one(of_run: Mapping[str, Any]) -> tuple[State, Tensor]:
+            rows = of_run.get("resident", resident)
+            return self._program.step(of_run["state"], of_run["values"], rows, of_run["batch"], mapped=True)
+
+        def step(states: State, batches: Mapping[str, Tensor]) -> tuple[State, Tensor]:
+            of_runs = {"state": states, "values": values, "batch": batches, **own}
+            mapped: tuple[State, Tensor] = tf.vectorized_map(step_of_one, of_runs, fallback_to_while_loop=False)
+            return mapped
+
+        states, rows = _repeated(step, states, drawn, count, [self._runs, self._program.width])
+        return states, rows, _finite(states, 1)
+
+
+def _repeated(
+    step: Callable[[State, Mapping[str, Tensor]], tuple[State, Tensor]],
+    state: State,
+    drawn: Mapping[str, Tensor],
+    count: Tensor,
+    shape: list[int],
+) -> tuple[State, Tensor]:
+    """Returns the state after `count` steps, each on its part of what was drawn, and the rows that they gave."""
+    capacity = drawn["learning_rate"].shape[0]
+
+    def body(k: Tensor, state: State, rows: Any) -> tuple[Tensor, State, Any]:
+        state, row = step(state, {key: array[k] for key, array in drawn.items()})
+        return k + 1, state, rows.write(k, row)
+
+    rows = tf.TensorArray(tf.float32, capacity, element_shape=shape)
+    _, state, rows = tf.while_loop(lambda k, *_: k < count, body, (tf.constant(0), state, rows))
+    return state, rows.stack()
+
+
+def _finite(state: State, first: int) -> Tensor:
+    """Tells whether all parameters and optimizer states are finite, over the axes from `first` on."""
+    tensors = keras.tree.flatten([state.params, state.optimizers])
+    each = [tf.reduce_all(tf.math.is_finite(t), axis=list(range(first, len(t.shape)))) for t in tensors]
+    return tf.reduce_all(tf.stack(each), axis=0)
+
+
+class Memory:
+    """Host memory for what is drawn for a chunk. It stays: fresh pages cost more than what is written into them."""
+
+    def __init__(self, one_draw: Arrays, capacity: int, *runs: int) -> None:
+        self._arrays = {
+            key: _aligned((capacity, *runs, *array.shape[1:]), array.dtype) for key, array in one_draw.items()
+        }
+
+    def fill(self, drawn: Arrays, place: int | None = None) -> None:
+        """Copies what was drawn for n iterations, of the run at a place."""
+        for key, array in drawn.items():
+            memory = self._arrays[key][: len(array)]
+            (memory if place is None else memory[:, place])[...] = array
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Returns all of it: on a CPU without a copy; a GPU keeps the copy of a handle, so that these are new ones."""
+        return {key: tf.experimental.dlpack.from_dlpack(array.__dlpack__()) for key, array in self._arrays.items()}
+
+
+class _OfThread(threading.local):
+    """Memory of each thread's own: runs that train beside each other draw at the same time."""
+
+    def __init__(self, one_draw: Arrays, capacity: int) -> None:
+        self.memory = Memory(one_draw, capacity)
+
+
+def _bytes(one_draw: Arrays) -> int:
+    return sum(array.nbytes for array in one_draw.values())
+
+
+def make_parts(network: Network, feed: Any, tree: Mapping[str, Any]) -> Parts:
+    """Returns the parts of a step from the settings of the tree."""
+    return Parts(network, feed, tree["model"], tree["weighting"], tree["optimizer"], tree["tasks"])
+
+
+def settings_tree(mode: Mode, model: Model, weighting: Weighting, optimizer: Optimizer, tasks: Tasks) -> dict[str, Any]:
+    """Returns the settings that a program is compiled from."""
+    return {"mode": mode, "model": model, "weighting": weighting, "optimizer": optimizer, "tasks": tasks}
+
+
+def constants(tree: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Returns the numbers of the tree as float32 tensors, the program's arguments."""
+    return {path: tf.constant(value, tf.float32) for path, value in numbers(tree).items()}
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Returns an array whose memory begins where TensorFlow wants its tensors to, so that it can take it as it is."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.full(size + ALIGNMENT, 0, np.uint8)  # written now, so that no page is new when a run's time counts
+    begin = -memory.ctypes.data % ALIGNMENT
+    return memory[begin : begin + size].view(dtype).reshape(shape)
+
+
+_programs: dict[str, Program] = {}
+
+
+def program_for(network: Network, dataset: Dataset, tree: Mapping[str, Any], one_draw: Arrays, device: str) -> Program:
+    """Returns the compiled program for these settings, data and shapes: the one there is, or a new one.
+
+    Args:
+        network: The run's network; a new program keeps it as its description.
+        dataset: The run's data; only its feed and shapes matter.
+        tree: The settings, as `settings_tree` gives them.
+        one_draw: What the host draws for one iteration, each array [1, ...].
+        device: The device to compute on.
+    """
+    shapes = keras.tree.map_structure(lambda a: (a.dtype.name, a.shape), [dataset.resident, one_draw])
+    key = "\n".join([signature(tree), repr(dataset.feed), dataset.entry.structure, repr(shapes), device])
+    if key not in _programs:
+        _programs[key] = Program(network, dataset, tree, one_draw, device)
+    return _programs[key]

@@ -1,0 +1,1 @@
+"""Untrusted input: files, configs and texts that somebody else made."""

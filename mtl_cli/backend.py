@@ -13,10 +13,15 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
 
+from numpy.typing import NDArray
+
 from mtl_cli.errors import InputError, RunFailed
 
 Tensor = Any
 """A tensor or something TensorFlow makes one of (TensorFlow has no types of its own)."""
+Array = NDArray[Any]
+Arrays = dict[str, Array]
+"""What is drawn or computed on the host, by name."""
 
 LEAST_MEMORY: Final = 3 * 2**30
 """Of addresses: with 2.7 GiB a small network on two cores ended in an abort, with 2.9 it trained."""

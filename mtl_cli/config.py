@@ -15,7 +15,7 @@ import mtl_cli.optimizers
 import mtl_cli.sampling
 import mtl_cli.weighting
 from mtl_cli.config_errors import describe
-from mtl_cli.datasets.dataset import Data
+from mtl_cli.data.base import Data
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.families import any_of, members
 from mtl_cli.models.base import Model

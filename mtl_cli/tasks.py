@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, field_validator
 
-from mtl_cli.backend import Tensor, tf
+from mtl_cli.backend import Array, Tensor, tf
 from mtl_cli.families import any_of, members_of
 from mtl_cli.settings import Host, NonNegative, Positive, Settings, Share
 
@@ -27,7 +26,6 @@ TASK_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 MOST_TASKS: Final = 1000
 """More take minutes to compile, and gigabytes."""
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
-Array = NDArray[Any]
 
 
 def _as_text(value: Any) -> Any:

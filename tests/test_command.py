@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mtl_cli.datasets import dataset
+from mtl_cli.datasets import batches
 from mtl_cli.training import program
 from tests.conftest import MtlTrain, as_usual
 
@@ -88,7 +88,7 @@ def test_the_chunks_change_no_number(
         return [(run.folder / name).read_bytes() for name in ("losses.csv", "diagnostics.csv")]
 
     whole = files()
-    monkeypatch.setattr(dataset, "MAX_ITERATIONS", 7)
+    monkeypatch.setattr(batches, "MAX_ITERATIONS", 7)
     assert files() == whole
 
 

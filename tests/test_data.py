@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from mtl_cli.backend import tf
-from mtl_cli.datasets.dataset import Dataset, Plain, Split, generator
+from mtl_cli.datasets.dataset import Dataset, Split
+from mtl_cli.datasets.encoder import Plain
 from mtl_cli.datasets.in_memory import RowsDataset, RowsFeed, Shuffled
 from mtl_cli.datasets.splits import Fractions, split_rows
 from mtl_cli.errors import InputError
+from mtl_cli.randomness import generator
 from mtl_cli.training.experiment import load
 from tests.test_conf import composed
 

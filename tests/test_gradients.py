@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mtl_cli.backend import keras, tf
-from mtl_cli.datasets.dataset import Plain
+from mtl_cli.datasets.encoder import Plain
 from mtl_cli.datasets.in_memory import RowsFeed
 from mtl_cli.models.shared_bottom import SharedBottom
 from mtl_cli.modes.alternating import SHARED, Alternating

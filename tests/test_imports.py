@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "mtl_cli"
 ROOMS = [
-    *("errors", "settings", "families", "paths", "config_errors", "backend", "signals", "tasks"),
+    *("errors", "settings", "families", "paths", "config_errors", "backend", "randomness", "signals", "tasks"),
     *("untrusted", "run_folder", "datasets", "tables", "data"),
     *("linalg", "schedules", "optimizers", "models", "sampling", "weighting", "step", "modes"),
     *("config", "composition", "terminal", "training", "comparison", "sweeps", "cli", "__main__"),

@@ -9,8 +9,8 @@ import pytest
 
 from mtl_cli.backend import start, tf
 from mtl_cli.config import FAMILIES, Config
-from mtl_cli.datasets import dataset
-from mtl_cli.datasets.dataset import Plain
+from mtl_cli.datasets import batches
+from mtl_cli.datasets.encoder import Plain
 from mtl_cli.modes.base import Draws
 from mtl_cli.sampling.base import Pool
 from mtl_cli.settings import Settings, numbers
@@ -86,10 +86,10 @@ def test_dropout_follows_from_the_seed(tmp_path: Path, dropout: str, changes: bo
 
 
 def test_capacity_bounds_the_memory_of_a_chunk() -> None:
-    assert dataset.capacity_of(0) == dataset.MAX_ITERATIONS
+    assert batches.capacity_of(0) == batches.MAX_ITERATIONS
     for size in (1, 10_000, 10**6, 10**9):
-        capacity = dataset.capacity_of(size)
-        assert capacity == 1 or capacity * size <= dataset.MAX_BYTES
+        capacity = batches.capacity_of(size)
+        assert capacity == 1 or capacity * size <= batches.MAX_BYTES
 
 
 def test_members_have_final_types() -> None:

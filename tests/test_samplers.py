@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, chisquare
 
 from mtl_cli.config import FAMILIES, parse
-from mtl_cli.datasets.dataset import PICKS, generator
 from mtl_cli.errors import InputError
+from mtl_cli.randomness import PICKS, generator
 from mtl_cli.sampling.annealed import Annealed
 from mtl_cli.sampling.base import Pool, Sampling
 from mtl_cli.sampling.fixed import Fixed

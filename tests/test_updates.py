@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mtl_cli.backend import tf
-from mtl_cli.datasets.dataset import Plain
+from mtl_cli.datasets.encoder import Plain
 from mtl_cli.datasets.in_memory import RowsFeed
 from mtl_cli.models.shared_bottom import SharedBottom
 from mtl_cli.modes.base import Parts, State

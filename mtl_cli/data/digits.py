@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mtl_cli.datasets.dataset import SPLIT, Data, Dataset, Labels, Plain, Split, generator
+from mtl_cli.data.base import Data
+from mtl_cli.datasets.dataset import Dataset, Labels, Split
+from mtl_cli.datasets.encoder import Plain
 from mtl_cli.datasets.in_memory import dataset
 from mtl_cli.datasets.splits import Fractions, split_rows
 from mtl_cli.errors import InputError, nearest
+from mtl_cli.randomness import SPLIT, generator
 from mtl_cli.settings import Settings
 from mtl_cli.tasks import Multiclass, Tasks
 

@@ -9,26 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mtl_cli.datasets.dataset import (
-    ROWS,
-    SAMPLE,
-    Arrays,
-    Batch,
-    Data,
-    Dataset,
-    Feed,
-    Labels,
-    Plain,
-    Position,
-    Resident,
-    Rows,
-    Split,
-    Stream,
-    generator,
-    go_to,
-    position_of,
-)
+from mtl_cli.backend import Arrays
+from mtl_cli.data.base import Data
+from mtl_cli.datasets.batches import Batch, Feed, Resident, Rows, Stream
+from mtl_cli.datasets.dataset import Dataset, Labels, Split
+from mtl_cli.datasets.encoder import Plain
 from mtl_cli.errors import InputError
+from mtl_cli.randomness import ROWS, SAMPLE, Position, generator, go_to, position_of
 from mtl_cli.tasks import Regression, Tasks
 
 HIGH = 10.0

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mtl_cli.datasets.dataset import Data, Dataset
+from mtl_cli.data.base import Data
+from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.datasets.regressions import Examples, drawn, regressions, truth_generator
 from mtl_cli.errors import InputError
 from mtl_cli.settings import NonNegative, Number, Positive

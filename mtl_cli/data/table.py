@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from mtl_cli.datasets.dataset import Data, Dataset, Labels, Scale, Split
+from mtl_cli.data.base import Data
+from mtl_cli.datasets.dataset import Dataset, Labels, Scale, Split
 from mtl_cli.datasets.in_memory import RowsDataset, RowsFeed
 from mtl_cli.datasets.splits import SPLITS, Fractions, split_groups, split_rows, split_strata
 from mtl_cli.errors import InputError, nearest

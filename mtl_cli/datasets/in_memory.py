@@ -7,24 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.backend import tf
-from mtl_cli.datasets.dataset import (
-    ROWS,
-    Arrays,
-    Batch,
-    Dataset,
-    Entry,
-    Feed,
-    Position,
-    Resident,
-    Rows,
-    Split,
-    Stream,
-    generator,
-    go_to,
-    position_of,
-)
+from mtl_cli.backend import Arrays, tf
+from mtl_cli.datasets.batches import Batch, Feed, Resident, Rows, Stream
+from mtl_cli.datasets.dataset import Dataset, Split
+from mtl_cli.datasets.encoder import Entry
 from mtl_cli.errors import InputError
+from mtl_cli.randomness import ROWS, Position, generator, go_to, position_of
 from mtl_cli.tasks import Tasks
 
 Numbers = NDArray[np.int32]

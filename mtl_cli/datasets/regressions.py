@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.datasets.dataset import SPLIT, Dataset, Labels, Plain, Split, generator
+from mtl_cli.datasets.dataset import Dataset, Labels, Split
+from mtl_cli.datasets.encoder import Plain
 from mtl_cli.datasets.in_memory import dataset
 from mtl_cli.datasets.splits import SPLITS
 from mtl_cli.errors import InputError
+from mtl_cli.randomness import SPLIT, generator
 from mtl_cli.settings import Settings
 from mtl_cli.tasks import Count, Regression, Tasks
 

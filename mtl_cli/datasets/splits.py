@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from mtl_cli.datasets.dataset import SPLIT, generator
 from mtl_cli.errors import InputError
+from mtl_cli.randomness import SPLIT, generator
 from mtl_cli.settings import Settings, Share
 
 SPLITS = ("train", "val", "test")

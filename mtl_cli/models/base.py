@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mtl_cli.backend import Tensor, keras, tf
-from mtl_cli.datasets.dataset import Entry
+from mtl_cli.datasets.encoder import Entry
 from mtl_cli.settings import Fraction, NonNegative, Settings
 from mtl_cli.tasks import Tasks
 

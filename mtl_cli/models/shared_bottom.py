@@ -11,8 +11,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, field_validator
 
 from mtl_cli.backend import keras, tf
-from mtl_cli.datasets.dataset import WEIGHTS, Entry, generator
+from mtl_cli.datasets.encoder import Entry
 from mtl_cli.models.base import Model, Network, Params
+from mtl_cli.randomness import WEIGHTS, generator
 from mtl_cli.settings import Host, Number, Positive
 from mtl_cli.tasks import Count, Regression, Task, Tasks
 

@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.backend import Tensor, keras, tf
-from mtl_cli.datasets.dataset import Arrays, Batch, Resident, Rows
+from mtl_cli.backend import Arrays, Tensor, keras, tf
+from mtl_cli.datasets.batches import Batch, Resident, Rows
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Draws, Mode, Parts, State
 from mtl_cli.tasks import Tasks

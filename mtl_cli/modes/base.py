@@ -8,24 +8,11 @@ from typing import Any, ClassVar, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.backend import Tensor, tf
-from mtl_cli.datasets.dataset import (
-    DROPOUT,
-    PICKS,
-    WEIGHTING,
-    Arrays,
-    Batch,
-    Feed,
-    Position,
-    Resident,
-    Rows,
-    Stream,
-    generator,
-    go_to,
-    position_of,
-)
+from mtl_cli.backend import Arrays, Tensor, tf
+from mtl_cli.datasets.batches import Batch, Feed, Resident, Rows, Stream
 from mtl_cli.models.base import Model, Network, Params
 from mtl_cli.optimizers.base import Optimizer
+from mtl_cli.randomness import DROPOUT, PICKS, WEIGHTING, Position, generator, go_to, position_of
 from mtl_cli.sampling.base import Pool, Sampling
 from mtl_cli.settings import Settings
 from mtl_cli.tasks import Task, Tasks

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, keras
-from mtl_cli.datasets.dataset import Entry
+from mtl_cli.datasets.encoder import Entry
 from mtl_cli.tables.dates import form_of
 from mtl_cli.tables.dtypes import NO_INTEGER, Kind, Place, Series, categories, days, numbers, refuse_cell
 from mtl_cli.tables.model_inputs import Input

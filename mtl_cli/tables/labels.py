@@ -8,7 +8,8 @@ from typing import Any, Final, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.datasets.dataset import Array, Scale
+from mtl_cli.backend import Array
+from mtl_cli.datasets.dataset import Scale
 from mtl_cli.errors import InputError
 from mtl_cli.tables.dtypes import LONGEST_NAME, Place, Series, as_numbers, categories, numbers, refuse_cell, without
 from mtl_cli.tables.hints import GAPS

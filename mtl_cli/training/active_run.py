@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.datasets.dataset import Arrays, Dataset
+from mtl_cli.backend import Arrays
+from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.run_folder.git_state import GitState
 from mtl_cli.terminal.heartbeat import Signs

@@ -12,12 +12,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from mtl_cli.backend import keras, quiet, start, tf
+from mtl_cli.backend import Arrays, keras, quiet, start, tf
 from mtl_cli.config import Config
-from mtl_cli.datasets.dataset import OBSERVING, Arrays, Dataset, generator
+from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.models.base import Network, network_for
 from mtl_cli.modes.base import Draws, State
+from mtl_cli.randomness import OBSERVING, generator
 from mtl_cli.run_folder.atomic_files import RUN_FILES, write_json
 from mtl_cli.run_folder.checkpoints import Checkpoints
 from mtl_cli.run_folder.csv_files import DiagnosticsCsv, Files, LossesCsv, Metrics, MetricsCsv, versions

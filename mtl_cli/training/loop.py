@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.backend import Tensor
-from mtl_cli.datasets.dataset import Arrays, Dataset, Split
+from mtl_cli.backend import Arrays, Tensor
+from mtl_cli.datasets.dataset import Dataset, Split
 from mtl_cli.errors import RunFailed
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Draws, Mode, State

@@ -15,8 +15,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.backend import Tensor, keras, tf
-from mtl_cli.datasets.dataset import Arrays, Dataset, capacity_of
+from mtl_cli.backend import Arrays, Tensor, keras, tf
+from mtl_cli.datasets.batches import capacity_of
+from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.models.base import Model, Network, Params
 from mtl_cli.modes.base import Mode, Parts, State
 from mtl_cli.optimizers.base import Optimizer

@@ -14,8 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.backend import keras, quiet, tf
-from mtl_cli.datasets.dataset import Arrays
+from mtl_cli.backend import Arrays, keras, quiet, tf
 from mtl_cli.training.active_run import Lane
 from mtl_cli.training.chunk_length import Pace
 from mtl_cli.training.dataset_cache import draws_key

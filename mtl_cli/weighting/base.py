@@ -17,8 +17,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import model_validator
 
-from mtl_cli.backend import Tensor, keras, tf
-from mtl_cli.datasets.dataset import Arrays
+from mtl_cli.backend import Arrays, Tensor, keras, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.optimizers.adam import Adam
 from mtl_cli.settings import Settings

@@ -13,8 +13,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from mtl_cli.backend import Tensor, tf
-from mtl_cli.datasets.dataset import Arrays
+from mtl_cli.backend import Arrays, Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import orders, project_in_turn
 from mtl_cli.settings import Share

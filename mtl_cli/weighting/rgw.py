@@ -11,8 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from mtl_cli.backend import tf
-from mtl_cli.datasets.dataset import Arrays
+from mtl_cli.backend import Arrays, tf
 from mtl_cli.weighting.base import Memory, Seen, Update, Weighting
 
 

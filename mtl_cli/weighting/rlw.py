@@ -9,8 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from mtl_cli.backend import Tensor, tf
-from mtl_cli.datasets.dataset import Arrays
+from mtl_cli.backend import Arrays, Tensor, tf
 from mtl_cli.weighting.base import LossWeighting, Memory, Seen
 
 

@@ -12,11 +12,13 @@ from mtl_cli.datasets.encoder import Plain
 from mtl_cli.datasets.in_memory import RowsFeed
 from mtl_cli.models.shared_bottom import SharedBottom
 from mtl_cli.modes.alternating import SHARED, Alternating
-from mtl_cli.modes.base import Mode, Parts, State
+from mtl_cli.modes.base import Mode
 from mtl_cli.modes.joint import Joint
 from mtl_cli.optimizers.adamw import AdamW
 from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.optimizers.sgd import Sgd
+from mtl_cli.step.context import Parts
+from mtl_cli.step.state import State
 from mtl_cli.tasks import Binary, Multiclass, Regression, Task
 from mtl_cli.training.program import make_parts, settings_tree
 from mtl_cli.weighting.base import Weighting

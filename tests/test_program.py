@@ -11,9 +11,9 @@ from mtl_cli.backend import start, tf
 from mtl_cli.config import FAMILIES, Config
 from mtl_cli.datasets import batches
 from mtl_cli.datasets.encoder import Plain
-from mtl_cli.modes.base import Draws
 from mtl_cli.sampling.base import Pool
 from mtl_cli.settings import Settings, numbers
+from mtl_cli.step.draws import Draws
 from mtl_cli.terminal.run_view import View
 from mtl_cli.training import program
 from mtl_cli.training.experiment import load, prepare, run

@@ -48,7 +48,7 @@ def together(runs: Sequence[Run], *, own_rows: bool) -> tuple[Any, np.ndarray[An
     states, values = stack([run.state for run in runs]), stack([run.loop.constants for run in runs])
     resident = stack([run.loop.resident for run in runs]) if own_rows else runs[0].loop.resident
     program, rows, done = runs[0].loop.program.together(len(runs), own_rows=own_rows), [], 0
-    memory = program.memory()
+    memory = program.buffers()
     while done < STEPS:
         count = min(program.capacity, STEPS - done)
         drawn = {i: run.loop.draw(np.arange(done + 1, done + count + 1)) for i, run in enumerate(runs)}

@@ -12,10 +12,11 @@ from mtl_cli.backend import tf
 from mtl_cli.datasets.encoder import Plain
 from mtl_cli.datasets.in_memory import RowsFeed
 from mtl_cli.models.shared_bottom import SharedBottom
-from mtl_cli.modes.base import Parts, State
 from mtl_cli.modes.joint import Joint
 from mtl_cli.optimizers.sgd import Sgd
 from mtl_cli.settings import numbers
+from mtl_cli.step.context import Parts
+from mtl_cli.step.state import State
 from mtl_cli.training import program
 from mtl_cli.training.program import make_parts, settings_tree
 from mtl_cli.weighting.base import Memory, On, Seen, Update, Weighting

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from mtl_cli.backend import Arrays, Tensor, keras, tf
 from mtl_cli.datasets.batches import Batch, Resident, Rows
 from mtl_cli.models.base import Params
-from mtl_cli.modes.base import Draws, Mode, Parts, State
+from mtl_cli.modes.base import Mode
+from mtl_cli.step.context import Parts
+from mtl_cli.step.draws import Draws
+from mtl_cli.step.state import State
 from mtl_cli.tasks import Tasks
 
 SHARED = "shared layers"

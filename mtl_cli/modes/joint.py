@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from mtl_cli.backend import Arrays, Tensor, tf
 from mtl_cli.datasets.batches import Batch, Resident, Rows
 from mtl_cli.models.base import Params
-from mtl_cli.modes.base import Draws, Mode, Parts, State
+from mtl_cli.modes.base import Mode
+from mtl_cli.step.context import Parts
+from mtl_cli.step.draws import Draws
+from mtl_cli.step.state import State
 from mtl_cli.step.task_gradients import TaskGradients
 from mtl_cli.tasks import NO_LOSS
 from mtl_cli.weighting.base import Seen

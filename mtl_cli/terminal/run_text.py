@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mtl_cli.config import Config
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.models.base import Network
-from mtl_cli.modes.base import Draws
+from mtl_cli.step.draws import Draws
 from mtl_cli.terminal.run_view import SHOWN_TASKS, Ending, Plan, duration, number
 from mtl_cli.untrusted.escaping import shown
 

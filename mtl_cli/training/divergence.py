@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import keras
 from mtl_cli.errors import RunFailed
-from mtl_cli.modes.base import State
+from mtl_cli.step.state import State
 
 ADVICE = "try a smaller optimizer.learning_rate, or optimizer.clip_norm=1"
 

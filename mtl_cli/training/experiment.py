@@ -17,7 +17,6 @@ from mtl_cli.config import Config
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.models.base import Network, network_for
-from mtl_cli.modes.base import Draws, State
 from mtl_cli.randomness import OBSERVING, generator
 from mtl_cli.run_folder.atomic_files import RUN_FILES, write_json
 from mtl_cli.run_folder.checkpoints import Checkpoints
@@ -25,6 +24,8 @@ from mtl_cli.run_folder.csv_files import DiagnosticsCsv, Files, LossesCsv, Metri
 from mtl_cli.run_folder.git_state import GitState
 from mtl_cli.sampling.base import Pool
 from mtl_cli.signals import Interrupt
+from mtl_cli.step.draws import Draws
+from mtl_cli.step.state import State
 from mtl_cli.terminal.heartbeat import Signs
 from mtl_cli.terminal.run_text import ending, plan
 from mtl_cli.terminal.run_view import View

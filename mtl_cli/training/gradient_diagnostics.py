@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.datasets.batches import Batch, Rows
 from mtl_cli.models.base import Params
-from mtl_cli.modes.base import Parts
+from mtl_cli.step.context import Parts
 from mtl_cli.step.task_gradients import TaskGradients
 
 Quantity = tuple[str, str, str, float]

@@ -18,10 +18,12 @@ from mtl_cli.backend import Arrays, Tensor
 from mtl_cli.datasets.dataset import Dataset, Split
 from mtl_cli.errors import RunFailed
 from mtl_cli.models.base import Params
-from mtl_cli.modes.base import Draws, Mode, State
+from mtl_cli.modes.base import Mode
 from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.run_folder.atomic_files import Mark
 from mtl_cli.run_folder.csv_files import DiagnosticsCsv, Files, Metrics, MetricsCsv
+from mtl_cli.step.draws import Draws
+from mtl_cli.step.state import State
 from mtl_cli.terminal.run_view import View
 from mtl_cli.training.chunk_length import Pace
 from mtl_cli.training.divergence import Diverged, finite_rows, loss_diverged, state_diverged

@@ -7,8 +7,6 @@ so that a run with other numbers (seed, weights, learning rate, a method's const
 `signature` says which runs can.
 """
 
-import math
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -19,15 +17,16 @@ from mtl_cli.backend import Arrays, Tensor, keras, tf
 from mtl_cli.datasets.batches import capacity_of
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.models.base import Model, Network, Params
-from mtl_cli.modes.base import Mode, Parts, State
+from mtl_cli.modes.base import Mode
 from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.settings import bind, numbers, signature
+from mtl_cli.step.context import Parts
+from mtl_cli.step.state import State
 from mtl_cli.tasks import Tasks
 from mtl_cli.training import gradient_diagnostics
+from mtl_cli.training.host_buffers import HostBuffers, ThreadBuffers
 from mtl_cli.weighting.base import Weighting
 
-ALIGNMENT: Final = 64
-"""In bytes."""
 MAX_BYTES_TOGETHER: Final = 128 * 2**20
 """The most memory that what the host draws at once for several runs may take."""
 
@@ -60,7 +59,7 @@ class Program:
         self.tasks = len(dataset.tasks)
         self._seen = gradient_diagnostics.width(self.tasks) if "observed" in one_draw else 0
         self.width = 1 + self.tasks + self._seen
-        self._of_thread = _OfThread(one_draw, self.capacity)
+        self._thread_buffers = ThreadBuffers(one_draw, self.capacity)
         self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
         self._compiled: Any = None
         """`_train` for the only shapes it gets, which spares it to look at them in each call."""
@@ -85,10 +84,10 @@ class Program:
             What came of them.
         """
         count = len(drawn["learning_rate"])
-        memory = self._of_thread.memory
-        memory.fill(drawn)
+        buffers = self._thread_buffers.buffers
+        buffers.fill(drawn)
         with tf.device(self.device):
-            arguments = (state, values, resident, memory.tensors(), tf.constant(count, tf.int32))
+            arguments = (state, values, resident, buffers.tensors(), tf.constant(count, tf.int32))
             self._compiled = self._compiled or self._train.get_concrete_function(*arguments)
             new, rows, finite = self._compiled(*arguments)
         losses, seen = np.split(rows.numpy()[:count], [1 + self.tasks], axis=1)
@@ -157,9 +156,9 @@ class Together:
         self._own_rows = own_rows
         self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
 
-    def memory(self) -> "Memory":
-        """Returns memory for what is drawn for a chunk; two calls at once need one each."""
-        return Memory(self._program.one_draw, self.capacity, self._runs)
+    def buffers(self) -> HostBuffers:
+        """Returns buffers for what is drawn for a chunk; two calls at once need one each."""
+        return HostBuffers(self._program.one_draw, self.capacity, self._runs)
 
     def train(
         self,
@@ -167,7 +166,7 @@ class Together:
         values: Mapping[str, Tensor],
         resident: Any,
         drawn: Mapping[int, Arrays],
-        memory: "Memory",
+        buffers: HostBuffers,
     ) -> Trained:
         """Runs the next n iterations of each run.
 
@@ -177,16 +176,16 @@ class Together:
             resident: The resident tensors, [R, ...] if the runs have their own.
             drawn: By the run's place, what the host drew for it, each array [n, ...]. A place without a run trains on
                 what was there before, for nothing.
-            memory: From `memory`.
+            buffers: From `buffers`.
 
         Returns:
             What came of them: states [R, ...], losses [n, R, 1 + T], what was seen [n, R, ...], which are finite [R].
         """
         for place, arrays in drawn.items():
-            memory.fill(arrays, place)
+            buffers.fill(arrays, place)
         count = max((len(arrays["learning_rate"]) for arrays in drawn.values()), default=0)
         with tf.device(self._program.device):
-            drawn_tensors, length = memory.tensors(), tf.constant(count, tf.int32)
+            drawn_tensors, length = buffers.tensors(), tf.constant(count, tf.int32)
             states, rows, finite = self._train(states, values, resident, drawn_tensors, length)
         losses, seen = np.split(rows.numpy()[:count], [1 + self._program.tasks], axis=2)
         return Trained(states, losses, seen, finite.numpy())
@@ -236,32 +235,6 @@ def _finite(state: State, first: int) -> Tensor:
     return tf.reduce_all(tf.stack(each), axis=0)
 
 
-class Memory:
-    """Host memory for what is drawn for a chunk. It stays: fresh pages cost more than what is written into them."""
-
-    def __init__(self, one_draw: Arrays, capacity: int, *runs: int) -> None:
-        self._arrays = {
-            key: _aligned((capacity, *runs, *array.shape[1:]), array.dtype) for key, array in one_draw.items()
-        }
-
-    def fill(self, drawn: Arrays, place: int | None = None) -> None:
-        """Copies what was drawn for n iterations, of the run at a place."""
-        for key, array in drawn.items():
-            memory = self._arrays[key][: len(array)]
-            (memory if place is None else memory[:, place])[...] = array
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Returns all of it: on a CPU without a copy; a GPU keeps the copy of a handle, so that these are new ones."""
-        return {key: tf.experimental.dlpack.from_dlpack(array.__dlpack__()) for key, array in self._arrays.items()}
-
-
-class _OfThread(threading.local):
-    """Memory of each thread's own: runs that train beside each other draw at the same time."""
-
-    def __init__(self, one_draw: Arrays, capacity: int) -> None:
-        self.memory = Memory(one_draw, capacity)
-
-
 def _bytes(one_draw: Arrays) -> int:
     return sum(array.nbytes for array in one_draw.values())
 
@@ -279,14 +252,6 @@ def settings_tree(mode: Mode, model: Model, weighting: Weighting, optimizer: Opt
 def constants(tree: Mapping[str, Any]) -> dict[str, Tensor]:
     """Returns the numbers of the tree as float32 tensors, the program's arguments."""
     return {path: tf.constant(value, tf.float32) for path, value in numbers(tree).items()}
-
-
-def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Returns an array whose memory begins where TensorFlow wants its tensors to, so that it can take it as it is."""
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.full(size + ALIGNMENT, 0, np.uint8)  # written now, so that no page is new when a run's time counts
-    begin = -memory.ctypes.data % ALIGNMENT
-    return memory[begin : begin + size].view(dtype).reshape(shape)
 
 
 _programs: dict[str, Program] = {}

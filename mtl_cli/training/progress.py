@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import keras, tf
 from mtl_cli.models.base import Params
-from mtl_cli.modes.base import Draws, State
 from mtl_cli.run_folder.checkpoints import Snapshot
 from mtl_cli.run_folder.csv_files import Files, Metrics
+from mtl_cli.step.draws import Draws
+from mtl_cli.step.state import State
 from mtl_cli.tasks import NO_LOSS
 
 TRAIN_WINDOW: Final = 1000

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 from mtl_cli.backend import keras
 from mtl_cli.config import changes, parse
 from mtl_cli.errors import InputError
-from mtl_cli.modes.base import Draws
 from mtl_cli.run_folder.atomic_files import Mark, holds, refuse_odd
 from mtl_cli.run_folder.checkpoints import Snapshot, snapshots
+from mtl_cli.step.draws import Draws
 from mtl_cli.training.progress import Progress
 
 SPARE_BYTES: Final = 2**26

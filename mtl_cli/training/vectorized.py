@@ -18,7 +18,8 @@ from mtl_cli.backend import Arrays, keras, quiet, tf
 from mtl_cli.training.active_run import Lane
 from mtl_cli.training.chunk_length import Pace
 from mtl_cli.training.dataset_cache import draws_key
-from mtl_cli.training.program import Memory, Together, Trained
+from mtl_cli.training.host_buffers import HostBuffers
+from mtl_cli.training.program import Together, Trained
 from mtl_cli.training.workers import Worker
 
 CHUNKS_PER_SECOND: Final = 1
@@ -72,9 +73,9 @@ class Shard(Worker):
         self._stacked = False
 
     @cached_property
-    def _memory(self) -> Memory:
+    def _buffers(self) -> HostBuffers:
         """Made where it is first used, in the worker's thread: to get it from the system takes 0.2 s."""
-        return self._program.memory()
+        return self._program.buffers()
 
     def rehearse(self) -> None:
         """Compiles the program: trains an iteration in every place, and forgets it.
@@ -85,7 +86,7 @@ class Shard(Worker):
         drawn = {place: lane.ready.one_draw for place, lane in enumerate(self._lanes)}
         self._stack()
         with quiet():
-            self._program.train(self._states, self._values, self._resident, drawn, self._memory)
+            self._program.train(self._states, self._values, self._resident, drawn, self._buffers)
 
     def fits(self, lane: Lane) -> bool:
         """Tells whether a run can take part."""
@@ -135,7 +136,7 @@ class Shard(Worker):
         self._stack()
         drawn = self._draw(iterations)
         self._states, losses, seen, finite = self._program.train(
-            self._states, self._values, self._resident, drawn, self._memory
+            self._states, self._values, self._resident, drawn, self._buffers
         )
         parts = [tf.unstack(tensor) for tensor in keras.tree.flatten(self._states)]
         trained = {}

@@ -1,0 +1,16 @@
+"""The state of training: what an iteration changes."""
+
+from typing import Any, NamedTuple
+
+from mtl_cli.models.base import Params
+from mtl_cli.weighting.base import Memory
+
+
+class State(NamedTuple):
+    """Everything that changes in training; nothing else does."""
+
+    params: Params
+    optimizers: dict[str, Any]
+    """The optimizer states, by a name the mode chose."""
+    memory: Memory
+    """The weighting's."""

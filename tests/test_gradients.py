@@ -17,10 +17,10 @@ from mtl_cli.modes.joint import Joint
 from mtl_cli.optimizers.adamw import AdamW
 from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.optimizers.sgd import Sgd
-from mtl_cli.step.context import Parts
-from mtl_cli.step.state import State
+from mtl_cli.step.context import StepContext
+from mtl_cli.step.state import TrainState
 from mtl_cli.tasks import Binary, Multiclass, Regression, Task
-from mtl_cli.training.program import make_parts, settings_tree
+from mtl_cli.training.program import settings_tree, step_context
 from mtl_cli.weighting.base import Weighting
 from mtl_cli.weighting.fixed import Fixed as FixedWeighting
 
@@ -54,18 +54,18 @@ def build(
     l2: float | None = None,
     optimizer: Optimizer | None = None,
     weighting: Weighting | None = None,
-) -> tuple[Parts, State]:
+) -> tuple[StepContext, TrainState]:
     """Returns the parts of a small network, and a state whose parameters, biases too, are random."""
     model = SharedBottom(shared_layers=[4], task_layers=[3], activation="tanh", l2=l2)
     network = model.build(Plain(FEATURES), members, seed=0)
     tree = settings_tree(mode, model, weighting or FixedWeighting(), optimizer or Sgd(), members)
-    parts = make_parts(network, RowsFeed((tuple(members),)), tree)
+    parts = step_context(network, RowsFeed((tuple(members),)), tree)
     random, blank = np.random.default_rng(4), network.params()
     params = blank.like([tf.constant(random.normal(scale=0.7, size=p.shape), tf.float32) for p in blank.all()])
     return parts, mode.init(parts, params)
 
 
-def take(mode: Mode, parts: Parts, state: State, pick: Any = 0, rate: float = 1.0) -> tuple[State, Any]:
+def take(mode: Mode, parts: StepContext, state: TrainState, pick: Any = 0, rate: float = 1.0) -> tuple[TrainState, Any]:
     resident = {"features": tf.constant(X), "labels": {name: tf.constant(y) for name, y in LABELS.items()}}
     rows = DRAWN[None] if isinstance(mode, Joint) else DRAWN
     batch = {"rows": tf.constant(rows), "pick": tf.convert_to_tensor(pick, tf.int32)}
@@ -76,7 +76,7 @@ def arrays(tensors: Sequence[Any]) -> list[Array]:
     return [tensor.numpy().astype(np.float64) for tensor in tensors]
 
 
-def descent(before: State, after: State) -> list[Array]:
+def descent(before: TrainState, after: TrainState) -> list[Array]:
     """Returns what was subtracted from each parameter: the gradient, after a step of SGD with learning rate 1."""
     pairs = zip(arrays(before.params.all()), arrays(after.params.all()), strict=True)
     return [old - new for old, new in pairs]
@@ -130,7 +130,7 @@ def central_differences(function: Callable[[list[Array]], float], at: Sequence[A
 def test_joint_gradient_is_central_differences(
     loss: str, kinks: list[float], l2: float | None, halved_from: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mtl_cli.modes.base.HALVED_FROM", halved_from)
+    monkeypatch.setattr("mtl_cli.step.context.HALVED_FROM", halved_from)
     parts, state = build(Joint(), tasks(loss), l2)
     after, losses = take(Joint(), parts, state)
     at = arrays(state.params.all())

@@ -48,10 +48,10 @@ def of_batch(dataset: RowsDataset, rows: NDArray[np.int32], tasks: list[str]) ->
     """Returns the tasks' losses on a batch, and the gradients of their sum."""
     config = composed("data=table", "data.path=x.csv", *TASKS, "model.activation=tanh", "model.dropout=null")
     ready = prepare(config, dataset, start("cpu"))
-    from mtl_cli.training.program import make_parts, settings_tree
+    from mtl_cli.training.program import settings_tree, step_context
 
     tree = settings_tree(config.mode, config.model, config.weighting, config.optimizer, dataset.tasks)
-    parts, params = make_parts(ready.network, dataset.feed, tree), ready.state.params
+    parts, params = step_context(ready.network, dataset.feed, tree), ready.state.params
     with tf.GradientTape() as tape:
         tape.watch(params.all())
         (batch,) = dataset.feed.joint(ready.loop.resident, {"rows": tf.constant(rows[None])})

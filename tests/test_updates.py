@@ -15,11 +15,11 @@ from mtl_cli.models.shared_bottom import SharedBottom
 from mtl_cli.modes.joint import Joint
 from mtl_cli.optimizers.sgd import Sgd
 from mtl_cli.settings import numbers
-from mtl_cli.step.context import Parts
-from mtl_cli.step.state import State
+from mtl_cli.step.context import StepContext
+from mtl_cli.step.state import TrainState
 from mtl_cli.training import program
-from mtl_cli.training.program import make_parts, settings_tree
-from mtl_cli.weighting.base import Memory, On, Seen, Update, Weighting
+from mtl_cli.training.program import settings_tree, step_context
+from mtl_cli.weighting.base import MethodState, On, Seen, Update, Weighting
 from mtl_cli.weighting.imtl_g import ImtlG
 from mtl_cli.weighting.mgda import Mgda
 from tests import references as ref
@@ -53,7 +53,7 @@ class Told(Weighting):
     whole: bool = False
     """Whether it gives a direction."""
 
-    def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
+    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
         """Returns an update without memory."""
         for on in self.asks:
             seen.gram(on)
@@ -65,7 +65,7 @@ class Told(Weighting):
         )
 
 
-def compiled_descent(parts: Parts, state: State) -> list[Array]:
+def compiled_descent(parts: StepContext, state: TrainState) -> list[Array]:
     step = tf.function(lambda begun: take(Joint(), parts, begun)[0], jit_compile=True, autograph=False)
     return descent(state, step(state))
 
@@ -81,7 +81,7 @@ def test_an_update_is_carried_out(
     weighting: Weighting, l2: float | None, halved_from: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shared parameters and tasks' own get the sums of their factors times the losses' central differences."""
-    monkeypatch.setattr("mtl_cli.modes.base.HALVED_FROM", halved_from)
+    monkeypatch.setattr("mtl_cli.step.context.HALVED_FROM", halved_from)
     parts, state = build(Joint(), tasks(), l2, weighting=weighting)
     at = arrays(state.params.all())
     shared = len(state.params.shared)
@@ -97,7 +97,7 @@ def test_an_update_is_carried_out(
         np.testing.assert_allclose(moved, gradient, rtol=1e-5, atol=2e-6)
 
 
-def separately(parts: Parts, state: State) -> dict[On, Array]:
+def separately(parts: StepContext, state: TrainState) -> dict[On, Array]:
     """Returns each task's gradient, [T, ...], from a tape and a forward pass of its own."""
     rows = parts.feed.joint(
         {"features": tf.constant(X), "labels": {name: tf.constant(y) for name, y in LABELS.items()}},
@@ -125,7 +125,7 @@ class Watching(Weighting):
 
     name: Literal["watching"] = "watching"
 
-    def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
+    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
         """Returns an update without effect."""
         SEEN.append(seen)
         return memory, Update(seen.weighted_loss, seen.weights_T, seen.weights_T)
@@ -133,7 +133,7 @@ class Watching(Weighting):
 
 @pytest.mark.parametrize("halved_from", [128, len(DRAWN)])
 def test_the_gradients_seen_are_those_of_separate_passes(halved_from: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtl_cli.modes.base.HALVED_FROM", halved_from)
+    monkeypatch.setattr("mtl_cli.step.context.HALVED_FROM", halved_from)
     parts, state = build(Joint(), tasks(), weighting=Watching())
     take(Joint(), parts, state)
     seen = SEEN.pop()
@@ -190,7 +190,7 @@ def test_the_last_layer_is_the_last_one_of_several() -> None:
     model = SharedBottom(shared_layers=[5, 4], task_layers=[3])
     network = model.build(Plain(FEATURES), members, seed=0)
     tree = settings_tree(mode, model, Watching(), Sgd(), members)
-    parts = make_parts(network, RowsFeed((tuple(members),)), tree)
+    parts = step_context(network, RowsFeed((tuple(members),)), tree)
     take(mode, parts, mode.init(parts, network.params()))
     seen = SEEN.pop()
     assert [row.shape.as_list() for row in seen.gradients("last_layer")] == [[3, 5, 4], [3, 4]]

@@ -18,9 +18,9 @@ from mtl_cli.backend import Arrays, Tensor, keras, tf
 from mtl_cli.datasets.batches import Batch, Resident, Rows
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Mode
-from mtl_cli.step.context import Parts
+from mtl_cli.step.context import StepContext
 from mtl_cli.step.draws import Draws
-from mtl_cli.step.state import State
+from mtl_cli.step.state import TrainState
 from mtl_cli.tasks import Tasks
 
 SHARED = "shared layers"
@@ -36,12 +36,12 @@ class Alternating(Mode):
     share = "prob"
     chooser = "sampling"
 
-    def init(self, parts: Parts, params: Params) -> State:
+    def init(self, context: StepContext, params: Params) -> TrainState:
         """Returns optimizer states for each task's parameters, and with `shared` one for the shared ones."""
         groups = {SHARED: params.shared} | params.own
         if self._per_task:
             groups = {task: [*params.shared, *own] for task, own in params.own.items()}
-        return State(params, {name: parts.optimizer.init(group) for name, group in groups.items()}, {})
+        return TrainState(params, {name: context.optimizer.init(group) for name, group in groups.items()}, {})
 
     def shares(self, draws: Draws, tasks: Tasks, iterations: NDArray[np.int64]) -> NDArray[np.float64]:
         """Returns the sampler's probabilities."""
@@ -53,84 +53,86 @@ class Alternating(Mode):
         return {"pick": picks, **draws.stream.single(picks), **draws.aside(iterations)}
 
     def step(
-        self, parts: Parts, state: State, resident: Resident, batch: Batch, learning_rate: Tensor
-    ) -> tuple[State, Tensor, Tensor]:
+        self, context: StepContext, state: TrainState, resident: Resident, batch: Batch, learning_rate: Tensor
+    ) -> tuple[TrainState, Tensor, Tensor]:
         """Returns the state after one update of the picked task's and the shared parameters, and that task's loss."""
 
-        def branch(number: int, task: str) -> Callable[[], tuple[State, Tensor]]:
-            return lambda: self._train(parts, state, resident, batch, learning_rate, number, task)
+        def branch(number: int, task: str) -> Callable[[], tuple[TrainState, Tensor]]:
+            return lambda: self._train(context, state, resident, batch, learning_rate, number, task)
 
-        branches = [branch(number, task) for number, task in enumerate(parts.tasks)]
+        branches = [branch(number, task) for number, task in enumerate(context.tasks)]
         state, losses = tf.switch_case(batch["pick"], branches)
-        return state, losses, tf.fill([len(parts.tasks)], np.nan)
+        return state, losses, tf.fill([len(context.tasks)], np.nan)
 
     def mapped_step(
-        self, parts: Parts, state: State, resident: Resident, batch: Batch, learning_rate: Tensor
-    ) -> tuple[State, Tensor, Tensor]:
+        self, context: StepContext, state: TrainState, resident: Resident, batch: Batch, learning_rate: Tensor
+    ) -> tuple[TrainState, Tensor, Tensor]:
         """Returns the same as `step`, without a branch: all tasks' losses on the rows, of which the picked one counts.
 
         Every task's update is computed, and the picked one's kept.
         """
-        picked_T = tf.equal(batch["pick"], tf.range(len(parts.tasks)))
+        picked_T = tf.equal(batch["pick"], tf.range(len(context.tasks)))
         everything = state.params.all()
         with tf.GradientTape() as tape:
             tape.watch(everything)
             found = [
-                parts.forward(state.params, [parts.feed.single(resident, batch, task)], batch).losses[task]
-                for task in parts.tasks
+                context.forward(state.params, [context.feed.single(resident, batch, task)], batch).losses[task]
+                for task in context.tasks
             ]
             losses_T = tf.where(picked_T, tf.stack(found), 0.0)
-            pulls = [parts.model.penalty([*state.params.shared, *own]) for own in state.params.own.values()]
+            pulls = [context.model.penalty([*state.params.shared, *own]) for own in state.params.own.values()]
             objective = tf.reduce_sum(losses_T + tf.where(picked_T, tf.stack(pulls), 0.0))
-        gradients = state.params.like(parts.gradients(tape, objective, everything))
-        for number, task in enumerate(parts.tasks):
-            moved = self._updated(parts, state, task, [*gradients.shared, *gradients.own[task]], learning_rate)
+        gradients = state.params.like(context.gradients(tape, objective, everything))
+        for number, task in enumerate(context.tasks):
+            moved = self._updated(context, state, task, [*gradients.shared, *gradients.own[task]], learning_rate)
             state = _where(picked_T[number], moved, state)
-        return state, tf.concat([[0.0], losses_T], axis=0), tf.fill([len(parts.tasks)], np.nan)
+        return state, tf.concat([[0.0], losses_T], axis=0), tf.fill([len(context.tasks)], np.nan)
 
-    def rows_of_all(self, parts: Parts, resident: Resident, batch: Batch) -> list[Rows]:
+    def rows_of_all(self, context: StepContext, resident: Resident, batch: Batch) -> list[Rows]:
         """Returns rows drawn for this alone, since the iteration's own are those of one task."""
         aside = {key.removeprefix("aside_"): array for key, array in batch.items() if key.startswith("aside_")}
-        return parts.feed.joint(resident, aside)
+        return context.feed.joint(resident, aside)
 
     def _train(
         self,
-        parts: Parts,
-        state: State,
+        context: StepContext,
+        state: TrainState,
         resident: Resident,
         batch: Batch,
         learning_rate: Tensor,
         number: int,
         task: str,
-    ) -> tuple[State, Tensor]:
-        rows = parts.feed.single(resident, batch, task)
+    ) -> tuple[TrainState, Tensor]:
+        rows = context.feed.single(resident, batch, task)
         shared, own = state.params.shared, state.params.own[task]
         with tf.GradientTape() as tape:
             tape.watch([*shared, *own])
-            loss = parts.forward(state.params, [rows], batch).losses[task]
-            objective = loss + parts.model.penalty([*shared, *own])
-        gradients = parts.gradients(tape, objective, [*shared, *own])
-        losses = tf.scatter_nd([[1 + number]], [loss], [1 + len(parts.tasks)])
-        return self._updated(parts, state, task, gradients, learning_rate), losses
+            loss = context.forward(state.params, [rows], batch).losses[task]
+            objective = loss + context.model.penalty([*shared, *own])
+        gradients = context.gradients(tape, objective, [*shared, *own])
+        losses = tf.scatter_nd([[1 + number]], [loss], [1 + len(context.tasks)])
+        return self._updated(context, state, task, gradients, learning_rate), losses
 
-    def _updated(self, parts: Parts, state: State, task: str, gradients: list[Tensor], learning_rate: Tensor) -> State:
+    def _updated(
+        self, context: StepContext, state: TrainState, task: str, gradients: list[Tensor], learning_rate: Tensor
+    ) -> TrainState:
         """Returns the state after an update of the shared parameters and one task's own."""
         shared, own = state.params.shared, state.params.own[task]
-        optimizers, gradients = dict(state.optimizers), parts.optimizer.clipped(gradients)
+        optimizers, gradients = dict(state.optimizers), context.optimizer.clipped(gradients)
         groups = {task: [*shared, *own]} if self._per_task else {SHARED: shared, task: own}
         moved: list[Tensor] = []
         for name, group in groups.items():
             of_group = gradients[len(moved) : len(moved) + len(group)]
-            optimizers[name], new = parts.optimizer.update(optimizers[name], group, of_group, learning_rate)
+            optimizers[name], new = context.optimizer.update(optimizers[name], group, of_group, learning_rate)
             moved += new
         params = Params(moved[: len(shared)], state.params.own | {task: moved[len(shared) :]})
-        return State(params, optimizers, state.memory)
+        return TrainState(params, optimizers, state.memory)
 
     @property
     def _per_task(self) -> bool:
         return self.optimizer_scope == "per_task"
 
 
-def _where(condition: Tensor, one: State, other: State) -> State:
-    chosen: State = keras.tree.map_structure(lambda a, b: tf.where(condition, a, b), one, other)
+def _where(condition: Tensor, one: TrainState, other: TrainState) -> TrainState:
+    chosen: TrainState = keras.tree.map_structure(lambda a, b: tf.where(condition, a, b), one, other)
     return chosen

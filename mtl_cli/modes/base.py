@@ -10,9 +10,9 @@ from mtl_cli.backend import Arrays, Tensor
 from mtl_cli.datasets.batches import Batch, Resident, Rows
 from mtl_cli.models.base import Params
 from mtl_cli.settings import Settings
-from mtl_cli.step.context import Parts
+from mtl_cli.step.context import StepContext
 from mtl_cli.step.draws import Draws
-from mtl_cli.step.state import State
+from mtl_cli.step.state import TrainState
 from mtl_cli.tasks import Tasks
 
 
@@ -27,7 +27,7 @@ class Mode(Settings, ABC):
     """The config group that acts in this mode, `weighting` or `sampling`."""
 
     @abstractmethod
-    def init(self, parts: Parts, params: Params) -> State:
+    def init(self, context: StepContext, params: Params) -> TrainState:
         """Returns the state before the first iteration."""
 
     def shares(self, draws: Draws, tasks: Tasks, iterations: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -40,8 +40,8 @@ class Mode(Settings, ABC):
 
     @abstractmethod
     def step(
-        self, parts: Parts, state: State, resident: Resident, batch: Batch, learning_rate: Tensor
-    ) -> tuple[State, Tensor, Tensor]:
+        self, context: StepContext, state: TrainState, resident: Resident, batch: Batch, learning_rate: Tensor
+    ) -> tuple[TrainState, Tensor, Tensor]:
         """Returns the state after one iteration, the losses before it, and the weights of the tasks' gradients.
 
         The losses are [1 + T]: joint, then each task's. One that the mode doesn't compute in this iteration is 0,
@@ -50,11 +50,11 @@ class Mode(Settings, ABC):
         """
 
     def mapped_step(
-        self, parts: Parts, state: State, resident: Resident, batch: Batch, learning_rate: Tensor
-    ) -> tuple[State, Tensor, Tensor]:
+        self, context: StepContext, state: TrainState, resident: Resident, batch: Batch, learning_rate: Tensor
+    ) -> tuple[TrainState, Tensor, Tensor]:
         """Returns the same as `step`, in a form that `tf.vectorized_map` can map over runs."""
-        return self.step(parts, state, resident, batch, learning_rate)
+        return self.step(context, state, resident, batch, learning_rate)
 
     @abstractmethod
-    def rows_of_all(self, parts: Parts, resident: Resident, batch: Batch) -> list[Rows]:
+    def rows_of_all(self, context: StepContext, resident: Resident, batch: Batch) -> list[Rows]:
         """Returns rows of all tasks in an iteration that is diagnosed."""

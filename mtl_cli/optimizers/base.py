@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 else:
     AnySchedule = any_of(members(schedules, Schedule))
 
-State = dict[str, Any]
+OptState = dict[str, Any]
 """`count`, a float32 scalar, and under each slot's name one tensor a parameter."""
 
 
@@ -40,7 +40,7 @@ class Optimizer(Settings, ABC):
 
     slots: ClassVar[tuple[str, ...]] = ()
 
-    def init(self, parameters: Sequence[Tensor]) -> State:
+    def init(self, parameters: Sequence[Tensor]) -> OptState:
         """Returns the state before the first update."""
         zeros = {slot: [tf.fill(p.shape, self.slot_start()) for p in parameters] for slot in self.slots}
         return {"count": tf.zeros([]), **zeros}
@@ -57,8 +57,8 @@ class Optimizer(Settings, ABC):
         return [g * (self.clip_norm / tf.maximum(norm, self.clip_norm)) for g in gradients]
 
     def update(
-        self, state: State, parameters: Sequence[Tensor], gradients: Sequence[Tensor], learning_rate: Tensor
-    ) -> tuple[State, list[Tensor]]:
+        self, state: OptState, parameters: Sequence[Tensor], gradients: Sequence[Tensor], learning_rate: Tensor
+    ) -> tuple[OptState, list[Tensor]]:
         """Returns the next state and parameters, by gradients that were clipped."""
         count = state["count"] + 1.0
         rate = self.rate(learning_rate, count)

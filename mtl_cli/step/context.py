@@ -25,7 +25,7 @@ class Forward(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Parts:
+class StepContext:
     """What a step is made of. Inside the program the numbers of the settings are tensors."""
 
     network: Network

@@ -3,14 +3,14 @@
 from typing import Any, NamedTuple
 
 from mtl_cli.models.base import Params
-from mtl_cli.weighting.base import Memory
+from mtl_cli.weighting.base import MethodState
 
 
-class State(NamedTuple):
+class TrainState(NamedTuple):
     """Everything that changes in training; nothing else does."""
 
     params: Params
     optimizers: dict[str, Any]
     """The optimizer states, by a name the mode chose."""
-    memory: Memory
+    memory: MethodState
     """The weighting's."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import keras
 from mtl_cli.errors import RunFailed
-from mtl_cli.step.state import State
+from mtl_cli.step.state import TrainState
 
 ADVICE = "try a smaller optimizer.learning_rate, or optimizer.clip_norm=1"
 
@@ -23,7 +23,7 @@ def finite_rows(losses: NDArray[np.float32]) -> int:
     return len(losses) if finite.all() else int(finite.argmin())
 
 
-def state_diverged(iteration: str, state: State) -> str:
+def state_diverged(iteration: str, state: TrainState) -> str:
     """Returns the message for a state that isn't finite while its iteration's losses are."""
 
     def finite(tensors: Any) -> bool:

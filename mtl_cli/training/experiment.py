@@ -25,13 +25,13 @@ from mtl_cli.run_folder.git_state import GitState
 from mtl_cli.sampling.base import Pool
 from mtl_cli.signals import Interrupt
 from mtl_cli.step.draws import Draws
-from mtl_cli.step.state import State
+from mtl_cli.step.state import TrainState
 from mtl_cli.terminal.heartbeat import Signs
 from mtl_cli.terminal.run_text import ending, plan
 from mtl_cli.terminal.run_view import View
 from mtl_cli.training.evaluation import Selection, evaluate, naive
 from mtl_cli.training.loop import Loop, draw
-from mtl_cli.training.program import constants, make_parts, program_for, settings_tree
+from mtl_cli.training.program import constants, program_for, settings_tree, step_context
 from mtl_cli.training.progress import Progress
 from mtl_cli.training.restore import differences, put_back
 from mtl_cli.training.saved_model import save
@@ -50,7 +50,7 @@ class Run:
     dataset: Dataset
     network: Network
     loop: Loop
-    state: State
+    state: TrainState
     one_draw: Arrays
     """What the first iteration draws, for its shapes and to compile with."""
 
@@ -349,7 +349,7 @@ def prepare(config: Config, dataset: Dataset, device: str) -> Run:
         )
         raise InputError(f"{asking} looks at the shared parameters' gradients, and this model shares none")
     tree = settings_tree(config.mode, config.model, config.weighting, config.optimizer, dataset.tasks)
-    state = config.mode.init(make_parts(network, dataset.feed, tree), params)
+    state = config.mode.init(step_context(network, dataset.feed, tree), params)
     probs = np.array([task.prob for task in dataset.tasks.values()])
     rows = np.array([dataset.labelled.get(name, np.inf) for name in dataset.tasks], np.float64)
     pool = Pool(probs, rows, config.steps)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.datasets.batches import Batch, Rows
 from mtl_cli.models.base import Params
-from mtl_cli.step.context import Parts
+from mtl_cli.step.context import StepContext
 from mtl_cli.step.task_gradients import TaskGradients
 
 Quantity = tuple[str, str, str, float]
@@ -25,15 +25,15 @@ def width(tasks: int) -> int:
     return 2 * tasks + tasks * (tasks - 1) // 2
 
 
-def observed(parts: Parts, params: Params, rows: Sequence[Rows], batch: Batch, weights_T: Tensor) -> Tensor:
+def observed(context: StepContext, params: Params, rows: Sequence[Rows], batch: Batch, weights_T: Tensor) -> Tensor:
     """Returns the row for these parameters and these rows of all tasks; part of the compiled program."""
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(params.all())
-        losses, representation = parts.forward(params, rows, batch)
-    gram = TaskGradients(tape, {task: losses[task] for task in parts.tasks}, representation, params, []).gram(
+        losses, representation = context.forward(params, rows, batch)
+    gram = TaskGradients(tape, {task: losses[task] for task in context.tasks}, representation, params, []).gram(
         "parameters"
     )
-    pairs = list(combinations(range(len(parts.tasks)), 2))
+    pairs = list(combinations(range(len(context.tasks)), 2))
     cosines = [tf.gather_nd(gram.cosines_TT, pairs)] if pairs else []
     return tf.concat([weights_T, *(tf.cast(part, tf.float32) for part in [gram.norms_T, *cosines])], axis=0)
 

@@ -33,7 +33,7 @@ class HostBuffers:
 
 
 class ThreadBuffers(threading.local):
-    """Memory of each thread's own: runs that train beside each other draw at the same time."""
+    """Buffers of each thread's own: runs that train beside each other draw at the same time."""
 
     def __init__(self, one_draw: Arrays, capacity: int) -> None:
         self.buffers = HostBuffers(one_draw, capacity)

@@ -23,7 +23,7 @@ from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.run_folder.atomic_files import Mark
 from mtl_cli.run_folder.csv_files import DiagnosticsCsv, Files, Metrics, MetricsCsv
 from mtl_cli.step.draws import Draws
-from mtl_cli.step.state import State
+from mtl_cli.step.state import TrainState
 from mtl_cli.terminal.run_view import View
 from mtl_cli.training.chunk_length import Pace
 from mtl_cli.training.divergence import Diverged, finite_rows, loss_diverged, state_diverged
@@ -182,8 +182,8 @@ class Loop:
         view.went_on(partial(progress.recent.metrics, self.dataset.tasks))
 
     def _fault(
-        self, before: State, iterations: NDArray[np.int64], drawn: Arrays, trained: Trained, good: int
-    ) -> tuple[int, str, State]:
+        self, before: TrainState, iterations: NDArray[np.int64], drawn: Arrays, trained: Trained, good: int
+    ) -> tuple[int, str, TrainState]:
         """Returns where in a chunk the run diverged, counted from 0, what did, and the state after that iteration.
 
         A parameter can be infinite for a while before a loss shows it, so parts of the chunk are trained again.

@@ -20,8 +20,8 @@ from mtl_cli.models.base import Model, Network, Params
 from mtl_cli.modes.base import Mode
 from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.settings import bind, numbers, signature
-from mtl_cli.step.context import Parts
-from mtl_cli.step.state import State
+from mtl_cli.step.context import StepContext
+from mtl_cli.step.state import TrainState
 from mtl_cli.tasks import Tasks
 from mtl_cli.training import gradient_diagnostics
 from mtl_cli.training.host_buffers import HostBuffers, ThreadBuffers
@@ -34,7 +34,7 @@ MAX_BYTES_TOGETHER: Final = 128 * 2**20
 class Trained(NamedTuple):
     """What came of a chunk of n iterations."""
 
-    state: State
+    state: TrainState
     losses: NDArray[np.float32]
     """[n, 1 + T]"""
     seen: NDArray[np.float32]
@@ -71,7 +71,7 @@ class Program:
         """Tells whether it computes on the processor."""
         return self.device.startswith("CPU")
 
-    def train(self, state: State, values: Mapping[str, Tensor], resident: Any, drawn: Arrays) -> Trained:
+    def train(self, state: TrainState, values: Mapping[str, Tensor], resident: Any, drawn: Arrays) -> Trained:
         """Runs the next n iterations, at most `capacity`.
 
         Args:
@@ -106,8 +106,14 @@ class Program:
             return dict(self._infer(params, features))
 
     def step(
-        self, state: State, values: Mapping[str, Tensor], resident: Any, batch: Mapping[str, Tensor], *, mapped: bool
-    ) -> tuple[State, Tensor]:
+        self,
+        state: TrainState,
+        values: Mapping[str, Tensor],
+        resident: Any,
+        batch: Mapping[str, Tensor],
+        *,
+        mapped: bool,
+    ) -> tuple[TrainState, Tensor]:
         """Returns the state after one iteration, and its losses with what it lets be seen; a pure function.
 
         Args:
@@ -119,26 +125,26 @@ class Program:
         """
         tree = bind(self._tree, values)
         mode: Mode = tree["mode"]
-        parts, params, drawn = make_parts(self._network, self._feed, tree), state.params, dict(batch)
+        context, params, drawn = step_context(self._network, self._feed, tree), state.params, dict(batch)
         step = mode.mapped_step if mapped else mode.step
-        state, row, weights_T = step(parts, state, resident, drawn, drawn.pop("learning_rate"))
+        state, row, weights_T = step(context, state, resident, drawn, drawn.pop("learning_rate"))
         if not self._seen:
             return state, row
 
         def look() -> Tensor:
             return gradient_diagnostics.observed(
-                parts, params, mode.rows_of_all(parts, resident, drawn), drawn, weights_T
+                context, params, mode.rows_of_all(context, resident, drawn), drawn, weights_T
             )
 
         seen = tf.cond(drawn["observed"], look, lambda: tf.zeros([self._seen]))
         return state, tf.concat([row, seen], axis=0)
 
     def _chunk(
-        self, state: State, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[str, Tensor], count: Tensor
-    ) -> tuple[State, Tensor, Tensor]:
+        self, state: TrainState, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[str, Tensor], count: Tensor
+    ) -> tuple[TrainState, Tensor, Tensor]:
         self.traces += 1
 
-        def step(state: State, batch: Mapping[str, Tensor]) -> tuple[State, Tensor]:
+        def step(state: TrainState, batch: Mapping[str, Tensor]) -> tuple[TrainState, Tensor]:
             return self.step(state, values, resident, batch, mapped=False)
 
         state, rows = _repeated(step, state, drawn, count, [self.width])
@@ -162,7 +168,7 @@ class Together:
 
     def train(
         self,
-        states: State,
+        states: TrainState,
         values: Mapping[str, Tensor],
         resident: Any,
         drawn: Mapping[int, Arrays],
@@ -191,18 +197,23 @@ class Together:
         return Trained(states, losses, seen, finite.numpy())
 
     def _chunk(
-        self, states: State, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[str, Tensor], count: Tensor
-    ) -> tuple[State, Tensor, Tensor]:
+        self,
+        states: TrainState,
+        values: Mapping[str, Tensor],
+        resident: Any,
+        drawn: Mapping[str, Tensor],
+        count: Tensor,
+    ) -> tuple[TrainState, Tensor, Tensor]:
         self.traces += 1
         own = {"resident": resident} if self._own_rows else {}
 
-        def step_of_one(of_run: Mapping[str, Any]) -> tuple[State, Tensor]:
+        def step_of_one(of_run: Mapping[str, Any]) -> tuple[TrainState, Tensor]:
             rows = of_run.get("resident", resident)
             return self._program.step(of_run["state"], of_run["values"], rows, of_run["batch"], mapped=True)
 
-        def step(states: State, batches: Mapping[str, Tensor]) -> tuple[State, Tensor]:
+        def step(states: TrainState, batches: Mapping[str, Tensor]) -> tuple[TrainState, Tensor]:
             of_runs = {"state": states, "values": values, "batch": batches, **own}
-            mapped: tuple[State, Tensor] = tf.vectorized_map(step_of_one, of_runs, fallback_to_while_loop=False)
+            mapped: tuple[TrainState, Tensor] = tf.vectorized_map(step_of_one, of_runs, fallback_to_while_loop=False)
             return mapped
 
         states, rows = _repeated(step, states, drawn, count, [self._runs, self._program.width])
@@ -210,16 +221,16 @@ class Together:
 
 
 def _repeated(
-    step: Callable[[State, Mapping[str, Tensor]], tuple[State, Tensor]],
-    state: State,
+    step: Callable[[TrainState, Mapping[str, Tensor]], tuple[TrainState, Tensor]],
+    state: TrainState,
     drawn: Mapping[str, Tensor],
     count: Tensor,
     shape: list[int],
-) -> tuple[State, Tensor]:
+) -> tuple[TrainState, Tensor]:
     """Returns the state after `count` steps, each on its part of what was drawn, and the rows that they gave."""
     capacity = drawn["learning_rate"].shape[0]
 
-    def body(k: Tensor, state: State, rows: Any) -> tuple[Tensor, State, Any]:
+    def body(k: Tensor, state: TrainState, rows: Any) -> tuple[Tensor, TrainState, Any]:
         state, row = step(state, {key: array[k] for key, array in drawn.items()})
         return k + 1, state, rows.write(k, row)
 
@@ -228,7 +239,7 @@ def _repeated(
     return state, rows.stack()
 
 
-def _finite(state: State, first: int) -> Tensor:
+def _finite(state: TrainState, first: int) -> Tensor:
     """Tells whether all parameters and optimizer states are finite, over the axes from `first` on."""
     tensors = keras.tree.flatten([state.params, state.optimizers])
     each = [tf.reduce_all(tf.math.is_finite(t), axis=list(range(first, len(t.shape)))) for t in tensors]
@@ -239,9 +250,9 @@ def _bytes(one_draw: Arrays) -> int:
     return sum(array.nbytes for array in one_draw.values())
 
 
-def make_parts(network: Network, feed: Any, tree: Mapping[str, Any]) -> Parts:
-    """Returns the parts of a step from the settings of the tree."""
-    return Parts(network, feed, tree["model"], tree["weighting"], tree["optimizer"], tree["tasks"])
+def step_context(network: Network, feed: Any, tree: Mapping[str, Any]) -> StepContext:
+    """Returns the context of a step from the settings of the tree."""
+    return StepContext(network, feed, tree["model"], tree["weighting"], tree["optimizer"], tree["tasks"])
 
 
 def settings_tree(mode: Mode, model: Model, weighting: Weighting, optimizer: Optimizer, tasks: Tasks) -> dict[str, Any]:

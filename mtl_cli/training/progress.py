@@ -17,7 +17,7 @@ from mtl_cli.models.base import Params
 from mtl_cli.run_folder.checkpoints import Snapshot
 from mtl_cli.run_folder.csv_files import Files, Metrics
 from mtl_cli.step.draws import Draws
-from mtl_cli.step.state import State
+from mtl_cli.step.state import TrainState
 from mtl_cli.tasks import NO_LOSS
 
 TRAIN_WINDOW: Final = 1000
@@ -28,7 +28,7 @@ TRAIN_WINDOW: Final = 1000
 class Progress:
     """How far a run has come; the loop keeps it up to date, so that it holds also when the loop fails."""
 
-    state: State = field(default_factory=lambda: State(Params([], {}), {}, {}))
+    state: TrainState = field(default_factory=lambda: TrainState(Params([], {}), {}, {}))
     best: Params = field(default_factory=lambda: Params([], {}))
     """What selection chose; the latest where nothing is compared."""
     iterations: int = 0

@@ -12,7 +12,7 @@ from typing import Literal
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import psd_pinv_power
-from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
 
 
 class AlignedMtl(GradientWeighting):
@@ -20,7 +20,9 @@ class AlignedMtl(GradientWeighting):
 
     name: Literal["aligned_mtl"] = "aligned_mtl"
 
-    def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
+    def task_weights(
+        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+    ) -> tuple[MethodState, Tensor]:
         """Returns sqrt(l_min) G^(-1/2) w."""
         root_TT, least = psd_pinv_power(gram.products_TT, 0.5)
         return memory, tf.sqrt(least) * tf.linalg.matvec(root_TT, weights_T)

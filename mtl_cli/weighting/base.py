@@ -23,7 +23,7 @@ from mtl_cli.optimizers.adam import Adam
 from mtl_cli.settings import Settings
 from mtl_cli.tasks import Tasks
 
-Memory = dict[str, Any]
+MethodState = dict[str, Any]
 """A method's own state, a nest of tensors that is part of the run's."""
 On = Literal["parameters", "representation", "last_layer"]
 """Whose gradients: all shared parameters', the shared layers' output's for every row, or the last shared layer's."""
@@ -88,7 +88,7 @@ class Weighting(Settings, ABC):
     neutral: ClassVar[bool] = False
     """Whether this is what stands in the config where no weighting takes place."""
 
-    def init(self, tasks: int, shared: Sequence[Tensor]) -> Memory:
+    def init(self, tasks: int, shared: Sequence[Tensor]) -> MethodState:
         """Returns the memory before the first iteration, given the number of tasks and the shared parameters."""
         return {}
 
@@ -117,10 +117,10 @@ class Weighting(Settings, ABC):
         return getattr(self, "on", "parameters") == "representation"
 
     @abstractmethod
-    def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
+    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
         """Returns the next memory, and what becomes of the gradients."""
 
-    def look_back(self, memory: Memory, seen: Seen, losses_after: Callable[[], Tensor]) -> Memory:
+    def look_back(self, memory: MethodState, seen: Seen, losses_after: Callable[[], Tensor]) -> MethodState:
         """Returns the memory after the update, given what computes the losses [T] on the same rows anew."""
         return memory
 
@@ -129,10 +129,10 @@ class LossWeighting(Weighting):
     """A method that minimises a function of the losses."""
 
     @abstractmethod
-    def joint_loss(self, memory: Memory, seen: Seen) -> tuple[Memory, Tensor]:
+    def joint_loss(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Tensor]:
         """Returns the next memory, and the scalar to minimise."""
 
-    def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
+    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
         """Returns the next memory, and the function's derivatives by the losses as weights."""
         with tf.GradientTape() as tape:
             tape.watch(seen.losses_T)
@@ -149,7 +149,9 @@ class GradientWeighting(Weighting):
     asks_gradients = True
 
     @abstractmethod
-    def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
+    def task_weights(
+        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+    ) -> tuple[MethodState, Tensor]:
         """Returns the next memory and the factors of the tasks' gradients on the shared parameters, [T] float64.
 
         Args:
@@ -159,7 +161,7 @@ class GradientWeighting(Weighting):
             weights_T: `tasks.<task>.weight`, float64.
         """
 
-    def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
+    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
         """Returns the next memory, the method's factors for shared parameters, and the weights for a task's own."""
         memory, shared_T = self.task_weights(memory, seen, seen.gram(self.on), tf.cast(seen.weights_T, tf.float64))
         return memory, Update(seen.weighted_loss, seen.weights_T, tf.cast(shared_T, tf.float32))
@@ -175,20 +177,20 @@ def logarithms(losses_T: Tensor) -> Tensor:
     return tf.math.log(tf.maximum(losses_T, 1e-30))
 
 
-def learning(memory: Memory) -> Memory:
+def learning(memory: MethodState) -> MethodState:
     """Returns the memory with the moments that `learn` needs for the numbers in it, each [T]."""
     numbers = list(memory.values())
     return memory | {"adam": Adam().init(numbers) | {"count": tf.zeros_like(numbers[0])}}
 
 
-def learn(memory: Memory, slopes: Mapping[str, Tensor], learning_rate: Tensor, present_T: Tensor) -> Memory:
+def learn(memory: MethodState, slopes: Mapping[str, Tensor], learning_rate: Tensor, present_T: Tensor) -> MethodState:
     """Returns the memory after a step of Adam (Kingma and Ba, arXiv 1412.6980) for each number with a slope, [T].
 
     Those of a task without a label in the batch stay as they are, moments and count of steps too.
     """
     numbers = [memory[name] for name in slopes]
     adam, moved = Adam().update(memory["adam"], numbers, list(slopes.values()), learning_rate)
-    new: Memory = dict(zip(slopes, moved, strict=True)) | {"adam": adam}
+    new: MethodState = dict(zip(slopes, moved, strict=True)) | {"adam": adam}
     old = {name: memory[name] for name in new}
     new = keras.tree.map_structure(lambda after, before: tf.where(present_T, after, before), new, old)
     return memory | new

@@ -17,7 +17,7 @@ from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import parametric_qp
 from mtl_cli.settings import NonNegative
-from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
 
 
 class CaGrad(GradientWeighting):
@@ -27,7 +27,9 @@ class CaGrad(GradientWeighting):
     c: NonNegative = 0.4
     rescale: Literal["none", "1+c2", "1+c"] = "none"
 
-    def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
+    def task_weights(
+        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+    ) -> tuple[MethodState, Tensor]:
         """Returns w + y; a task without a label in the batch, or whose gradient is zero, takes no part."""
         norms_T, lengths_T = gram.norms_T, gram.lengths_T
         mean_T = weights_T * norms_T

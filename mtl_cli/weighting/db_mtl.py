@@ -12,7 +12,7 @@ from typing import Literal
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import gram
 from mtl_cli.settings import Fraction, NonNegative
-from mtl_cli.weighting.base import Memory, Seen, Update, Weighting
+from mtl_cli.weighting.base import MethodState, Seen, Update, Weighting
 
 
 class DbMtl(Weighting):
@@ -24,11 +24,11 @@ class DbMtl(Weighting):
 
     asks_gradients = True
 
-    def init(self, tasks: int, shared: Sequence[Tensor]) -> Memory:
+    def init(self, tasks: int, shared: Sequence[Tensor]) -> MethodState:
         """Returns the `iterations` k, [T], and `means` m, [T, ...] a parameter."""
         return {"iterations": tf.zeros([tasks]), "means": [tf.zeros([tasks, *parameter.shape]) for parameter in shared]}
 
-    def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
+    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
         """Returns the direction, which is no weighted sum of this iteration's gradients."""
         iterations_T = memory["iterations"] + tf.cast(seen.present_T, tf.float32)
         share_T = tf.where(seen.present_T, 1.0 - self.beta / tf.maximum(iterations_T, 1.0) ** self.decay, 0.0)

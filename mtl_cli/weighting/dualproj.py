@@ -12,7 +12,7 @@ from typing import Literal
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import nonnegative_qp
-from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
 
 
 class DualProj(GradientWeighting):
@@ -20,7 +20,9 @@ class DualProj(GradientWeighting):
 
     name: Literal["dualproj"] = "dualproj"
 
-    def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
+    def task_weights(
+        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+    ) -> tuple[MethodState, Tensor]:
         """Returns w + u."""
         sum_T = weights_T * gram.norms_T
         u_T = nonnegative_qp(gram.cosines_TT, tf.linalg.matvec(gram.cosines_TT, sum_T)[None])[0]

@@ -12,7 +12,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.settings import NonNegative
-from mtl_cli.weighting.base import Memory, Seen, Update, Weighting
+from mtl_cli.weighting.base import MethodState, Seen, Update, Weighting
 
 
 class ExcessMtl(Weighting):
@@ -24,12 +24,12 @@ class ExcessMtl(Weighting):
     honours_weights = False
     asks_gradients = True
 
-    def init(self, tasks: int, shared: Sequence[Tensor]) -> Memory:
+    def init(self, tasks: int, shared: Sequence[Tensor]) -> MethodState:
         """Returns `logits` (the weights' logarithms) and `initial` estimates [T], `squares` S [T, ...] a parameter."""
         squares = [tf.zeros([tasks, *parameter.shape]) for parameter in shared]
         return {"logits": tf.fill([tasks], -math.log(tasks)), "initial": tf.zeros([tasks]), "squares": squares}
 
-    def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
+    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
         """Returns the weights after this iteration's gradients."""
         rows = seen.gradients("parameters")
         squares = [total + tf.square(row) for total, row in zip(memory["squares"], rows, strict=True)]

@@ -15,7 +15,7 @@ from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import solve_power_balance
 from mtl_cli.settings import Positive
-from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
 
 
 class FairGrad(GradientWeighting):
@@ -24,7 +24,9 @@ class FairGrad(GradientWeighting):
     name: Literal["fairgrad"] = "fairgrad"
     alpha: Annotated[Positive, Field(ge=0.1, le=10)] = 2.0
 
-    def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
+    def task_weights(
+        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+    ) -> tuple[MethodState, Tensor]:
         """Returns v, as x / ||g|| with C x = p^(1 / alpha) ||g||^(1 / alpha - 1) x^(-1 / alpha)."""
         power = 1.0 / tf.cast(self.alpha, tf.float64)
         p_T = (len(seen.tasks) * weights_T / tf.reduce_sum(weights_T)) ** power

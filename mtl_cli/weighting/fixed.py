@@ -7,7 +7,7 @@ consistently.
 from typing import Literal
 
 from mtl_cli.backend import Tensor
-from mtl_cli.weighting.base import LossWeighting, Memory, Seen
+from mtl_cli.weighting.base import LossWeighting, MethodState, Seen
 
 
 class Fixed(LossWeighting):
@@ -17,6 +17,6 @@ class Fixed(LossWeighting):
 
     neutral = True
 
-    def joint_loss(self, memory: Memory, seen: Seen) -> tuple[Memory, Tensor]:
+    def joint_loss(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Tensor]:
         """Returns sum_t w_t L_t."""
         return memory, seen.weighted_loss

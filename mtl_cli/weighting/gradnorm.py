@@ -12,7 +12,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.settings import NonNegative, Positive
-from mtl_cli.weighting.base import Memory, Seen, Update, Weighting, learn, learning
+from mtl_cli.weighting.base import MethodState, Seen, Update, Weighting, learn, learning
 
 
 class GradNorm(Weighting):
@@ -26,11 +26,11 @@ class GradNorm(Weighting):
     honours_weights = False
     asks_gradients = True
 
-    def init(self, tasks: int, shared: Sequence[Tensor]) -> Memory:
+    def init(self, tasks: int, shared: Sequence[Tensor]) -> MethodState:
         """Returns `weights` [T], and `initial` losses [T], 0 where there was none yet."""
         return learning({"weights": tf.ones([tasks])}) | {"initial": tf.zeros([tasks])}
 
-    def combine(self, memory: Memory, seen: Seen) -> tuple[Memory, Update]:
+    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
         """Returns the weights as they are, and the memory with them moved."""
         weights_T = memory["weights"]
         initial_T = tf.where(memory["initial"] > 0, memory["initial"], seen.losses_T)

@@ -17,7 +17,7 @@ from mtl_cli.backend import Arrays, Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import orders, project_in_turn
 from mtl_cli.settings import Share
-from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
 
 LARGEST: Final = 0.999
 """The largest cosine that a gradient is turned to; at 1 rounding alone would turn it by a million times its length."""
@@ -29,7 +29,7 @@ class GradVac(GradientWeighting):
     name: Literal["gradvac"] = "gradvac"
     beta: Share = 0.5
 
-    def init(self, tasks: int, shared: Sequence[Tensor]) -> Memory:
+    def init(self, tasks: int, shared: Sequence[Tensor]) -> MethodState:
         """Returns the running `averages` of the cosines, [T, T]."""
         return {"averages": tf.zeros([tasks, tasks])}
 
@@ -37,7 +37,9 @@ class GradVac(GradientWeighting):
         """Draws `orders` [n, T, T]: for each task the order in which it looks at the others."""
         return {"orders": orders(random, n, tasks)}
 
-    def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
+    def task_weights(
+        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+    ) -> tuple[MethodState, Tensor]:
         """Returns the factors whose sum of gradients is the sum of the turned ones, and the averages moved on."""
         averages_TT = tf.cast(memory["averages"], tf.float64)
 

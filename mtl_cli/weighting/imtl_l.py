@@ -12,7 +12,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.settings import Positive
-from mtl_cli.weighting.base import LossWeighting, Memory, Seen, exponentials, learn, learning
+from mtl_cli.weighting.base import LossWeighting, MethodState, Seen, exponentials, learn, learning
 
 
 class ImtlL(LossWeighting):
@@ -23,11 +23,11 @@ class ImtlL(LossWeighting):
 
     honours_weights = False
 
-    def init(self, tasks: int, shared: Sequence[Tensor]) -> Memory:
+    def init(self, tasks: int, shared: Sequence[Tensor]) -> MethodState:
         """Returns `log_scales` s, [T]."""
         return learning({"log_scales": tf.zeros([tasks])})
 
-    def joint_loss(self, memory: Memory, seen: Seen) -> tuple[Memory, Tensor]:
+    def joint_loss(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Tensor]:
         """Returns the value above, over the tasks that have labels in the batch."""
         s_T = memory["log_scales"]
         with tf.GradientTape() as tape:

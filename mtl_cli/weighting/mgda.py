@@ -17,7 +17,7 @@ import numpy as np
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import RIDGE, nonnegative_qp
-from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
 
 
 class Mgda(GradientWeighting):
@@ -28,7 +28,9 @@ class Mgda(GradientWeighting):
 
     honours_weights = False
 
-    def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
+    def task_weights(
+        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+    ) -> tuple[MethodState, Tensor]:
         """Returns alpha; a task without a label in the batch takes no part."""
         divisors_T = self._divisors_T(seen, gram)
         scaled = gram.scaled(1.0 / divisors_T)

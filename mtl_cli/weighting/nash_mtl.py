@@ -13,7 +13,7 @@ from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import solve_power_balance
 from mtl_cli.settings import Positive
-from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
 
 
 class NashMtl(GradientWeighting):
@@ -22,7 +22,9 @@ class NashMtl(GradientWeighting):
     name: Literal["nash_mtl"] = "nash_mtl"
     max_norm: Positive | None = 1.0
 
-    def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
+    def task_weights(
+        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+    ) -> tuple[MethodState, Tensor]:
         """Returns alpha."""
         p_T = len(seen.tasks) * weights_T / tf.reduce_sum(weights_T)
         bargaining = gram.scaled(tf.cast(weights_T > 0, tf.float64))

@@ -13,7 +13,7 @@ import numpy as np
 from mtl_cli.backend import Arrays, Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import orders, project_in_turn
-from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
 
 
 class PcGrad(GradientWeighting):
@@ -25,7 +25,9 @@ class PcGrad(GradientWeighting):
         """Draws `orders` [n, T, T]: for each task the order in which it looks at the others."""
         return {"orders": orders(random, n, tasks)}
 
-    def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
+    def task_weights(
+        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+    ) -> tuple[MethodState, Tensor]:
         """Returns the factors whose sum of gradients is the sum of the projected ones."""
 
         def change(cosines_T: Tensor, norms_T: Tensor, others_TT: Tensor) -> Tensor:

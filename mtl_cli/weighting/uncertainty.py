@@ -13,7 +13,7 @@ from typing import Literal
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.settings import Number, Positive
 from mtl_cli.tasks import Regression
-from mtl_cli.weighting.base import LossWeighting, Memory, Seen, exponentials, learn, learning
+from mtl_cli.weighting.base import LossWeighting, MethodState, Seen, exponentials, learn, learning
 
 
 class Uncertainty(LossWeighting):
@@ -23,11 +23,11 @@ class Uncertainty(LossWeighting):
     learning_rate: Positive = 0.025
     initial_log_variance: Number = 0.0
 
-    def init(self, tasks: int, shared: Sequence[Tensor]) -> Memory:
+    def init(self, tasks: int, shared: Sequence[Tensor]) -> MethodState:
         """Returns `log_variances` s, [T]."""
         return learning({"log_variances": tf.fill([tasks], self.initial_log_variance)})
 
-    def joint_loss(self, memory: Memory, seen: Seen) -> tuple[Memory, Tensor]:
+    def joint_loss(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Tensor]:
         """Returns the value above, over the tasks that have labels in the batch."""
         halves_T = tf.constant([0.5 if isinstance(task, Regression) else 1.0 for task in seen.tasks.values()])
         weights_T = tf.where(seen.present_T, seen.weights_T, 0.0)

@@ -11,7 +11,7 @@ from typing import Literal
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import nonnegative_qp
-from mtl_cli.weighting.base import GradientWeighting, Memory, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
 
 
 class UpGrad(GradientWeighting):
@@ -19,7 +19,9 @@ class UpGrad(GradientWeighting):
 
     name: Literal["upgrad"] = "upgrad"
 
-    def task_weights(self, memory: Memory, seen: Seen, gram: Gram, weights_T: Tensor) -> tuple[Memory, Tensor]:
+    def task_weights(
+        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+    ) -> tuple[MethodState, Tensor]:
         """Returns the weights of the sum of the projections."""
         u_TT = nonnegative_qp(gram.cosines_TT, gram.cosines_TT)
         return memory, weights_T + tf.linalg.matvec(u_TT, weights_T * gram.norms_T, transpose_a=True) / gram.lengths_T

@@ -29,7 +29,7 @@ from mtl_cli.config import FAMILIES, Config, parse
 from mtl_cli.step.task_gradients import TaskGradients
 from mtl_cli.terminal.run_view import View
 from mtl_cli.training import experiment
-from mtl_cli.training.program import make_parts
+from mtl_cli.training.program import step_context
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 METHODS = [str(cls.model_fields["name"].default) for cls in FAMILIES["weighting"]]
@@ -134,7 +134,7 @@ def print_backward(rounds: int, folder: Path) -> None:
 def _passes(settings: Config, folder: Path) -> list[Callable[[], Any]]:
     """Returns a forward pass alone, with the gradient of the sum, and with the gradient of every task; 200 in a row."""
     ready = experiment.prepare(settings, experiment.load(settings), start("cpu"))
-    parts = make_parts(ready.network, ready.dataset.feed, ready.loop.program._tree)
+    parts = step_context(ready.network, ready.dataset.feed, ready.loop.program._tree)
     drawn = {key: tf.constant(array[0]) for key, array in ready.one_draw.items()}
 
     def compiled(found: Callable[[Any, Any, Any, Any], list[Any]]) -> Callable[[], Any]:

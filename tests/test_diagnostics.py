@@ -11,10 +11,11 @@ import pytest
 from mtl_cli.backend import start, tf
 from mtl_cli.config import Config, parse
 from mtl_cli.terminal.run_view import View
-from mtl_cli.training import experiment
-from mtl_cli.training.experiment import load, run
+from mtl_cli.training.dataset_cache import load
+from mtl_cli.training.experiment import train
 from mtl_cli.training.gradient_diagnostics import quantities
-from mtl_cli.training.loop import draw
+from mtl_cli.training.job import Job
+from mtl_cli.training.setup import set_up
 from tests.conftest import MtlTrain
 from tests.test_conf import composed
 
@@ -25,24 +26,23 @@ def diagnosed(folder: Path, *overrides: str) -> tuple[pl.DataFrame, bytes]:
     """Returns diagnostics.csv and losses.csv of a run."""
     folder.mkdir()
     config = composed(*SMALL, *overrides)
-    run(config, load(config), folder, [], View())
+    train(Job(0, config, ()), load(config), folder, View())
     path = folder / "diagnostics.csv"
     return pl.read_csv(path) if path.exists() else pl.DataFrame(), (folder / "losses.csv").read_bytes()
 
 
 def gradients(config: Config, folder: Path, iteration: int) -> list[Any]:
     """Returns each task's gradient on the shared parameters before an iteration, a vector each, one tape a task."""
-    ready = experiment.prepare(config, load(config), start("cpu"))
-    loop, state = ready.loop, ready.state
-    drawn = draw(loop.mode, loop.optimizer, loop.draws, np.arange(1, iteration + 1), config.steps)
+    ready = set_up(config, load(config), start("cpu"))
+    state, chunk = ready.state, ready.chunk(ready.draws(), np.arange(1, iteration + 1))
     if iteration > 1:
-        before = {key: array[:-1] for key, array in drawn.items()}
-        state = loop.program.train(state, loop.constants, loop.resident, before).state
+        state = ready.train(state, chunk.first(iteration - 1)).state
+    drawn = chunk.arrays
     prefix = "aside_" if "aside_rows" in drawn else ""
-    rows = tf.gather(loop.resident["features"], drawn[f"{prefix}rows"][-1, 0])
+    rows = tf.gather(ready.resident["features"], drawn[f"{prefix}rows"][-1, 0])
     found = []
     for name, task in ready.dataset.tasks.items():
-        labels = tf.gather(loop.resident["labels"][name], drawn[f"{prefix}rows"][-1, 0])
+        labels = tf.gather(ready.resident["labels"][name], drawn[f"{prefix}rows"][-1, 0])
         with tf.GradientTape() as tape:
             tape.watch(state.params.shared)
             raw, _ = ready.network.outputs(state.params, [rows], [name])

@@ -12,8 +12,9 @@ import pytest
 from mtl_cli.backend import start
 from mtl_cli.config import Config
 from mtl_cli.errors import RunFailed
-from mtl_cli.training.experiment import load, prepare
-from mtl_cli.training.loop import MOST_RESTORED
+from mtl_cli.training.dataset_cache import load
+from mtl_cli.training.run import MOST_RESTORED
+from mtl_cli.training.setup import set_up
 from tests.conftest import MtlTrain
 from tests.test_conf import composed
 from tests.test_resume import Fate, Killed, left, train
@@ -28,10 +29,10 @@ GROWING = [
 
 def first_bad(config: Config) -> tuple[int, bool]:
     """Returns in which iteration a loss or parameter first isn't finite, and whether it is a loss; one by one."""
-    ready = prepare(config, load(config), start("cpu"))
-    state, loop = ready.state, ready.loop
+    ready = set_up(config, load(config), start("cpu"))
+    state, draws = ready.state, ready.draws()
     for iteration in range(1, config.steps + 1):
-        trained = loop.program.train(state, loop.constants, loop.resident, loop.draw(np.array([iteration])))
+        trained = ready.train(state, ready.chunk(draws, np.array([iteration])))
         if not np.isfinite(trained.losses).all():
             return iteration, True
         state = trained.state

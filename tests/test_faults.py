@@ -23,7 +23,9 @@ import pytest
 from mtl_cli.errors import RunFailed
 from mtl_cli.signals import Interrupt
 from mtl_cli.terminal.run_view import View
-from mtl_cli.training.experiment import load, run
+from mtl_cli.training import experiment
+from mtl_cli.training.dataset_cache import load
+from mtl_cli.training.job import Job
 from tests.conftest import MtlTrain, as_usual
 from tests.test_conf import composed
 from tests.test_resume import SMALL, Fate, Killed, left, train
@@ -489,7 +491,7 @@ def test_a_folder_that_vanishes(tmp_path: Path) -> None:
     config = composed(*TINY)
     (tmp_path / "run").mkdir()
     with pytest.raises(RunFailed, match=f"{tmp_path / 'run'}.* can't be written: No such file or directory"):
-        run(config, load(config), tmp_path / "run", [], View(), Vanishing(1, kills=False))
+        experiment.train(Job(0, config, ()), load(config), tmp_path / "run", View(), Vanishing(1, kills=False))
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs Linux namespaces")

@@ -12,8 +12,9 @@ from omegaconf import OmegaConf
 
 from mtl_cli.backend import start, tf
 from mtl_cli.config import parse
-from mtl_cli.training import experiment
-from mtl_cli.training.loop import draw
+from mtl_cli.training.chunk import Chunk
+from mtl_cli.training.dataset_cache import load
+from mtl_cli.training.setup import set_up
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 STEPS = 300
@@ -42,16 +43,16 @@ def ours(overrides: list[str], folder: Path) -> Ours:
         composed = compose("config", [*overrides, f"steps={STEPS}", "seed=7", "device=cpu"])
     plain: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
     config = parse(plain)
-    ready = experiment.prepare(config, experiment.load(config), start(config.device))
-    program, state = ready.loop.program, ready.state
+    ready = set_up(config, load(config), start(config.device))
+    state, draws = ready.state, ready.draws()
     weights = [parameter.numpy() for parameter in state.params.all()]
-    drawn = draw(config.mode, config.optimizer, ready.loop.draws, np.arange(1, STEPS + 1), STEPS)
+    drawn = ready.chunk(draws, np.arange(1, STEPS + 1)).arrays
     losses = []
-    for chunk in np.split(np.arange(STEPS), [1, 100]):
-        part = {key: array[chunk] for key, array in drawn.items()}
-        trained_part = program.train(state, ready.loop.constants, {}, part)
-        state = trained_part.state
-        losses.append(trained_part.losses)
+    for part in np.split(np.arange(STEPS), [1, 100]):
+        arrays = {key: array[part] for key, array in drawn.items()}
+        result = ready.train(state, Chunk(part + 1, ready.learning_rates(part + 1), arrays))
+        state = result.state
+        losses.append(result.losses)
     trained = [parameter.numpy() for parameter in state.params.all()]
     return Ours(weights, drawn["block"], drawn.get("pick"), np.concatenate(losses), trained)
 

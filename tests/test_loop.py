@@ -11,8 +11,10 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from mtl_cli.backend import keras
 from mtl_cli.terminal.run_view import View
+from mtl_cli.training.dataset_cache import load
 from mtl_cli.training.evaluation import Selection
-from mtl_cli.training.experiment import load, run
+from mtl_cli.training.experiment import train
+from mtl_cli.training.job import Job
 from mtl_cli.training.progress import Recent
 from tests.test_conf import composed
 
@@ -26,7 +28,7 @@ def trained(folder: Path, *overrides: str) -> tuple[dict[str, Any], pl.DataFrame
     """Returns the summary and metrics.csv of a run."""
     config = composed(*DIGITS, *overrides)
     folder.mkdir(exist_ok=True)
-    summary = run(config, load(config), folder, [], View())
+    summary = train(Job(0, config, ()), load(config), folder, View())
     return summary, pl.read_csv(folder / "metrics.csv")
 
 

@@ -12,7 +12,8 @@ from sklearn import metrics as sk
 
 from mtl_cli.backend import start, tf
 from mtl_cli.datasets.in_memory import RowsDataset
-from mtl_cli.training.experiment import load, prepare
+from mtl_cli.training.dataset_cache import load
+from mtl_cli.training.setup import set_up
 from tests.conftest import MtlTrain
 from tests.test_conf import composed
 
@@ -47,14 +48,14 @@ def holes(tmp_path: Path) -> pl.DataFrame:
 def of_batch(dataset: RowsDataset, rows: NDArray[np.int32], tasks: list[str]) -> tuple[dict[str, float], Any]:
     """Returns the tasks' losses on a batch, and the gradients of their sum."""
     config = composed("data=table", "data.path=x.csv", *TASKS, "model.activation=tanh", "model.dropout=null")
-    ready = prepare(config, dataset, start("cpu"))
+    ready = set_up(config, dataset, start("cpu"))
     from mtl_cli.training.program import settings_tree, step_context
 
     tree = settings_tree(config.mode, config.model, config.weighting, config.optimizer, dataset.tasks)
     parts, params = step_context(ready.network, dataset.feed, tree), ready.state.params
     with tf.GradientTape() as tape:
         tape.watch(params.all())
-        (batch,) = dataset.feed.joint(ready.loop.resident, {"rows": tf.constant(rows[None])})
+        (batch,) = dataset.feed.joint(ready.resident, {"rows": tf.constant(rows[None])})
         losses = parts.forward(params, [batch], {}).losses
         total = tf.add_n([losses[task] for task in tasks])
     return {task: float(loss) for task, loss in losses.items()}, parts.gradients(tape, total, params.all())

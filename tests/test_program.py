@@ -16,7 +16,10 @@ from mtl_cli.settings import Settings, numbers
 from mtl_cli.step.draws import Draws
 from mtl_cli.terminal.run_view import View
 from mtl_cli.training import program
-from mtl_cli.training.experiment import load, prepare, run
+from mtl_cli.training.dataset_cache import load
+from mtl_cli.training.experiment import train
+from mtl_cli.training.job import Job
+from mtl_cli.training.setup import set_up
 from tests.test_conf import composed
 
 OPTIMIZERS = [str(cls.model_fields["name"].default) for cls in FAMILIES["optimizer"]]
@@ -27,7 +30,7 @@ def losses(config: Config, folder: Path) -> bytes:
     """Trains in a new folder inside this one, and returns what is in losses.csv."""
     folder.mkdir(exist_ok=True)
     folder = Path(mkdtemp(dir=folder))
-    run(config, load(config), folder, [], View())
+    train(Job(0, config, ()), load(config), folder, View())
     return (folder / "losses.csv").read_bytes()
 
 
@@ -130,16 +133,15 @@ def test_every_hidden_unit_has_a_factor_of_its_own(task: str) -> None:
 
 def test_threads_change_no_bit_of_each_other() -> None:
     """Runs that train at the same time have the same program, but not the memory that is drawn into."""
-    runs = [prepare(config, load(config), start("cpu")) for config in (composed("seed=1"), composed("seed=2"))]
-    assert runs[0].loop.program is runs[1].loop.program
-    drawn = [run.loop.draw(np.arange(1, 101)) for run in runs]
+    runs = [set_up(config, load(config), start("cpu")) for config in (composed("seed=1"), composed("seed=2"))]
+    assert runs[0].program is runs[1].program
+    chunks = [run.chunk(run.draws(), np.arange(1, 101)) for run in runs]
 
-    def train(i: int) -> set[bytes]:
-        loop = runs[i].loop
-        found = (loop.program.train(runs[i].state, loop.constants, loop.resident, drawn[i]) for _ in range(300))
+    def results(i: int) -> set[bytes]:
+        found = (runs[i].train(runs[i].state, chunks[i]) for _ in range(300))
         return {trained.losses.tobytes() for trained in found}
 
-    alone = [train(0), train(1)]
+    alone = [results(0), results(1)]
     assert [len(found) for found in alone] == [1, 1]
     with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(train, range(2))) == alone
+        assert list(pool.map(results, range(2))) == alone

@@ -32,7 +32,7 @@ from mtl_cli.tables.features import fit
 from mtl_cli.tables.labels import Found, find
 from mtl_cli.tables.splits import strata, with_every_class
 from mtl_cli.tasks import NO_LOSS, Binary, Multiclass, Regression
-from mtl_cli.training.experiment import load
+from mtl_cli.training.dataset_cache import load
 from mtl_cli.training.job import Job
 from mtl_cli.training.progress import Recent
 from mtl_cli.weighting.dwa import Dwa
@@ -424,7 +424,7 @@ def test_the_running_loss_is_of_the_batches_with_a_label() -> None:
 def test_the_time_of_a_run_that_goes_on_is_that_of_both_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock that goes on by a second each time somebody looks at it; the second part is a single iteration."""
     ticks = itertools.count()
-    monkeypatch.setattr("mtl_cli.training.loop.time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
+    monkeypatch.setattr("mtl_cli.training.run.time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
     first = train(composed(*SMALL, "steps=60"), tmp_path)["train_seconds"]
     assert first >= 4
     assert train(composed(*SMALL, "steps=61"), tmp_path)["train_seconds"] > first

@@ -12,7 +12,9 @@ from mtl_cli.backend import keras
 from mtl_cli.config import FAMILIES, Config
 from mtl_cli.signals import Interrupt
 from mtl_cli.terminal.run_view import View
-from mtl_cli.training.experiment import load, run
+from mtl_cli.training import experiment
+from mtl_cli.training.dataset_cache import load
+from mtl_cli.training.job import Job
 from tests.conftest import MtlTrain
 from tests.test_conf import composed
 
@@ -48,7 +50,7 @@ class Fate(Interrupt):
 
 def train(config: Config, folder: Path, fate: Interrupt | None = None) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
-    return run(config, load(config), folder, [], View(), fate)
+    return experiment.train(Job(0, config, ()), load(config), folder, View(), fate)
 
 
 def left(folder: Path) -> dict[str, Any]:
@@ -171,7 +173,7 @@ def test_what_a_run_depends_on_is_compared(
     config = composed(*SMALL, "checkpoint.every_steps=20")
     with pytest.raises(Killed):
         train(config, tmp_path / "run", Fate(4, kills=True))
-    monkeypatch.setattr("mtl_cli.training.experiment.versions", lambda: {"keras": "4.0"})
+    monkeypatch.setattr("mtl_cli.training.summary.versions", lambda: {"keras": "4.0"})
     train(config, tmp_path / "run")
     assert f"keras was {keras.__version__} and is 4.0" in caplog.text
 

@@ -23,7 +23,7 @@ from mtl_cli.sampling.proportional import Proportional
 from mtl_cli.sampling.round_robin import RoundRobin
 from mtl_cli.sampling.temperature import Temperature
 from mtl_cli.sampling.uniform import Uniform
-from mtl_cli.training.experiment import load
+from mtl_cli.training.dataset_cache import load
 from tests.conftest import MtlTrain
 from tests.test_conf import composed
 

@@ -13,7 +13,7 @@ from mtl_cli.backend import keras, tf
 from mtl_cli.config import Config
 from mtl_cli.models.base import network_for
 from mtl_cli.training import saved_model
-from mtl_cli.training.experiment import load
+from mtl_cli.training.dataset_cache import load
 from mtl_cli.training.saved_model import predictor, save
 from tests.test_conf import composed
 

@@ -21,9 +21,10 @@ from mtl_cli.comparison.sweeper_objective import compared
 from mtl_cli.data.seed import UniformStream
 from mtl_cli.sweeps.plan import plan
 from mtl_cli.training import scheduler
-from mtl_cli.training.active_run import Lane
 from mtl_cli.training.job import Job
+from mtl_cli.training.run import Run
 from mtl_cli.training.vectorized import Way, cores, shards_for
+from mtl_cli.training.workers import Sequential
 from tests.conftest import MtlTrain, as_usual
 from tests.test_conf import composed
 
@@ -222,18 +223,19 @@ def test_jobs_train_beside_each_other(
     mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, most: int
 ) -> None:
     """As many as there are cores: each first chunk waits for another run's, and is there when it ends."""
-    both, alone = threading.Barrier(most, timeout=60), Lane.alone
+    both, train = threading.Barrier(most, timeout=60), Sequential.train
 
-    def meeting(lane: Lane, length: int) -> int:
-        assert threading.current_thread() is not threading.main_thread()
-        if lane.progress.iterations == 0:
+    def meeting(worker: Sequential) -> int:
+        assert (threading.current_thread() is threading.main_thread()) == (most == 1)
+        (run,) = worker.runs.values()
+        if run.progress.iterations == 0:
             both.wait()
-        length = alone(lane, length)
-        if lane.progress.iterations == length:
+        length = train(worker)
+        if run.progress.iterations == length:
             both.wait()
         return length
 
-    monkeypatch.setattr(Lane, "alone", meeting)
+    monkeypatch.setattr(Sequential, "train", meeting)
     monkeypatch.setattr(scheduler, "cores", lambda: 2)
     assert mtl_train("-m", "seed=range(0,4)", "steps=300", way, "hydra.sweep.dir=mtl").status == 0
     assert not both.broken
@@ -246,15 +248,15 @@ def test_jobs_end_beside_each_other(
     mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     """Most of it is waiting for the disk: each waits here for another one to end at the same time."""
-    both, end = threading.Barrier(2, timeout=60), Lane.end
+    both, finish = threading.Barrier(2, timeout=60), Run.finish
 
-    def meeting(lane: Lane) -> None:
-        if not lane.summary:
+    def meeting(run: Run) -> None:
+        if not run.summary:
             assert threading.current_thread() is not threading.main_thread()
             both.wait()
-        end(lane)
+        finish(run)
 
-    monkeypatch.setattr(Lane, "end", meeting)
+    monkeypatch.setattr(Run, "finish", meeting)
     monkeypatch.setattr(scheduler, "cores", lambda: 2)
     assert mtl_train("-m", "seed=range(0,4)", "steps=300", way, "hydra.sweep.dir=s").status == 0
     assert not both.broken
@@ -264,14 +266,14 @@ def test_jobs_end_beside_each_other(
 def test_what_raises_beside_others_fails_alone(
     mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draw = Lane.draw
+    chunk = Run.chunk
 
-    def failing(lane: Lane, iterations: Any) -> Any:
-        if lane.job.config.seed == 1:
+    def failing(run: Run, iterations: Any) -> Any:
+        if run.job.config.seed == 1:
             raise OSError("no such rows")
-        return draw(lane, iterations)
+        return chunk(run, iterations)
 
-    monkeypatch.setattr(Lane, "draw", failing)
+    monkeypatch.setattr(Run, "chunk", failing)
     done = mtl_train("-m", "seed=range(0,4)", "steps=50", BESIDE, "hydra.sweep.dir=s")
     assert done.status == 1
     assert "no such rows" in done.err
@@ -310,7 +312,7 @@ def test_many_small_runs_are_mapped(
     """From their sizes alone, so that no run's numbers depend on how long anything took."""
     found = {0}
 
-    def noted(first: Lane, way: Way, *, own_rows: bool) -> Any:
+    def noted(first: Run, way: Way, *, own_rows: bool) -> Any:
         found.add(way.calls * way.places)
         return shards_for(first, way, own_rows=own_rows)
 
@@ -328,7 +330,7 @@ def test_a_resumed_sweep_has_as_many_places(
     """Whatever is left: the bytes are those of a sweep that wasn't interrupted."""
     ways: list[Way] = []
 
-    def noted(first: Lane, way: Way, *, own_rows: bool) -> Any:
+    def noted(first: Run, way: Way, *, own_rows: bool) -> Any:
         ways.append(way)
         return shards_for(first, way, own_rows=own_rows)
 
@@ -497,7 +499,7 @@ def test_a_job_whose_folder_is_taken_fails_alone(
     """Also one that has the files of another."""
     sweep, lock = tmp_path / "s", FileLock(tmp_path / "s" / "2" / ".lock")
 
-    def lane(job: Job, *arguments: Any) -> Lane:
+    def begun(job: Job, *arguments: Any) -> Run:
         if not sweep.joinpath("2").exists():
             for number in (1, 2, 5):
                 (sweep / str(number)).mkdir()
@@ -505,9 +507,9 @@ def test_a_job_whose_folder_is_taken_fails_alone(
             (sweep / "3").write_text("of another program")
             (sweep / "5" / "model.keras").write_text("of another program")
             lock.acquire()
-        return Lane(job, *arguments)
+        return Run(job, *arguments)
 
-    monkeypatch.setattr("mtl_cli.sweeps.launcher.Lane", lane)
+    monkeypatch.setattr("mtl_cli.sweeps.launcher.Run", begun)
     grid = ["-m", "seed=0,1,2,3,4,4", "steps=20", "hydra.sweep.dir=s", way]
     ended = mtl_train(*grid)
     assert ended.status == 1

@@ -11,7 +11,7 @@ from mtl_cli.data.synthetic import Synthetic, mixing
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.datasets.in_memory import RowsDataset
 from mtl_cli.errors import InputError
-from mtl_cli.training.experiment import load
+from mtl_cli.training.dataset_cache import load
 from tests.test_conf import composed
 
 Numbers = NDArray[np.float32]

@@ -25,7 +25,7 @@ from mtl_cli.tables.delimited import Dialect
 from mtl_cli.tables.features import Columns, fit
 from mtl_cli.tables.model_inputs import allowing_any_column, arrays
 from mtl_cli.tables.reader import read
-from mtl_cli.training.experiment import load
+from mtl_cli.training.dataset_cache import load
 from mtl_cli.training.saved_model import predictor
 from tests.conftest import MtlTrain
 from tests.test_conf import composed

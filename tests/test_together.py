@@ -8,7 +8,8 @@ import pytest
 
 from mtl_cli.backend import keras, quiet, start, tf
 from mtl_cli.config import FAMILIES
-from mtl_cli.training.experiment import Run, load, prepare
+from mtl_cli.training.dataset_cache import load
+from mtl_cli.training.setup import Setup, set_up
 from tests.test_conf import composed
 
 STEPS = 200
@@ -22,37 +23,38 @@ LOOPING = {"cagrad", "dualproj", "fairgrad", "mgda", "nash_mtl", "upgrad"}
 """They iterate as long as each run needs, which can't be mapped: sweeps train each alone."""
 
 
-def ready(*overrides: str) -> Run:
+def ready(*overrides: str) -> Setup:
     config = composed(f"steps={STEPS}", *overrides)
-    return prepare(config, load(config), start("cpu"))
+    return set_up(config, load(config), start("cpu"))
 
 
-def alone(run: Run) -> tuple[Any, np.ndarray[Any, Any]]:
+def alone(run: Setup) -> tuple[Any, np.ndarray[Any, Any]]:
     """Returns the last state, and the losses [n, 1 + T]."""
-    loop, state, rows, done = run.loop, run.state, [], 0
+    state, draws, rows, done = run.state, run.draws(), [], 0
     while done < STEPS:
-        count = min(loop.program.capacity, STEPS - done)
-        drawn = loop.draw(np.arange(done + 1, done + count + 1))
-        trained = loop.program.train(state, loop.constants, loop.resident, drawn)
-        state, done = trained.state, done + count
-        rows.append(trained.losses)
+        count = min(run.program.capacity, STEPS - done)
+        result = run.train(state, run.chunk(draws, np.arange(done + 1, done + count + 1)))
+        state, done = result.state, done + count
+        rows.append(result.losses)
     return state, np.concatenate(rows)
 
 
-def together(runs: Sequence[Run], *, own_rows: bool) -> tuple[Any, np.ndarray[Any, Any]]:
+def together(runs: Sequence[Setup], *, own_rows: bool) -> tuple[Any, np.ndarray[Any, Any]]:
     """Returns the last states [R, ...], and the losses [n, R, 1 + T]."""
 
     def stack(parts: Sequence[Any]) -> Any:
         return keras.tree.map_structure(lambda *of_runs: tf.stack(of_runs), *parts)
 
-    states, values = stack([run.state for run in runs]), stack([run.loop.constants for run in runs])
-    resident = stack([run.loop.resident for run in runs]) if own_rows else runs[0].loop.resident
-    program, rows, done = runs[0].loop.program.together(len(runs), own_rows=own_rows), [], 0
+    states, values = stack([run.state for run in runs]), stack([run.numbers for run in runs])
+    resident = stack([run.resident for run in runs]) if own_rows else runs[0].resident
+    program, rows, done = runs[0].program.together(len(runs), own_rows=own_rows), [], 0
+    draws = [run.draws() for run in runs]
     memory = program.buffers()
     while done < STEPS:
         count = min(program.capacity, STEPS - done)
-        drawn = {i: run.loop.draw(np.arange(done + 1, done + count + 1)) for i, run in enumerate(runs)}
-        states, losses, _, _ = program.train(states, values, resident, drawn, memory)
+        iterations = np.arange(done + 1, done + count + 1)
+        chunks = {i: run.chunk(draws[i], iterations) for i, run in enumerate(runs)}
+        states, losses, _, _ = program.train(states, values, resident, chunks, memory)
         done += count
         rows.append(losses)
     assert program.traces == 1
@@ -62,8 +64,8 @@ def together(runs: Sequence[Run], *, own_rows: bool) -> tuple[Any, np.ndarray[An
 def compared(overrides: Sequence[str], *variants: Sequence[str], rtol: float) -> None:
     """Trains the variants together, and those of the first and last place alone."""
     runs = [ready(*overrides, *variant) for variant in variants]
-    assert len({id(run.loop.program) for run in runs}) == 1
-    states, losses = together(runs, own_rows=bool(runs[0].loop.resident))
+    assert len({id(run.program) for run in runs}) == 1
+    states, losses = together(runs, own_rows=bool(runs[0].resident))
     for place in (0, len(runs) - 1):
         fresh = ready(*overrides, *variants[place])
         state, expected = alone(fresh)
@@ -122,6 +124,6 @@ def test_companions_and_place_change_no_bit(overrides: Sequence[str], fewer: int
     for places, place, companions in ((20, 0, 100), (20, 13, 100), (20, 13, 200), (fewer, 2, 100)):
         seeds = [5 if i == place else companions + i for i in range(places)]
         runs = [ready(*overrides, f"seed={seed}", f"optimizer.learning_rate={seed * 1e-4}") for seed in seeds]
-        states, losses = together(runs, own_rows=bool(runs[0].loop.resident))
+        states, losses = together(runs, own_rows=bool(runs[0].resident))
         found.add(losses[:, place].tobytes() + b"".join(p[place].numpy().tobytes() for p in states.params.all()))
     assert len(found) == 1

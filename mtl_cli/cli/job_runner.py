@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import sys
-import time
 import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, chdir, contextmanager, suppress
@@ -97,11 +96,12 @@ class Command:
         self.has_begun = True
         from mtl_cli.sweeps.resume import trained
         from mtl_cli.terminal.run_text import how_it_ended
-        from mtl_cli.terminal.run_view import view
-        from mtl_cli.training import experiment  # not needed to refuse a config
+        from mtl_cli.terminal.run_view import View, view
+        from mtl_cli.training.experiment import train  # not needed to refuse a config
+        from mtl_cli.training.run import Run
 
         overrides = list(settings.overrides.task)
-        config, begun = parse(plain(composed)), time.perf_counter()
+        config = parse(plain(composed))
         if self.resumes or self.is_worker:
             known = trained(folder, config)
             if known is not None:
@@ -111,6 +111,7 @@ class Command:
                 overrides = [*recorded_overrides(folder), *overrides]
         elif _has_run(folder):
             raise InputError(f"{folder} has a run already; runs are never overwritten")
+        job = Job(0, config, tuple(overrides))
         try:
             self.interrupt.limit(config.max_time)
             self.interrupt.let_through()
@@ -123,14 +124,10 @@ class Command:
                 log.info(line)
             goes_on = self.resumes and settings.mode == RunMode.RUN
             begins = partial(record, folder, composed) if goes_on else lambda: None
-            summary = experiment.run(
-                config, dataset, folder, overrides, display, self.interrupt, self.repeats, begins, self.git
-            )
+            summary = train(job, dataset, folder, display, self.interrupt, self.repeats, begins, self.git)
         except InputError as error:
             if settings.mode == RunMode.MULTIRUN:  # the sweep's table has this job as well
-                record_of = experiment.Record(config, folder, overrides, config.device, begun, self.git)
-                with suppress(RunFailed), record_of:
-                    raise RunFailed(str(error)) from error
+                Run(job, folder, config.device, log, View(), self.git).fail(RunFailed(str(error)))
                 self._fail(FAILED, error)
             else:
                 self._discard(folder, settings)

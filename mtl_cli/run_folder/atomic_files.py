@@ -12,8 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 from mtl_cli.errors import InputError, RunFailed
 
@@ -133,19 +132,18 @@ class Mark(NamedTuple):
 class Growing:
     """A file that only grows, by whole parts."""
 
-    def __init__(self, path: Path, mark: Mark | None = None) -> None:
-        """Begins the file, or goes on with it from a mark that `holds` agrees to."""
+    def __init__(self, path: Path) -> None:
         self.path = path
+        self.mark = Mark(0, 0)
+
+    def open(self, mark: Mark | None = None) -> None:
+        """Opens the file, empty, or as it was at a mark that `holds` agrees to."""
         self.mark = mark or Mark(0, 0)
-        with writing(path):
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINKS, 0o666)
+        with writing(self.path):
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINKS, 0o666)
             os.ftruncate(self._file, self.mark.size)
 
-    def __enter__(self) -> Self:
-        """Returns the open file."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def close(self) -> None:
         """Closes the file."""
         os.close(self._file)
 

@@ -1,5 +1,6 @@
 """Trains the jobs that Hydra's sweeper hands over, as `hydra/launcher=mtl`."""
 
+import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -27,10 +28,12 @@ from mtl_cli.sweeps.job_folders import Folders
 from mtl_cli.sweeps.plan import Plan, plan, program_key
 from mtl_cli.sweeps.resume import before_of, found_in, refuse_changed, resumed
 from mtl_cli.sweeps.view import SweepView
-from mtl_cli.training.active_run import Lane
+from mtl_cli.terminal.run_text import how_it_ended
+from mtl_cli.terminal.run_view import View
 from mtl_cli.training.dataset_cache import Datasets
 from mtl_cli.training.job import Job
-from mtl_cli.training.scheduler import Group
+from mtl_cli.training.run import Run
+from mtl_cli.training.scheduler import Scheduler
 from mtl_cli.untrusted.files import read_summary
 
 SECONDS_BETWEEN_TABLES: Final = 2.0
@@ -147,7 +150,7 @@ class Sweep:
                 trained = partial(self._view.trained, i)
                 whole = self._whole.get(program_key(group[0].config), group)
                 say = self._view.say
-                Group(group, whole, self._begin, self._ended, trained, say, self._stop_asked).train()
+                Scheduler(group, self._begin, self._stop_asked, whole, self._ended, trained, say).train()
 
     def _stop_asked(self) -> bool:
         return self._command.interrupt() or self._command.failed_fast
@@ -155,13 +158,16 @@ class Sweep:
     def _reason(self) -> str:
         return self._command.interrupt.reason() or "sweep.fail_fast" * self._command.failed_fast
 
-    def _begin(self, job: Job) -> Lane | None:
+    def _begin(self, job: Job) -> Run | None:
         """Begins a job in the folder that Hydra makes for it; None where that isn't to be had."""
         folder = self._enter(job)
         if folder is None:
             return None
-        load = partial(self._command.datasets.load, job.config)
-        return Lane(job, folder, load, self._device, self._command.git, self._reason)
+        log = _log(folder)
+        log.info("training into %s with %s", folder, " ".join(job.overrides) or "the defaults")
+        run = Run(job, folder, self._device, log, View(), self._command.git, self._reason)
+        run.begin(partial(self._command.datasets.load, job.config))
+        return run
 
     def _enter(self, job: Job) -> Path | None:
         try:
@@ -187,16 +193,20 @@ class Sweep:
         self._folders.leave(folder)
         return True
 
-    def _ended(self, lane: Lane) -> None:
+    def _ended(self, run: Run) -> None:
         """Notes how a run ended, and gives those with the same config the same files."""
-        summary, job = lane.summary, lane.job
+        summary, job = run.summary, run.job
         self._command.runs += 1
-        if lane.error is not None:
-            self._failed(job, lane.error)
-        self._folders.leave(lane.folder)
+        if run.error is not None:
+            run.log.error("the run failed", exc_info=run.error)
+            self._failed(job, run.error)
+        run.log.info(how_it_ended(job.config, summary))
+        for handler in run.log.handlers:
+            handler.close()
+        self._folders.leave(run.folder)
         value = compared(job.config, summary)
         for twin in [job, *self._twice.get(job.number, ())]:
-            if twin is job or self._copy(lane.folder, twin):
+            if twin is job or self._copy(run.folder, twin):
                 self._returns[twin.overrides].return_value = value
                 self._view.ended(twin, summary, value)
         self._tables.refresh()
@@ -231,6 +241,15 @@ class Tables:
     def _write(self) -> None:
         with suppress(InputError):  # the command says so when it prints them; the runs go on
             self._sweep.write()
+
+
+def _log(folder: Path) -> logging.Logger:
+    """Returns the log of a job, train.log in its folder; those of the process go on elsewhere."""
+    log = logging.Logger(f"mtl_cli.{folder.name}", logging.INFO)
+    handler = logging.FileHandler(folder / "train.log", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    return log
 
 
 def _returned(overrides: Sequence[str], value: float) -> JobReturn:

@@ -2,13 +2,49 @@
 
 import json
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
 from mtl_cli.config import Config
 from mtl_cli.datasets.dataset import Dataset
+from mtl_cli.errors import InputError
 
 KEPT: Final = 16
+
+
+def load(config: Config) -> Dataset:
+    """Returns the run's data, and refuses what doesn't fit it. Imports no TensorFlow.
+
+    Raises:
+        InputError: The data can't be used, or the config asks for a validation split that there isn't.
+    """
+    dataset = config.data.load(config.tasks, config.seed, config.batch_size)
+    if "val" not in dataset.splits:
+        if config.objective != "val_loss":
+            raise InputError(f"objective: {config.objective!r} needs a validation split, and the data has none")
+        if config.early_stopping.patience is not None:
+            raise InputError("early_stopping.patience: it needs a validation split, and the data has none")
+    if config.weighting.compares_rows and not dataset.feed.shares_rows:
+        raise InputError(
+            "weighting.on: 'representation' compares the tasks on the same rows, and tasks with a file of their own "
+            "have different ones; use weighting.on=parameters"
+        )
+    if config.sampling.uses_rows and not dataset.labelled:
+        raise InputError(
+            f"sampling: {config.sampling.name!r} goes by the numbers of the tasks' training rows, and "
+            f"data={config.data.name} has no end; choose sampling=fixed"
+        )
+    return replace(dataset, notes=[*dataset.notes, *_undefined(dataset)])
+
+
+def _undefined(dataset: Dataset) -> Iterator[str]:
+    """Says which metrics can't be told on which split."""
+    for split, rows in {"train": dataset.train, **dataset.splits}.items():
+        for name, task in dataset.tasks.items():
+            metrics, why = task.undefined(rows.labels[name].values, dataset.classes.get(name, ()))
+            if metrics:
+                yield f"task {name} has {why} in the {split} split, so {', '.join(metrics)} can't be told there (nan)"
 
 
 class Datasets:
@@ -23,8 +59,6 @@ class Datasets:
         Raises:
             InputError: It can't be used.
         """
-        from mtl_cli.training.experiment import load  # not needed to refuse a config
-
         key = data_key(config)
         if key not in self._loaded:
             self._loaded[key] = load(config)

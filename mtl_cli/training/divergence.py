@@ -1,6 +1,7 @@
 """What became NaN or infinite, in words."""
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from mtl_cli.backend import keras
 from mtl_cli.errors import RunFailed
 from mtl_cli.step.state import TrainState
+from mtl_cli.training.chunk import Chunk
+from mtl_cli.training.program import ChunkResult
 
 ADVICE = "try a smaller optimizer.learning_rate, or optimizer.clip_norm=1"
 
@@ -21,6 +24,35 @@ def finite_rows(losses: NDArray[np.float32]) -> int:
     """Returns how many rows there are before the first that holds NaN or infinity."""
     finite = np.isfinite(losses).all(axis=1)
     return len(losses) if finite.all() else int(finite.argmin())
+
+
+def first_fault(
+    tasks: Sequence[str],
+    train: Callable[[TrainState, Chunk], ChunkResult],
+    before: TrainState,
+    chunk: Chunk,
+    result: ChunkResult,
+    good: int,
+) -> tuple[int, str, TrainState]:
+    """Returns where in a chunk the run diverged, counted from 0, what did, and the state after that iteration.
+
+    A parameter can be infinite for a while before a loss shows it, so parts of the chunk are trained again.
+
+    Args:
+        tasks: Their names.
+        train: Trains a chunk from a state.
+        before: The state before the chunk.
+        chunk: The iterations.
+        result: What came of it.
+        good: How many of its rows have finite losses.
+    """
+    place = bisect_left(range(1, good + 1), True, key=lambda count: not train(before, chunk.first(count)).finite)
+    if place == good < len(chunk):
+        return place, loss_diverged(tasks, int(chunk.iterations[place]), result.losses[place]), result.state
+    place = min(place, len(chunk) - 1)  # alone it may take longer than together with others
+    state = train(before, chunk.first(place + 1)).state if place < good - 1 else result.state
+    who = "" if chunk.picks is None else f", which trained task {tasks[chunk.picks[place]]}"
+    return place, state_diverged(f"{chunk.iterations[place]}{who}", state), state
 
 
 def state_diverged(iteration: str, state: TrainState) -> str:

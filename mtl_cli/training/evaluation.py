@@ -36,6 +36,10 @@ class Selection:
     counted: tuple[str, ...]
     """The tasks that are trained: those whose weight or probability isn't 0."""
 
+    def is_due(self, iteration: int, steps: int) -> bool:
+        """Tells whether to evaluate after an iteration of a run of `steps`."""
+        return iteration % self.every == 0 or iteration == steps
+
     def value(self, metrics: Metrics) -> float:
         """Returns the objective: `loss`, or the named task's metric."""
         if self.objective == "val_loss":

@@ -4,7 +4,7 @@ In the program it is one row of numbers, [T + T + T (T - 1) / 2]: the weights th
 the cosines of each pair. On the host `quantities` makes of it what diagnostics.csv holds.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.datasets.batches import Batch, Rows
 from mtl_cli.models.base import Params
+from mtl_cli.run_folder.csv_files import Quantity
 from mtl_cli.step.context import StepContext
 from mtl_cli.step.task_gradients import TaskGradients
-
-Quantity = tuple[str, str, str, float]
-"""A quantity's name, its task and its other task (empty where there is none), its value."""
+from mtl_cli.training.chunk import Chunk
 
 
 def width(tasks: int) -> int:
@@ -36,6 +35,32 @@ def observed(context: StepContext, params: Params, rows: Sequence[Rows], batch: 
     pairs = list(combinations(range(len(context.tasks)), 2))
     cosines = [tf.gather_nd(gram.cosines_TT, pairs)] if pairs else []
     return tf.concat([weights_T, *(tf.cast(part, tf.float32) for part in [gram.norms_T, *cosines])], axis=0)
+
+
+def diagnosed(
+    tasks: Sequence[str],
+    chunk: Chunk,
+    seen: NDArray[np.float32],
+    picks: Mapping[str, int],
+    probabilities: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+) -> Iterator[tuple[int, list[Quantity]]]:
+    """Yields number and quantities of the iterations of a chunk that were diagnosed.
+
+    Args:
+        tasks: Their names.
+        chunk: The iterations.
+        seen: The rows that the program gave, [n, width].
+        picks: How many iterations before the chunk picked each task.
+        probabilities: Gives the tasks' probabilities of being picked in iterations, [n, T].
+    """
+    for place in np.flatnonzero(chunk.arrays.get("observed", ())):
+        found = list(quantities(tasks, seen[place]))
+        if chunk.picks is not None:
+            (chances,) = probabilities(chunk.iterations[place : place + 1])
+            counts = np.bincount(chunk.picks[: place + 1], minlength=len(tasks)).tolist()
+            picked = [picks.get(task, 0) + count for task, count in zip(tasks, counts, strict=True)]
+            found += [*of_tasks("probability", tasks, chances.tolist()), *of_tasks("picks", tasks, picked)]
+        yield int(chunk.iterations[place]), found
 
 
 def quantities(tasks: Sequence[str], row: NDArray[np.float32]) -> Iterator[Quantity]:

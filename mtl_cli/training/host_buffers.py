@@ -16,9 +16,9 @@ ALIGNMENT: Final = 64
 class HostBuffers:
     """Host memory for what is drawn for a chunk. It stays: fresh pages cost more than what is written into them."""
 
-    def __init__(self, one_draw: Arrays, capacity: int, *runs: int) -> None:
+    def __init__(self, example: Arrays, capacity: int, *runs: int) -> None:
         self._arrays = {
-            key: _aligned((capacity, *runs, *array.shape[1:]), array.dtype) for key, array in one_draw.items()
+            key: _aligned((capacity, *runs, *array.shape[1:]), array.dtype) for key, array in example.items()
         }
 
     def fill(self, drawn: Arrays, place: int | None = None) -> None:
@@ -35,8 +35,8 @@ class HostBuffers:
 class ThreadBuffers(threading.local):
     """Buffers of each thread's own: runs that train beside each other draw at the same time."""
 
-    def __init__(self, one_draw: Arrays, capacity: int) -> None:
-        self.buffers = HostBuffers(one_draw, capacity)
+    def __init__(self, example: Arrays, capacity: int) -> None:
+        self.buffers = HostBuffers(example, capacity)
 
 
 def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

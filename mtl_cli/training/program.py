@@ -1,6 +1,6 @@
 """The compiled program: a chunk of iterations in one XLA call, and the cache that lets runs share it.
 
-    train_chunk(state, numbers, resident, drawn, count) -> state, losses
+    train_chunk(state, numbers, resident, inputs, count) -> state, losses
 
 and the same mapped over the runs of a sweep. It is a pure function. Everything that changes no shape is an argument,
 so that a run with other numbers (seed, weights, learning rate, a method's constants) uses the same compiled program;
@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.backend import Arrays, Tensor, keras, tf
+from mtl_cli.backend import Tensor, keras, tf
 from mtl_cli.datasets.batches import capacity_of
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.models.base import Model, Network, Params
@@ -24,6 +24,7 @@ from mtl_cli.step.context import StepContext
 from mtl_cli.step.state import TrainState
 from mtl_cli.tasks import Tasks
 from mtl_cli.training import gradient_diagnostics
+from mtl_cli.training.chunk import Chunk
 from mtl_cli.training.host_buffers import HostBuffers, ThreadBuffers
 from mtl_cli.weighting.base import Weighting
 
@@ -31,8 +32,8 @@ MAX_BYTES_TOGETHER: Final = 128 * 2**20
 """The most memory that what the host draws at once for several runs may take."""
 
 
-class Trained(NamedTuple):
-    """What came of a chunk of n iterations."""
+class ChunkResult(NamedTuple):
+    """Result of a chunk of n iterations."""
 
     state: TrainState
     losses: NDArray[np.float32]
@@ -47,19 +48,19 @@ class Program:
     """One compiled training function with the settings it was compiled for."""
 
     def __init__(
-        self, network: Network, dataset: Dataset, tree: Mapping[str, Any], one_draw: Arrays, device: str
+        self, network: Network, dataset: Dataset, tree: Mapping[str, Any], example: Chunk, device: str
     ) -> None:
-        self.capacity = capacity_of(_bytes(one_draw))
+        self.capacity = capacity_of(_bytes(example))
         self.traces = 0
         self._network = network
         self._feed = dataset.feed
         self._tree = tree
-        self.one_draw = one_draw
+        self.example = example
         self.device = device
         self.tasks = len(dataset.tasks)
-        self._seen = gradient_diagnostics.width(self.tasks) if "observed" in one_draw else 0
+        self._seen = gradient_diagnostics.width(self.tasks) if "observed" in example.arrays else 0
         self.width = 1 + self.tasks + self._seen
-        self._thread_buffers = ThreadBuffers(one_draw, self.capacity)
+        self._thread_buffers = ThreadBuffers(example.inputs, self.capacity)
         self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
         self._compiled: Any = None
         """`_train` for the only shapes it gets, which spares it to look at them in each call."""
@@ -71,27 +72,27 @@ class Program:
         """Tells whether it computes on the processor."""
         return self.device.startswith("CPU")
 
-    def train(self, state: TrainState, values: Mapping[str, Tensor], resident: Any, drawn: Arrays) -> Trained:
-        """Runs the next n iterations, at most `capacity`.
+    def train(self, state: TrainState, values: Mapping[str, Tensor], resident: Any, chunk: Chunk) -> ChunkResult:
+        """Runs the iterations of a chunk, at most `capacity`.
 
         Args:
             state: The state before them.
             values: The numbers, as `constants` gives them.
             resident: The dataset's resident tensors.
-            drawn: What the host drew for them, each array [n, ...].
+            chunk: The iterations.
 
         Returns:
             What came of them.
         """
-        count = len(drawn["learning_rate"])
+        count = len(chunk)
         buffers = self._thread_buffers.buffers
-        buffers.fill(drawn)
+        buffers.fill(chunk.inputs)
         with tf.device(self.device):
             arguments = (state, values, resident, buffers.tensors(), tf.constant(count, tf.int32))
             self._compiled = self._compiled or self._train.get_concrete_function(*arguments)
             new, rows, finite = self._compiled(*arguments)
         losses, seen = np.split(rows.numpy()[:count], [1 + self.tasks], axis=1)
-        return Trained(new, losses, seen, finite.numpy())
+        return ChunkResult(new, losses, seen, finite.numpy())
 
     def together(self, runs: int, *, own_rows: bool) -> "Together":
         """Returns the program mapped over so many runs, which have resident rows of their `own` or share them."""
@@ -147,7 +148,7 @@ class Program:
         def step(state: TrainState, batch: Mapping[str, Tensor]) -> tuple[TrainState, Tensor]:
             return self.step(state, values, resident, batch, mapped=False)
 
-        state, rows = _repeated(step, state, drawn, count, [self.width])
+        state, rows = _repeated(step, state, drawn, count, (self.capacity, self.width))
         return state, rows, _finite(state, 0)
 
 
@@ -155,7 +156,7 @@ class Together:
     """A program mapped over R runs: in every iteration each makes one of its own."""
 
     def __init__(self, program: Program, runs: int, *, own_rows: bool) -> None:
-        self.capacity = capacity_of(runs * _bytes(program.one_draw), MAX_BYTES_TOGETHER)
+        self.capacity = capacity_of(runs * _bytes(program.example), MAX_BYTES_TOGETHER)
         self.traces = 0
         self._program = program
         self._runs = runs
@@ -164,37 +165,37 @@ class Together:
 
     def buffers(self) -> HostBuffers:
         """Returns buffers for what is drawn for a chunk; two calls at once need one each."""
-        return HostBuffers(self._program.one_draw, self.capacity, self._runs)
+        return HostBuffers(self._program.example.inputs, self.capacity, self._runs)
 
     def train(
         self,
         states: TrainState,
         values: Mapping[str, Tensor],
         resident: Any,
-        drawn: Mapping[int, Arrays],
+        chunks: Mapping[int, Chunk],
         buffers: HostBuffers,
-    ) -> Trained:
+    ) -> ChunkResult:
         """Runs the next n iterations of each run.
 
         Args:
             states: The states before them, each tensor [R, ...].
             values: The runs' numbers, [R].
             resident: The resident tensors, [R, ...] if the runs have their own.
-            drawn: By the run's place, what the host drew for it, each array [n, ...]. A place without a run trains on
-                what was there before, for nothing.
+            chunks: By the run's place, its iterations, equally many of each. A place without a run trains on what was
+                there before, for nothing.
             buffers: From `buffers`.
 
         Returns:
             What came of them: states [R, ...], losses [n, R, 1 + T], what was seen [n, R, ...], which are finite [R].
         """
-        for place, arrays in drawn.items():
-            buffers.fill(arrays, place)
-        count = max((len(arrays["learning_rate"]) for arrays in drawn.values()), default=0)
+        for place, chunk in chunks.items():
+            buffers.fill(chunk.inputs, place)
+        (count,) = {len(chunk) for chunk in chunks.values()}
         with tf.device(self._program.device):
             drawn_tensors, length = buffers.tensors(), tf.constant(count, tf.int32)
             states, rows, finite = self._train(states, values, resident, drawn_tensors, length)
         losses, seen = np.split(rows.numpy()[:count], [1 + self._program.tasks], axis=2)
-        return Trained(states, losses, seen, finite.numpy())
+        return ChunkResult(states, losses, seen, finite.numpy())
 
     def _chunk(
         self,
@@ -216,7 +217,7 @@ class Together:
             mapped: tuple[TrainState, Tensor] = tf.vectorized_map(step_of_one, of_runs, fallback_to_while_loop=False)
             return mapped
 
-        states, rows = _repeated(step, states, drawn, count, [self._runs, self._program.width])
+        states, rows = _repeated(step, states, drawn, count, (self.capacity, self._runs, self._program.width))
         return states, rows, _finite(states, 1)
 
 
@@ -225,16 +226,23 @@ def _repeated(
     state: TrainState,
     drawn: Mapping[str, Tensor],
     count: Tensor,
-    shape: list[int],
+    shape: tuple[int, ...],
 ) -> tuple[TrainState, Tensor]:
-    """Returns the state after `count` steps, each on its part of what was drawn, and the rows that they gave."""
-    capacity = drawn["learning_rate"].shape[0]
+    """Returns the state after `count` steps, each on its part of what was drawn, and the rows that they gave.
+
+    Args:
+        step: Takes a state and what was drawn for an iteration, and returns the next state and a row.
+        state: The state before them.
+        drawn: What was drawn, each array [capacity, ...].
+        count: How many steps.
+        shape: Of the rows, the capacity first.
+    """
 
     def body(k: Tensor, state: TrainState, rows: Any) -> tuple[Tensor, TrainState, Any]:
         state, row = step(state, {key: array[k] for key, array in drawn.items()})
         return k + 1, state, rows.write(k, row)
 
-    rows = tf.TensorArray(tf.float32, capacity, element_shape=shape)
+    rows = tf.TensorArray(tf.float32, shape[0], element_shape=shape[1:])
     _, state, rows = tf.while_loop(lambda k, *_: k < count, body, (tf.constant(0), state, rows))
     return state, rows.stack()
 
@@ -246,8 +254,8 @@ def _finite(state: TrainState, first: int) -> Tensor:
     return tf.reduce_all(tf.stack(each), axis=0)
 
 
-def _bytes(one_draw: Arrays) -> int:
-    return sum(array.nbytes for array in one_draw.values())
+def _bytes(example: Chunk) -> int:
+    return sum(array.nbytes for array in example.inputs.values())
 
 
 def step_context(network: Network, feed: Any, tree: Mapping[str, Any]) -> StepContext:
@@ -268,18 +276,18 @@ def constants(tree: Mapping[str, Any]) -> dict[str, Tensor]:
 _programs: dict[str, Program] = {}
 
 
-def program_for(network: Network, dataset: Dataset, tree: Mapping[str, Any], one_draw: Arrays, device: str) -> Program:
+def program_for(network: Network, dataset: Dataset, tree: Mapping[str, Any], example: Chunk, device: str) -> Program:
     """Returns the compiled program for these settings, data and shapes: the one there is, or a new one.
 
     Args:
         network: The run's network; a new program keeps it as its description.
         dataset: The run's data; only its feed and shapes matter.
         tree: The settings, as `settings_tree` gives them.
-        one_draw: What the host draws for one iteration, each array [1, ...].
+        example: A chunk of one iteration; its shapes are the program's.
         device: The device to compute on.
     """
-    shapes = keras.tree.map_structure(lambda a: (a.dtype.name, a.shape), [dataset.resident, one_draw])
+    shapes = keras.tree.map_structure(lambda a: (a.dtype.name, a.shape), [dataset.resident, example.inputs])
     key = "\n".join([signature(tree), repr(dataset.feed), dataset.entry.structure, repr(shapes), device])
     if key not in _programs:
-        _programs[key] = Program(network, dataset, tree, one_draw, device)
+        _programs[key] = Program(network, dataset, tree, example, device)
     return _programs[key]

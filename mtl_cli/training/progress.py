@@ -5,7 +5,7 @@ A run is a pure function of its config, so what is put back goes on exactly as i
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import keras, tf
 from mtl_cli.models.base import Params
+from mtl_cli.run_folder.atomic_files import Mark
 from mtl_cli.run_folder.checkpoints import Snapshot
-from mtl_cli.run_folder.csv_files import Files, Metrics
+from mtl_cli.run_folder.csv_files import ChunkRecord, Metrics
 from mtl_cli.step.draws import Draws
 from mtl_cli.step.state import TrainState
 from mtl_cli.tasks import NO_LOSS
@@ -51,19 +52,33 @@ class Progress:
     stopped: bool = False
     """Somebody asked for an end before the last iteration."""
 
-    def count(self, tasks: Iterable[str], picks: NDArray[np.int32]) -> None:
-        """Adds a chunk's picks."""
-        self.picks = {task: self.picks.get(task, 0) + int((picks == i).sum()) for i, task in enumerate(tasks)}
+    def add(self, chunk: ChunkRecord, tasks: Iterable[str], state: TrainState) -> None:
+        """Adds a chunk, behind which the state is this."""
+        self.recent.add(chunk.losses, chunk.picks)
+        if chunk.picks is not None:
+            self.picks = {task: self.picks.get(task, 0) + int((chunk.picks == i).sum()) for i, task in enumerate(tasks)}
+        self.state, self.iterations = state, int(chunk.iterations[-1])
 
-    def snapshot(self, draws: Draws, files: Files) -> Snapshot:
-        """Returns all of it, with how far was drawn and written."""
+    def select(self, objective: float, val: Metrics, *, better: bool) -> None:
+        """Takes an evaluation: one that is better than the best keeps the parameters, else it waits longer."""
+        self.waited = 0 if better else self.waited + 1
+        if better:
+            self.objective, self.val, self.best_iteration, self.best = (
+                objective,
+                val,
+                self.iterations,
+                self.state.params,
+            )
+
+    def snapshot(self, draws: Draws, marks: Mapping[str, Mark]) -> Snapshot:
+        """Returns all of it, with how far was drawn and each file was written."""
         tensors = _named("state", self.state)
         if self.best_iteration is not None:
             tensors |= _named("best", self.best)
         losses, picks = self.recent.window()
         tensors |= {"recent.losses": np.ascontiguousarray(losses)} | ({} if picks is None else {"recent.picks": picks})
         rest = {key: getattr(self, key) for key in _KEPT}
-        rest |= {"draws": draws.position(), "files": {name: file.mark for name, file in files.growing().items()}}
+        rest |= {"draws": draws.position(), "files": dict(marks)}
         return Snapshot(self.iterations, tensors, rest)
 
     def put_back(self, snapshot: Snapshot, draws: Draws) -> None:

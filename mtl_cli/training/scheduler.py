@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from mtl_cli.backend import keras
 from mtl_cli.terminal.run_view import REFRESHES_PER_SECOND
-from mtl_cli.training.active_run import Lane
 from mtl_cli.training.dataset_cache import data_key
 from mtl_cli.training.job import Job
+from mtl_cli.training.run import Run
 from mtl_cli.training.vectorized import Shard, cores, shards_for, way_of
-from mtl_cli.training.workers import Alone, Worker
+from mtl_cli.training.workers import Sequential, Worker
 
 MOST_TOGETHER: Final = 128
 """Runs in one program; up to 100 were measured, which took less time a run than 64 or 16."""
@@ -33,36 +33,40 @@ ENDING_AT_ONCE: Final = 4
 """Runs whose files are written at once: 3 of 4 parts of that is waiting for the disk."""
 
 
-class Group:
-    """Jobs that differ in numbers alone."""
+def _ignore(_: Any) -> None:
+    """Hears what nobody wants to know."""
+
+
+class Scheduler:
+    """Jobs that differ in numbers alone, and the workers that train them."""
 
     def __init__(
         self,
         jobs: Sequence[Job],
-        whole: Sequence[Job],
-        begin: Callable[[Job], Lane | None],
-        ended: Callable[[Lane], None],
-        trained: Callable[[int], None],
-        say: Callable[[str], None],
+        begin: Callable[[Job], Run | None],
         stop_asked: Callable[[], bool],
+        whole: Sequence[Job] | None = None,
+        ended: Callable[[Run], None] = _ignore,
+        trained: Callable[[int], None] = _ignore,
+        say: Callable[[str], None] = _ignore,
     ) -> None:
         """Takes the jobs, and whom to tell.
 
         Args:
             jobs: The jobs.
-            whole: Those that were asked for, with the ones that an earlier call trained: they decide the way.
             begin: Begins a job, which may fail at once, or may not begin.
+            stop_asked: Asked several times a second, or after every chunk, whether to end.
+            whole: Those that were asked for, with the ones that an earlier call trained: they decide the way.
             ended: Told of every run that has ended.
             trained: Told how many iterations were trained.
             say: Told what a person may want to know.
-            stop_asked: Asked several times a second, or after every chunk, whether to end.
         """
-        self._whole = whole
+        self._whole = whole or jobs
         self._waiting = deque(jobs)
-        self._begun: deque[Lane] = deque()
+        self._begun: deque[Run] = deque()
         """Runs that no worker has as yet."""
         self._given = jobs[0].config.sweep.runs_at_once
-        self._own_rows = len({data_key(job.config) for job in whole}) > 1
+        self._own_rows = len({data_key(job.config) for job in self._whole}) > 1
         self._begin = begin
         self._ended = ended
         self._trained = trained
@@ -80,30 +84,42 @@ class Group:
         self._begun.append(first)
         if shards := self._shards(first):
             self._work(shards)
-        one_by_one = self._given == 1 or not first.ready.loop.program.on_cpu
-        self._work([Alone() for _ in range(1 if one_by_one else cores())], in_order=one_by_one)
+        if len(self._whole) == 1 or self._given == 1 or not first.setup.program.on_cpu:
+            self._work_in_turn()
+        else:
+            self._work([Sequential() for _ in range(cores())])
 
-    def _next(self) -> Lane | None:
+    def _work_in_turn(self) -> None:
+        """Trains one run after the other, in this thread."""
+        worker = Sequential()
+        while run := self._next():
+            worker.put(run)
+            while not (self.stopped or worker.has_ended):
+                self._note(worker.train())
+            worker.take_out(all_of_them=True)
+            self._finish(run)
+
+    def _next(self) -> Run | None:
         """Returns the next run that has iterations left: not one that failed, or that an earlier call trained."""
         while self._begun or (self._waiting and not self.stopped):
             if not self._begun:
                 self._begin_next()
                 continue
-            lane = self._begun.popleft()
-            if lane.goes_on:
-                return lane
-            self._finish(lane)
+            run = self._begun.popleft()
+            if run.goes_on:
+                return run
+            self._finish(run)
         return None
 
     def _begin_next(self) -> None:
-        lane = self._begin(self._waiting.popleft())
-        if lane is not None:
-            self._begun.append(lane)
-        self.stopped |= lane is None and self._stop_asked()
+        run = self._begin(self._waiting.popleft())
+        if run is not None:
+            self._begun.append(run)
+        self.stopped |= run is None and self._stop_asked()
 
-    def _shards(self, first: Lane) -> list[Shard]:
+    def _shards(self, first: Run) -> list[Shard]:
         """Returns places for the jobs to train together in, compiled; none where each trains alone."""
-        on_cpu = first.ready.loop.program.on_cpu
+        on_cpu = first.setup.program.on_cpu
         maps = not on_cpu or self._pays(first)
         runs = min(self._given or (self._most(first) if maps else 1), len(self._whole))
         if runs == 1:
@@ -118,48 +134,48 @@ class Group:
             self._say(f"these jobs train each alone: {' '.join(str(error).split())[:120]}")
         return [] if error else shards
 
-    def _pays(self, first: Lane) -> bool:
+    def _pays(self, first: Run) -> bool:
         """Tells whether mapping the jobs is worth it on a CPU, from their sizes alone."""
         config = first.job.config
-        products = config.batch_size * sum(math.prod(tensor.shape) for tensor in first.ready.state.params.all())
+        products = config.batch_size * sum(math.prod(tensor.shape) for tensor in first.setup.state.params.all())
         iterations = sum(job.config.steps for job in self._whole)
         return products <= MOST_PRODUCTS and len(self._whole) >= FEWEST_TOGETHER and iterations >= FEWEST_ITERATIONS
 
-    def _most(self, first: Lane) -> int:
+    def _most(self, first: Run) -> int:
         """Returns how many runs fit into memory together, or fewer, so that there are equally many in each round."""
-        resident = _bytes(first.ready.loop.resident) if self._own_rows else 0
-        fitting = min(MOST_TOGETHER, MAX_BYTES // max(_bytes(first.ready.state) + resident, 1))
+        resident = _bytes(first.setup.resident) if self._own_rows else 0
+        fitting = min(MOST_TOGETHER, MAX_BYTES // max(_bytes(first.setup.state) + resident, 1))
         rounds = -(-len(self._whole) // max(fitting, 1))
         return -(-len(self._whole) // rounds)
 
-    def _work(self, workers: Sequence[Worker], *, in_order: bool = False) -> None:
+    def _work(self, workers: Sequence[Worker]) -> None:
         """Trains the runs begun, and those that wait, but for those that no worker takes.
 
         Each worker trains in a thread of its own. Jobs begin in this one, while others train, and end in others again,
-        as most of that is waiting for the disk; where jobs go one by one, it is waited for.
+        as most of that is waiting for the disk.
         """
         training: dict[Future[None], Worker] = {}
-        ending: dict[Future[None], Lane] = {}
-        idle, apart = list(workers), deque[Lane]()
+        ending: dict[Future[None], Run] = {}
+        idle, apart = list(workers), deque[Run]()
         with ThreadPoolExecutor(len(workers)) as trainers, ThreadPoolExecutor(ENDING_AT_ONCE) as enders:
             try:
                 while True:
                     for worker in idle:
-                        while not worker.is_full and (lane := self._next()):
-                            worker.put(lane) if worker.fits(lane) else apart.append(lane)
-                        if worker.lanes:
+                        while not worker.is_full and (run := self._next()):
+                            worker.put(run) if worker.fits(run) else apart.append(run)
+                        if worker.runs:
                             training[trainers.submit(self._chunks, worker)] = worker
                     if not training and not ending:
                         break
                     done, _ = wait({**training, **ending}, 1 / REFRESHES_PER_SECOND, FIRST_COMPLETED)
                     self._note(sum(self._lengths.popleft() for _ in range(len(self._lengths))))
                     idle = [training.pop(future) for future in done if future in training]
-                    ended = [lane for worker in idle for lane in worker.take_out(all_of_them=self.stopped)]
-                    for lane in ended:
-                        if in_order or lane.summary:
-                            self._finish(lane)
+                    ended = [run for worker in idle for run in worker.take_out(all_of_them=self.stopped)]
+                    for run in ended:
+                        if run.summary:
+                            self._finish(run)
                         else:
-                            ending[enders.submit(lane.end)] = lane
+                            ending[enders.submit(run.finish)] = run
                     for future in done:
                         future.result()
                         if future in ending:
@@ -178,9 +194,9 @@ class Group:
         self._trained(iterations)
         self.stopped |= self._stop_asked()
 
-    def _finish(self, lane: Lane) -> None:
-        lane.end()
-        self._ended(lane)
+    def _finish(self, run: Run) -> None:
+        run.finish()
+        self._ended(run)
         self.stopped |= self._stop_asked()
 
 

@@ -3,8 +3,8 @@
 import time
 from abc import ABC, abstractmethod
 
-from mtl_cli.training.active_run import Lane
 from mtl_cli.training.chunk_length import Pace
+from mtl_cli.training.run import Run
 
 
 class Worker(ABC):
@@ -12,12 +12,12 @@ class Worker(ABC):
 
     def __init__(self, places: int) -> None:
         """Makes the places."""
-        self.places: list[Lane | None] = [None] * places
+        self.places: list[Run | None] = [None] * places
 
     @property
-    def lanes(self) -> dict[int, Lane]:
+    def runs(self) -> dict[int, Run]:
         """The runs by their places."""
-        return {place: lane for place, lane in enumerate(self.places) if lane is not None}
+        return {place: run for place, run in enumerate(self.places) if run is not None}
 
     @property
     def is_full(self) -> bool:
@@ -27,31 +27,31 @@ class Worker(ABC):
     @property
     def has_ended(self) -> bool:
         """Tells whether a run has ended, so that its place is free for the next one."""
-        return not all(lane.goes_on for lane in self.lanes.values())
+        return not all(run.goes_on for run in self.runs.values())
 
     @abstractmethod
-    def fits(self, lane: Lane) -> bool:
+    def fits(self, run: Run) -> bool:
         """Tells whether a run can have a place."""
 
-    def put(self, lane: Lane) -> int:
+    def put(self, run: Run) -> int:
         """Gives an empty place to a run that fits, and returns which."""
         place = self.places.index(None)
-        self.places[place] = lane
+        self.places[place] = run
         return place
 
     @abstractmethod
     def train(self) -> int:
         """Trains the next chunk of every run, and returns how many iterations that was in all."""
 
-    def take_out(self, *, all_of_them: bool) -> list[Lane]:
+    def take_out(self, *, all_of_them: bool) -> list[Run]:
         """Empties the places of the runs that have ended, or all, and returns those runs."""
-        out = {place: lane for place, lane in self.lanes.items() if all_of_them or not lane.goes_on}
+        out = {place: run for place, run in self.runs.items() if all_of_them or not run.goes_on}
         for place in out:
             self.places[place] = None
         return list(out.values())
 
 
-class Alone(Worker):
+class Sequential(Worker):
     """Trains one run at a time."""
 
     def __init__(self) -> None:
@@ -59,22 +59,28 @@ class Alone(Worker):
         super().__init__(1)
         self._pace = Pace(1)
 
-    def fits(self, lane: Lane) -> bool:
+    def fits(self, run: Run) -> bool:
         """Any does."""
         return True
 
-    def put(self, lane: Lane) -> int:
+    def put(self, run: Run) -> int:
         """Gives the place to a run, with its program compiled: two threads would do that at once."""
-        program = lane.ready.loop.program
+        program = run.setup.program
         if not program.traces:
-            lane.ready.rehearse()
+            run.setup.compile()
         self._pace = Pace(program.capacity)
-        return super().put(lane)
+        return super().put(run)
 
     def train(self) -> int:
         """Trains a chunk of the run."""
-        ((_, lane),) = self.lanes.items()
-        begun = time.perf_counter()
-        length = lane.alone(self._pace.length)
-        self._pace.measure(length, time.perf_counter() - begun)
-        return length
+        ((_, run),) = self.runs.items()
+        begun, iterations = time.perf_counter(), run.upcoming(self._pace.length)
+        try:
+            chunk = run.chunk(iterations)
+            result = run.setup.train(run.progress.state, chunk)
+        except Exception as error:
+            run.fail(error)
+        else:
+            run.absorb(chunk, result, time.perf_counter() - begun)
+        self._pace.measure(len(iterations), time.perf_counter() - begun)
+        return len(iterations)

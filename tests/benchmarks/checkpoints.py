@@ -21,10 +21,12 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mtl_cli.config import Config, parse
+from mtl_cli.run_folder.folder import RunFolder
 from mtl_cli.signals import Interrupt
 from mtl_cli.terminal.run_view import View
-from mtl_cli.training.experiment import load, run
-from mtl_cli.training.loop import Loop
+from mtl_cli.training.dataset_cache import load
+from mtl_cli.training.experiment import train
+from mtl_cli.training.job import Job
 
 CONF = Path(__file__).parent.parent.parent / "conf"
 
@@ -51,22 +53,22 @@ def config(*overrides: str) -> Config:
 def trained(of: Config, interrupt: Interrupt | None = None) -> dict[str, Any]:
     """Returns the summary of a run."""
     with tempfile.TemporaryDirectory(dir=".") as folder, contextlib.redirect_stderr(io.StringIO()):
-        return run(of, load(of), Path(folder).absolute(), [], View(), interrupt)
+        return train(Job(0, of, ()), load(of), Path(folder).absolute(), View(), interrupt)
 
 
 @contextlib.contextmanager
 def timed() -> Iterator[list[float]]:
     """Times the checkpoints of the block."""
-    save, taken = Loop.save, list[float]()
+    save, taken = RunFolder.save, list[float]()
 
     def measured(*arguments: Any) -> None:
         begun = time.perf_counter()
         save(*arguments)
         taken.append(time.perf_counter() - begun)
 
-    Loop.save = measured  # type: ignore[method-assign, assignment]
+    RunFolder.save = measured  # type: ignore[method-assign, assignment]
     yield taken
-    Loop.save = save  # type: ignore[method-assign]
+    RunFolder.save = save  # type: ignore[method-assign]
 
 
 def main() -> None:

@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from mtl_cli.terminal.run_view import View
-from mtl_cli.training import experiment
+from mtl_cli.training.dataset_cache import load
+from mtl_cli.training.experiment import train
+from mtl_cli.training.job import Job
 
 WEIGHTS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 Array = NDArray[np.float64]
@@ -30,7 +32,7 @@ Array = NDArray[np.float64]
 def trained(overrides: Sequence[str], folder: Path) -> tuple[float, float, float]:
     """Returns the mean accuracy over the tasks on validation and test rows, and microseconds an iteration."""
     settings = config(overrides)
-    summary: Any = experiment.run(settings, experiment.load(settings), folder, [], View())
+    summary: Any = train(Job(0, settings, ()), load(settings), folder, View())
     accuracies = [
         float(np.mean([of["accuracy"] for of in summary["metrics"][split].values()])) for split in ("val", "test")
     ]

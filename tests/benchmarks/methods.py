@@ -28,8 +28,11 @@ from mtl_cli.backend import start, tf
 from mtl_cli.config import FAMILIES, Config, parse
 from mtl_cli.step.task_gradients import TaskGradients
 from mtl_cli.terminal.run_view import View
-from mtl_cli.training import experiment
+from mtl_cli.training.dataset_cache import load
+from mtl_cli.training.experiment import train
+from mtl_cli.training.job import Job
 from mtl_cli.training.program import step_context
+from mtl_cli.training.setup import set_up
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 METHODS = [str(cls.model_fields["name"].default) for cls in FAMILIES["weighting"]]
@@ -71,7 +74,7 @@ def config(arguments: Sequence[str]) -> Config:
 def microseconds(arguments: Sequence[str], folder: Path) -> float:
     """Returns the time of one iteration of a run in this process."""
     settings = config(arguments)
-    summary = experiment.run(settings, experiment.load(settings), folder, [], View())
+    summary = train(Job(0, settings, ()), load(settings), folder, View())
     return 1e6 / float(summary["iterations_per_second"])
 
 
@@ -133,13 +136,13 @@ def print_backward(rounds: int, folder: Path) -> None:
 
 def _passes(settings: Config, folder: Path) -> list[Callable[[], Any]]:
     """Returns a forward pass alone, with the gradient of the sum, and with the gradient of every task; 200 in a row."""
-    ready = experiment.prepare(settings, experiment.load(settings), start("cpu"))
-    parts = step_context(ready.network, ready.dataset.feed, ready.loop.program._tree)
-    drawn = {key: tf.constant(array[0]) for key, array in ready.one_draw.items()}
+    ready = set_up(settings, load(settings), start("cpu"))
+    parts = step_context(ready.network, ready.dataset.feed, ready.program._tree)
+    drawn = {key: tf.constant(array[0]) for key, array in ready.program.example.inputs.items()}
 
     def compiled(found: Callable[[Any, Any, Any, Any], list[Any]]) -> Callable[[], Any]:
         def body(k: Any, params: Any) -> tuple[Any, Any]:
-            rows = parts.feed.joint(ready.loop.resident, drawn)
+            rows = parts.feed.joint(ready.resident, drawn)
             with tf.GradientTape(persistent=True) as tape:
                 tape.watch(params.all())
                 losses, representation = parts.forward(params, rows, drawn)

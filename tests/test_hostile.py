@@ -308,7 +308,7 @@ OF_MANY = {
 def test_defaults_lists_that_multiply(
     mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr("mtl_cli.composition.untrusted_configs.MOST_VALUES", 300_000)
+    monkeypatch.setattr("mtl_cli.composition.config_loader.MOST_VALUES", 300_000)
     group = tmp_path / "theirs" / "experiment"
     group.mkdir(parents=True)
     for name, text in OF_MANY[kind].items():

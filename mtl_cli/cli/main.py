@@ -21,10 +21,11 @@ from omegaconf.errors import OmegaConfBaseException
 from mtl_cli.backend import refuse_too_little_memory
 from mtl_cli.cli.job_runner import FAILED, NO_ROOM, WRONG_INPUT, Command, absolute, brief, complain, placing
 from mtl_cli.cli.verbs import verb_of
+from mtl_cli.composition.config_loader import guard_hydra
+from mtl_cli.composition.hydra_errors import hydra_message
 from mtl_cli.composition.recorded import held, with_settings
-from mtl_cli.composition.resolve import hydra_message, plain
+from mtl_cli.composition.resolve import plain
 from mtl_cli.composition.task_overrides import read_task_overrides
-from mtl_cli.composition.untrusted_configs import guard_hydra
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.run_folder.atomic_files import CONFIGS

@@ -4,18 +4,16 @@ Hydra often doesn't say of which override or file it speaks; the frames that its
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from traceback import walk_tb
-from typing import Any, Final
+from typing import Final
 
 from hydra.conf import HydraConf
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 
+from mtl_cli.composition.hydra_private import files_at, loader_at, merged_at, override_at
 from mtl_cli.config import Config
 from mtl_cli.config_errors import suggest
 from mtl_cli.errors import nearest
@@ -42,7 +40,7 @@ def _explained(error: Exception) -> str:
         return _unreadable(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _no_such_file(error, error.missing_cfg_file)
-    first, override = _first_line(error), _override_of(error)
+    first, override = _first_line(error), override_at(error)
     if first.startswith("Ambiguous value"):
         return f"{first}: several values need -m (a sweep), a list needs brackets"
     twice = re.match(r"(\S+) appears more than once in the final defaults list", first)
@@ -140,7 +138,7 @@ def _of_file(error: Exception, first: str) -> str:
         return _no_such_key(unused[2])
     composing = re.match(r"In '(.+)': \w+ raised while composing config:\n(.*)", str(error))
     if composing:
-        keys = [str(local) for frame, local in _locals(error, "key") if frame == "_map_merge"]
+        keys = merged_at(error)
         wrong = "there is a list for keys, or keys for a list" if keys else "it is a list, and a config has keys"
         wrong = wrong if composing[2].startswith("Cannot merge") else composing[2]
         return ": ".join(filter(None, [composing[1], ".".join(keys), wrong]))
@@ -151,7 +149,7 @@ def _of_file(error: Exception, first: str) -> str:
         return f"{key}: {first}"
     item = re.match(r"Unsupported (?:item value|type) in defaults : (\w+)", first)
     wrong = f"defaults: an item is 'group: choice' or the name of a file, got {item[1]}" if item else first
-    files = [str(path) for frame, path in _locals(error, "config_path") if frame == "load_config"]
+    files = files_at(error)
     where = files[-1] if files and files[-1] not in first else ""
     return ": ".join(filter(None, [where, wrong, _first_line(error.__cause__)]))
 
@@ -167,18 +165,5 @@ def _full_key(error: BaseException | None) -> str:
 
 def _options(error: Exception, group: str, kind: ObjectType = ObjectType.CONFIG) -> list[str]:
     """Returns the choices of a group, or the groups in it; nothing where no files were looked for."""
-    loaders = [local for _, local in _locals(error, "self") if isinstance(local, ConfigLoader)]
-    return list(loaders[0].get_group_options(group, kind)) if loaders else []
-
-
-def _override_of(error: Exception) -> Override | None:
-    """Returns the override that Hydra was at."""
-    found = [local for _, local in _locals(error, "override") if isinstance(local, Override)]
-    return found[-1] if found else None
-
-
-def _locals(error: Exception, name: str) -> Iterator[tuple[str, Any]]:
-    """Yields what a name stands for in the frames that the exception came through, with their functions' names."""
-    for frame, _ in walk_tb(error.__traceback__):
-        if name in frame.f_locals:
-            yield frame.f_code.co_name, frame.f_locals[name]
+    loader = loader_at(error)
+    return list(loader.get_group_options(group, kind)) if loader is not None else []

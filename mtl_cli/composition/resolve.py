@@ -1,4 +1,4 @@
-"""What Hydra composed, as plain Python; and what it found wrong, in words."""
+"""The composed config as plain Python."""
 
 from typing import Any
 
@@ -6,10 +6,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.composition.hydra_errors import hydra_message
+from mtl_cli.composition.interpolations import bounded
 from mtl_cli.errors import InputError
-from mtl_cli.untrusted.interpolations import bounded
-
-__all__ = ["hydra_message", "plain"]
 
 
 def plain(composed: DictConfig) -> dict[str, Any]:

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from mtl_cli.composition.hydra_private import apply_overrides, apply_overrides_by
 from mtl_cli.tasks import KINDS
 
 _KEYS = {key for kind in KINDS for key in kind.model_fields}
-_apply = ConfigLoaderImpl._apply_overrides_to_config
 
 
 def _apply_to_tasks(overrides: Sequence[Override], config: DictConfig) -> None:
@@ -25,7 +24,7 @@ def _apply_to_tasks(overrides: Sequence[Override], config: DictConfig) -> None:
         deleted = re.fullmatch(r"tasks\.(\w+)", override.key_or_group) if override.is_delete() else None
         if deleted:
             dropped += _columns(config, deleted[1])
-        _apply([_adding(override, config)], config)
+        apply_overrides([_adding(override, config)], config)
     known: Any = OmegaConf.select(config, "data.dropped_labels")
     if dropped and known is not None:
         with open_dict(config):
@@ -52,4 +51,4 @@ def _columns(config: DictConfig, task: str) -> list[str]:
 
 def read_task_overrides() -> None:
     """Has Hydra read them so."""
-    ConfigLoaderImpl._apply_overrides_to_config = staticmethod(_apply_to_tasks)  # type: ignore[assignment]
+    apply_overrides_by(_apply_to_tasks)

@@ -6,7 +6,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, cast
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
@@ -14,7 +13,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from mtl_cli.composition.resolve import hydra_message, plain
+from mtl_cli.composition.hydra_errors import hydra_message
+from mtl_cli.composition.hydra_private import BasicSweeper
+from mtl_cli.composition.resolve import plain
 from mtl_cli.config import MOST_JOBS, Sweep, parse
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.run_folder.atomic_files import CONFIGS

@@ -9,11 +9,12 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
+
+from mtl_cli.composition.hydra_private import get_overrides_dirname
 
 Shape = tuple[str, ...]
 """What jobs must have in common: their overridden keys, and the overrides that aren't plain values."""

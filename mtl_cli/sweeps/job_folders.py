@@ -16,8 +16,8 @@ import yaml
 from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, run_job
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf._utils import get_omega_conf_dumper
 
+from mtl_cli.composition.hydra_private import get_omega_conf_dumper
 from mtl_cli.errors import InputError
 from mtl_cli.run_folder.atomic_files import CONFIGS
 from mtl_cli.run_folder.locks import is_free, locked

@@ -253,4 +253,6 @@ def _log(folder: Path) -> logging.Logger:
 
 
 def _returned(overrides: Sequence[str], value: float) -> JobReturn:
-    return JobReturn(overrides, status=JobStatus.COMPLETED, _return_value=value)
+    returned = JobReturn(overrides, status=JobStatus.COMPLETED)
+    returned.return_value = value
+    return returned

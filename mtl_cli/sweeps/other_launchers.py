@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from omegaconf import DictConfig, flag_override
 
 from mtl_cli.comparison.results import job_folders, natural
+from mtl_cli.composition.hydra_private import BasicLauncher
 from mtl_cli.config import GOES_ON_WITH, INDIFFERENT
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.training.job import Job

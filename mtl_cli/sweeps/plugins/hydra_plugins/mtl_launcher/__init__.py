@@ -23,7 +23,7 @@ class SweepLauncher(Launcher):
         """
         context, task_function, config = self._given
         if config.hydra.job.chdir or config.hydra.job.env_set:
-            from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+            from mtl_cli.composition.hydra_private import BasicLauncher
 
             basic = BasicLauncher()
             basic.setup(hydra_context=context, task_function=task_function, config=config)

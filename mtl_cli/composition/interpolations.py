@@ -11,8 +11,10 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Final
 
-from omegaconf import Container, OmegaConf
+from omegaconf import Container, Node, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
+
+from mtl_cli.composition.hydra_private import content_of, resolve_by
 
 MOST_CHARACTERS: Final = 2**20
 """Of the interpolations in a config, and of what they come to; OmegaConf parses some 60,000 a second."""
@@ -22,7 +24,7 @@ MOST_OF_ONE: Final = 2**18
 
 def size(value: Any, characters: int = 1) -> int:
     """Returns how large a value is, interpolations in it unresolved: 1, and 1 more for so many characters of a text."""
-    content = value._value() if hasattr(value, "_value") else value
+    content = content_of(value) if isinstance(value, Node) else value
     if isinstance(content, dict):
         return 1 + sum(size(key, characters) + size(inner, characters) for key, inner in content.items())
     if isinstance(content, list | tuple):
@@ -87,8 +89,5 @@ def _counting_arguments(evaluate: Callable[..., Any]) -> Callable[..., Any]:
     return counted
 
 
-Container.resolve_parse_tree = _counting(Container.resolve_parse_tree)  # type: ignore[method-assign]
-Container._evaluate_custom_resolver = _counting_arguments(  # type: ignore[method-assign]
-    Container._evaluate_custom_resolver
-)
+resolve_by(_counting, _counting_arguments)
 OmegaConf.clear_resolver("oc.deprecated")  # it writes as much as a key's length times a text's on standard error

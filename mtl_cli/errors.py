@@ -2,6 +2,16 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """How the command ended; 0 is done, and 128 + a signal's number ended by it."""
+
+    FAILED = 1
+    WRONG_INPUT = 2
+    TIME_IS_OVER = 124
+    """The time that the run was given ended it, as `timeout` has it."""
 
 
 class InputError(Exception):

@@ -12,20 +12,19 @@ from signal import SIG_IGN
 from types import FrameType
 from typing import Any, Final, TextIO, cast
 
+from mtl_cli.errors import ExitStatus
+
 _NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 SIGNALS: Final = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
-TIME_IS_OVER: Final = 124
-"""The exit status where the time that the run was given ended it, as `timeout` has it."""
-
-READER_LEFT: Final = getattr(signal, "SIGPIPE", 13)
+SIGPIPE: Final = getattr(signal, "SIGPIPE", 13)
 
 
 class Interrupt:
     """Ctrl-C, SIGTERM, SIGHUP, and those by which queues say that the time is over, SIGUSR1 and SIGUSR2.
 
     Who can end in order asks whether to, by a call; the second signal is the end at once. To end is the answer as well
-    when the time is over that was given to the command (`max_time`), and where nobody reads what is printed any more,
-    as after `| head`; nothing more is printed then.
+    when the time is over that was given to the command (`max_time`), and after a broken pipe (SIGPIPE, as of `| head`);
+    nothing more is printed then.
 
     A signal that the process was begun to ignore stays ignored: SIGHUP after `nohup`, Ctrl-C after a script's `&`.
     """
@@ -35,14 +34,14 @@ class Interrupt:
         self._begun = time.monotonic()
         self._until = math.inf
         self._over = False
-        self._is_unsaid = False
+        self._output_is_incomplete = False
         self._raises = False
         self._raised = False
-        self._heard: dict[int, Any] = {}
+        self._handlers: dict[int, Any] = {}
 
     def __call__(self) -> bool:
         """Tells whether to end; a signal that comes later waits for the next call."""
-        self.hold_back()
+        self.defer()
         self._over |= time.monotonic() >= self._until
         return self.asked
 
@@ -55,18 +54,18 @@ class Interrupt:
         """Returns what asked for an end: the name of a signal, or `max_time`; nothing where nothing did."""
         if self.signal is None:
             return "max_time" if self._over else ""
-        return "SIGPIPE" if self.signal == READER_LEFT else signal.Signals(self.signal).name
+        return "SIGPIPE" if self.signal == SIGPIPE else signal.Signals(self.signal).name
 
     def limit(self, seconds: float | None) -> None:
         """Sets how long the command may take, from its beginning."""
         self._until = math.inf if seconds is None else self._begun + seconds
 
-    def hold_back(self) -> None:
-        """Has a signal wait until somebody asks."""
+    def defer(self) -> None:
+        """Defers signals until somebody asks."""
         self._raises = False
 
-    def let_through(self) -> None:
-        """Has a signal end what is under way, from now until somebody asks.
+    def deliver(self) -> None:
+        """Delivers signals at once, from now until somebody asks.
 
         Raises:
             KeyboardInterrupt: There was one, or the time is over.
@@ -77,17 +76,17 @@ class Interrupt:
 
     @contextmanager
     def importing(self) -> Iterator[None]:
-        """Has a signal wait for the end of a block that imports: raised within, it would come out as something else.
+        """Defers signals to the end of a block that imports: raised within, one would come out as something else.
 
         Polars, once imported, hears Ctrl-C first, and raises it wherever it is then at work; the end takes it back.
 
         Raises:
             KeyboardInterrupt: There was one.
         """
-        self.hold_back()
+        self.defer()
         yield
-        self._hear()
-        self.let_through()
+        self._install()
+        self.deliver()
 
     @contextmanager
     def as_itself(self) -> Iterator[None]:
@@ -118,23 +117,23 @@ class Interrupt:
             self.signal, self._over, self._begun = None, False, time.monotonic()
         before = {number: signal.getsignal(number) for number in SIGNALS}
         own = [number for number, of in before.items() if not (passes_on and number == signal.SIGTERM and callable(of))]
-        self._heard = {number: SIG_IGN if before[number] == SIG_IGN else self._handle for number in own}
-        self._hear()
+        self._handlers = {number: SIG_IGN if before[number] == SIG_IGN else self._handle for number in own}
+        self._install()
         try:
             yield
         finally:
-            self._heard = {}
+            self._handlers = {}
             for number, handler in before.items():
                 signal.signal(number, handler)
             if passes_on and self.signal is not None:
                 signal.raise_signal(self.signal)
 
     @contextmanager
-    def minding_readers(self) -> Iterator[None]:
+    def surviving_broken_pipes(self) -> Iterator[None]:
         """Takes the standard streams over for the block, so that printing to them never raises."""
         streams = sys.stdout, sys.stderr
-        sys.stdout = cast(TextIO, _Outlet(streams[0], self._output_lost))
-        sys.stderr = cast(TextIO, _Outlet(streams[1], self._error_lost))
+        sys.stdout = cast(TextIO, _SafeStream(streams[0], self._output_lost))
+        sys.stderr = cast(TextIO, _SafeStream(streams[1], self._error_lost))
         try:
             yield
         finally:
@@ -147,13 +146,13 @@ class Interrupt:
         """
         with suppress(OSError):  # nothing can be said any more
             sys.stdout.flush()
-        else_ = else_ or int(self._is_unsaid)
+        else_ = else_ or int(self._output_is_incomplete)
         if self.signal is not None:
             return 128 + self.signal
-        return TIME_IS_OVER if self._over and else_ == 128 + signal.SIGINT else else_
+        return ExitStatus.TIME_IS_OVER if self._over and else_ == 128 + signal.SIGINT else else_
 
-    def _hear(self) -> None:
-        for number, handler in self._heard.items():
+    def _install(self) -> None:
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -167,16 +166,16 @@ class Interrupt:
         if isinstance(error, BrokenPipeError):
             self._error_lost(error)
         else:
-            self._is_unsaid = True
+            self._output_is_incomplete = True
             print(f"mtl-train: standard output can't be written: {error.strerror}", file=sys.stderr)
 
     def _error_lost(self, error: OSError) -> None:
         if isinstance(error, BrokenPipeError) and self.signal is None:
-            self.signal = READER_LEFT
+            self.signal = SIGPIPE
 
 
-class _Outlet:
-    """A standard stream whose reader may leave, or disk be full: that is told once, and what comes later goes nowhere.
+class _SafeStream:
+    """A standard stream whose pipe may break, or disk be full: that is told once, and what comes later goes nowhere.
 
     So printing never raises: it would come out of a refusal as another error.
     """
@@ -186,7 +185,7 @@ class _Outlet:
         self._lost = lost
 
     def write(self, text: str) -> int:
-        with self._minding():
+        with self._surviving():
             try:
                 self._stream.write(text)
             except UnicodeEncodeError as error:  # as standard error has it
@@ -194,14 +193,14 @@ class _Outlet:
         return len(text)
 
     def flush(self) -> None:
-        with self._minding():
+        with self._surviving():
             self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     @contextmanager
-    def _minding(self) -> Iterator[None]:
+    def _surviving(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

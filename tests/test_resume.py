@@ -44,7 +44,7 @@ class Fate(Interrupt):
             raise Killed
         return self.left < 0
 
-    def let_through(self) -> None:
+    def deliver(self) -> None:
         pass
 
 

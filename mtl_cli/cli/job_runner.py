@@ -23,18 +23,15 @@ from mtl_cli.comparison.sweeper_objective import compared, worst
 from mtl_cli.composition.recorded import record, recorded_overrides
 from mtl_cli.composition.resolve import plain
 from mtl_cli.config import parse
-from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.errors import ExitStatus, InputError, RunFailed
 from mtl_cli.run_folder.atomic_files import CONFIGS
 from mtl_cli.run_folder.git_state import GitState
 from mtl_cli.run_folder.locks import locked
-from mtl_cli.signals import TIME_IS_OVER, Interrupt
+from mtl_cli.signals import Interrupt
 from mtl_cli.sweeps.other_launchers import failures, stopped
 from mtl_cli.training.dataset_cache import Datasets
 from mtl_cli.training.job import Job
 from mtl_cli.untrusted.escaping import shown, visible
-
-FAILED, WRONG_INPUT = 1, 2
-"""Exit statuses; 0 is done, 124 that the time is over, and 128 + the signal's number is stopped by one."""
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 """Of errors, those of a full disk."""
@@ -114,7 +111,7 @@ class Command:
         job = Job(0, config, tuple(overrides))
         try:
             self.interrupt.limit(config.max_time)
-            self.interrupt.let_through()
+            self.interrupt.deliver()
             log.info("training into %s with %s", folder, " ".join(overrides) or "the defaults")
             one_of_many = self.is_worker and config.log.console == "auto"  # which would overwrite each other's lines
             display = view("quiet" if one_of_many else config.log.console, list(config.tasks), config.log.every)
@@ -128,10 +125,10 @@ class Command:
         except InputError as error:
             if settings.mode == RunMode.MULTIRUN:  # the sweep's table has this job as well
                 Run(job, folder, config.device, log, View(), self.git).fail(RunFailed(str(error)))
-                self._fail(FAILED, error)
+                self._fail(ExitStatus.FAILED, error)
             else:
                 self._discard(folder, settings)
-                self._fail(WRONG_INPUT, error)
+                self._fail(ExitStatus.WRONG_INPUT, error)
         except KeyboardInterrupt:
             self._discard(folder, settings)
             raise
@@ -140,11 +137,11 @@ class Command:
             left = f"; what there was to write is in {folder}" if _has_run(folder) else ""
             if not settings.verbose:
                 self._discard(folder, settings)
-            self._fail(FAILED, error, left)
+            self._fail(ExitStatus.FAILED, error, left)
         else:
             log.info(how_it_ended(config, summary))
             if summary["status"] == "stopped":  # a signal has a status of its own
-                self.status = max(self.status, TIME_IS_OVER)
+                self.status = max(self.status, ExitStatus.TIME_IS_OVER)
             return compared(config, summary)
         finally:
             self.runs += _has_run(folder)
@@ -162,18 +159,24 @@ class Command:
         folders = list(job_folders(sweep))
         self.runs += len(folders)
         for error, where in failures(sweep):
-            self._fail(FAILED, error, where)
+            self._fail(ExitStatus.FAILED, error, where)
         lost = len(self.jobs) - sum((folder / "summary.json").exists() for folder in folders)
         if lost > 0 and not self.status and not self.interrupt.asked:
-            self._fail(FAILED, RunFailed(f"{sweep}: {lost:,} of {len(self.jobs):,} jobs left no summary.json there"))
+            self._fail(
+                ExitStatus.FAILED, RunFailed(f"{sweep}: {lost:,} of {len(self.jobs):,} jobs left no summary.json there")
+            )
         if stopped(sweep) and not self.interrupt.asked:  # its time was over; a signal has a status of its own
-            self.status = max(self.status, TIME_IS_OVER)
-        if self.interrupt.asked or self.status == TIME_IS_OVER:
+            self.status = max(self.status, ExitStatus.TIME_IS_OVER)
+        if self.interrupt.asked or self.status == ExitStatus.TIME_IS_OVER:
             self._say_resume(sweep)
 
     def say_unfinished(self) -> None:
         """Says what goes on with a sweep that Hydra's own launcher left before its end."""
-        if self.is_basic and self.sweep is not None and (self.interrupt.asked or self.status == TIME_IS_OVER):
+        if (
+            self.is_basic
+            and self.sweep is not None
+            and (self.interrupt.asked or self.status == ExitStatus.TIME_IS_OVER)
+        ):
             self._say_resume(self.sweep)
 
     @staticmethod
@@ -183,7 +186,7 @@ class Command:
 
     def failed(self, error: Exception, where: str) -> None:
         """Says that a run failed, and makes that the command's status."""
-        self._fail(FAILED, error, where)
+        self._fail(ExitStatus.FAILED, error, where)
 
     def _discard(self, folder: Path, settings: HydraConf) -> None:
         """Removes what Hydra made for a run that left nothing."""

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.backend import refuse_too_little_memory
-from mtl_cli.cli.job_runner import FAILED, NO_ROOM, WRONG_INPUT, Command, absolute, brief, complain, placing
+from mtl_cli.cli.job_runner import NO_ROOM, Command, absolute, brief, complain, placing
 from mtl_cli.cli.verbs import verb_of
 from mtl_cli.composition.config_loader import guard_hydra
 from mtl_cli.composition.hydra_errors import hydra_message
@@ -27,7 +27,7 @@ from mtl_cli.composition.recorded import held, with_settings
 from mtl_cli.composition.resolve import plain
 from mtl_cli.composition.task_overrides import read_task_overrides
 from mtl_cli.config import parse
-from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.errors import ExitStatus, InputError, RunFailed
 from mtl_cli.run_folder.atomic_files import CONFIGS
 from mtl_cli.run_folder.git_state import git_state
 from mtl_cli.run_folder.locks import LOCK, claimed, locked, refuse_taken
@@ -86,14 +86,14 @@ class Application(hydra._internal.hydra.Hydra):
             sys.exit(0)
         refuse_too_little_memory()
         command.git = git_state()
-        command.interrupt.hold_back()  # while the folder is made
+        command.interrupt.defer()  # while the folder is made
         command.held.enter_context(held(folder, parsed) if command.resumes else claimed(folder, "hydra.run.dir"))
         command.held.enter_context(placing(folder, discards=not command.resumes))
 
     def _check_sweep(self, config: DictConfig) -> None:
         """Checks every job of a sweep, where Hydra's own sweeper makes the jobs."""
         command, folder = self.command, absolute(config.hydra.sweep.dir)
-        command.interrupt.let_through()
+        command.interrupt.deliver()
         if not command.resumes:
             refuse_taken(folder, "hydra.sweep.dir")
         _refuse_other_configs(config, resumes=False)
@@ -119,7 +119,7 @@ class Application(hydra._internal.hydra.Hydra):
         if is_elsewhere(config):
             secure(config, folder)
             command.elsewhere = folder
-            command.interrupt.let_through()  # a signal is to end the wait for the others
+            command.interrupt.deliver()  # a signal is to end the wait for the others
 
     def _check_jobs(self, config: DictConfig) -> None:
         """Checks the jobs that Hydra's own sweeper will make, and the first data of each kind."""
@@ -149,7 +149,7 @@ def main() -> NoReturn:
     """Runs `mtl-train` with the process' arguments and ends the process with its exit status."""
     command = Application.command = Command()
     HydraConfig.instance().cfg = None  # of an earlier call
-    with command.interrupt.minding_readers():
+    with command.interrupt.surviving_broken_pipes():
         try:
             _run(command, sys.argv[1:])
         except SystemExit as end:
@@ -177,21 +177,21 @@ def _run(command: Command, arguments: list[str]) -> NoReturn:
         read_task_overrides()
         hydra._internal.hydra.Hydra = Application  # type: ignore[misc]
         with command.interrupt.handling(), command.held, command.interrupt.as_itself():
-            command.interrupt.let_through()
+            command.interrupt.deliver()
             run = hydra.main(version_base="1.3", config_path=str(_conf()), config_name="config")
             run(command.__call__)()
     except InputError as error:
         complain(str(error))
-        sys.exit(WRONG_INPUT)
+        sys.exit(ExitStatus.WRONG_INPUT)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         complain(hydra_message(error))
-        sys.exit(FAILED if command.has_begun else WRONG_INPUT)
+        sys.exit(ExitStatus.FAILED if command.has_begun else ExitStatus.WRONG_INPUT)
     except OSError as error:  # the folder can't be made, or written to
         complain(brief(error))
-        sys.exit(FAILED if error.errno in NO_ROOM or command.has_begun else WRONG_INPUT)
+        sys.exit(ExitStatus.FAILED if error.errno in NO_ROOM or command.has_begun else ExitStatus.WRONG_INPUT)
     except Exception as error:
         complain(brief(error))
-        sys.exit(FAILED)
+        sys.exit(ExitStatus.FAILED)
     except KeyboardInterrupt:
         sys.exit(command.interrupt.status(128 + signal.SIGINT))
     finally:

@@ -73,7 +73,7 @@ def train(
         shown.callback(view.stop)
         with view.busy("building the network"):
             run.prepare(dataset)
-            interrupt.let_through()
+            interrupt.deliver()
         view.start(plan(config, dataset, run.setup.network, run.draws, device, folder))
         run.setup.compile()
         if repeats not in (None, folder):
@@ -81,7 +81,7 @@ def train(
                 run.say(f"{line}: the numbers may differ from those of {repeats}")
         run.open()
         begins()
-        interrupt.hold_back()
+        interrupt.defer()
         Scheduler([job], begin=lambda _: run, stop_asked=interrupt).train()
     if run.error is not None:
         raise run.error

@@ -23,9 +23,11 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from mtl_cli import sweeps
-from mtl_cli.cli.job_runner import Command
+from mtl_cli import cli
+from mtl_cli.cli.job_runner import JobRunner
 from mtl_cli.run_folder.git_state import GitState
+from mtl_cli.signals import Interrupt
+from mtl_cli.sweeps.invocation import Invocation
 from tests.conftest import MtlTrain, as_usual
 from tests.test_sweeps import BASIC, LINEAR, summaries
 
@@ -90,7 +92,7 @@ def training_starts(sweep: Path) -> dict[str, int]:
 @pytest.fixture
 def in_twos(monkeypatch: pytest.MonkeyPatch) -> str:
     """The override that chooses it."""
-    monkeypatch.syspath_prepend(Path(sweeps.__file__).parent / "plugins")  # Hydra looks for plugins once
+    monkeypatch.syspath_prepend(Path(cli.__file__).parent / "plugins")  # Hydra looks for plugins once
     monkeypatch.setitem(sys.modules, InTwos.__module__, sys.modules[__name__])
     Plugins.instance().register(InTwos)
     InTwos.values.clear()
@@ -144,14 +146,14 @@ def test_no_batch_follows_a_failure_that_is_to_end_the_sweep(mtl_train: MtlTrain
 
 def test_what_a_worker_gets_is_small_and_its_own() -> None:
     """Whatever the command has loaded; and the same for each of its jobs, so that data and programs stay."""
-    command = Command()
-    command.resumes, command.git = True, GitState("0" * 40, dirty=False)
-    command.datasets = np.zeros(1000)  # type: ignore[assignment]
-    task = pickle.dumps(command.__call__)
+    asked = Invocation(resumes=True, repeats=Path("run"), git=GitState("0" * 40, dirty=False))
+    runner = JobRunner(Interrupt(), asked)
+    runner.datasets = np.zeros(1000)  # type: ignore[assignment]
+    task = pickle.dumps(runner)
     assert len(task) < 300
     there, again = pickle.loads(task), pickle.loads(task)
-    assert there.__self__ is again.__self__ is not command
-    assert (there.__self__.resumes, there.__self__.git) == (True, command.git)
+    assert there is again is not runner
+    assert there.invocation == Invocation(resumes=True, is_worker=True, git=asked.git)
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)

@@ -1,9 +1,12 @@
-"""All that the package uses of Hydra's and OmegaConf's private parts.
+"""All that the package uses of Hydra's and OmegaConf's private parts; `tests/test_hydra_private.py` lists it by name.
 
 Another release may change these without notice. What is patched here stays so for the process.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
 from traceback import walk_tb
 from typing import Any
 
@@ -16,12 +19,14 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
 from hydra._internal.core_plugins.structured_config_source import StructuredConfigSource
+from hydra._internal.hydra import Hydra
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.types import Override
 from hydra.plugins.completion_plugin import CompletionPlugin
 from hydra.plugins.config_source import ConfigResult, ConfigSource
+from hydra.types import RunMode, TaskFunction
 from omegaconf import Container, DictConfig
 from omegaconf._utils import get_omega_conf_dumper
 
@@ -39,6 +44,49 @@ __all__ = [
 
 apply_overrides: Callable[[list[Override], DictConfig], None] = ConfigLoaderImpl._apply_overrides_to_config
 """Hydra's own way to apply overrides to a config."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What Hydra's command line asks of the program.
+
+    Attributes:
+        composed: Called with a config that is to be trained, before Hydra makes anything for it.
+    """
+
+    composed: Callable[[DictConfig, RunMode], None]
+
+
+_hooks: ContextVar[Hooks] = ContextVar("_hooks")
+
+
+class Application(Hydra):
+    """Hydra's, with the hooks; launchers pickle it by its name, which is why it holds none of them itself."""
+
+    def compose_config(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        with_log_configuration: bool = False,
+        *options: Any,
+        **others: Any,
+    ) -> DictConfig:
+        """Composes a config, and shows it if it is to be trained, not only looked at."""
+        config = super().compose_config(config_name, overrides, run_mode, with_log_configuration, *options, **others)
+        if with_log_configuration:
+            _hooks.get().composed(config, run_mode)
+        return config
+
+
+def run_hydra(task_function: TaskFunction, configs: Path, hooks: Hooks) -> None:
+    """Runs Hydra's command line: the arguments of the process, with the main config in a folder."""
+    hydra._internal.hydra.Hydra = Application  # type: ignore[misc]
+    token = _hooks.set(hooks)
+    try:
+        hydra.main(version_base="1.3", config_path=str(configs), config_name="config")(task_function)()
+    finally:
+        _hooks.reset(token)
 
 
 class Loader(ConfigLoaderImpl):

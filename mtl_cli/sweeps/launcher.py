@@ -8,10 +8,10 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
-from hydra.types import HydraContext, TaskFunction
+from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from mtl_cli.backend import start
@@ -21,11 +21,11 @@ from mtl_cli.composition.resolve import plain
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.run_folder.atomic_files import RUN_FILES, write_json
-from mtl_cli.run_folder.git_state import GitState
 from mtl_cli.signals import Interrupt
+from mtl_cli.sweeps.invocation import Invocation, Outcome
 from mtl_cli.sweeps.job_configs import Composer
 from mtl_cli.sweeps.job_folders import Folders
-from mtl_cli.sweeps.plan import Plan, plan, program_key
+from mtl_cli.sweeps.plan import SweepPlan, plan, program_key
 from mtl_cli.sweeps.resume import before_of, found_in, refuse_changed, resumed
 from mtl_cli.sweeps.view import SweepView
 from mtl_cli.terminal.run_text import how_it_ended
@@ -39,51 +39,38 @@ from mtl_cli.untrusted.files import read_summary
 SECONDS_BETWEEN_TABLES: Final = 2.0
 
 
-class Command(Protocol):
-    """What runs the sweep: whose signals end it, and who is told how it went."""
-
-    interrupt: Interrupt
-    has_begun: bool
-    datasets: Datasets
-    jobs: Sequence[Job]
-    """Those whose configs were checked before."""
-    baselines: Sequence[Job]
-    """More of them, which are trained with the last ones."""
-    resumes: bool
-    """Whether the jobs' folder has some that were trained before."""
-    git: GitState | None
-    status: int
-    runs: int
-    failed_fast: bool
-    """Whether a job failed that was to end the sweep."""
-
-    def failed(self, error: Exception, where: str) -> None:
-        """Says that a job failed."""
-        ...
-
-
-def launch(
-    context: HydraContext,
-    task_function: TaskFunction,
-    sweep: DictConfig,
-    job_overrides: Sequence[Sequence[str]],
-    first: int,
-) -> Sequence[JobReturn]:
-    """Trains the jobs, whose numbers count from `first`, and returns what became of each."""
-    command: Command = task_function.__self__  # type: ignore[attr-defined]
-    return Sweep(context, command, sweep).train(job_overrides, first)
-
-
-class Sweep:
+class Batch:
     """The jobs of one call of the launcher."""
 
-    def __init__(self, context: HydraContext, command: Command, config: DictConfig) -> None:
-        """Takes what Hydra gives, and the command."""
+    def __init__(
+        self,
+        context: HydraContext,
+        config: DictConfig,
+        invocation: Invocation,
+        outcome: Outcome,
+        interrupt: Interrupt,
+        datasets: Datasets,
+    ) -> None:
+        """Takes what Hydra gives a launcher, and what the jobs of all batches share.
+
+        Args:
+            context: Hydra's.
+            config: The sweep's own.
+            invocation: What was asked of the command.
+            outcome: Told what comes of the jobs.
+            interrupt: The signals that end the sweep.
+            datasets: The data of all jobs.
+        """
+        assert invocation.sweep is not None
         setup_globals()
-        self._command = command
+        self._invocation = invocation
+        self._sweep = invocation.sweep
+        self._outcome = outcome
+        self._interrupt = interrupt
+        self._datasets = datasets
         self._config = config
         self._composer = Composer(context.config_loader, config)
-        self._folders = Folders(context, config, self._composer, resumes=command.resumes)
+        self._folders = Folders(context, config, self._composer, resumes=invocation.resumes)
         self._returns: dict[tuple[str, ...], JobReturn] = {}
         self._twice: Mapping[int, Sequence[Job]] = {}
         self._whole: Mapping[str, Sequence[Job]] = {}
@@ -96,7 +83,7 @@ class Sweep:
         Raises:
             KeyboardInterrupt: A signal asked for an end; the jobs under way were ended in order.
         """
-        if self._command.failed_fast:
+        if self._outcome.failed_fast:
             raise RunFailed("sweep.fail_fast: there are no further batches after a job that failed")
         asked = [tuple(overrides) for overrides in job_overrides]
         jobs = self._checked(asked, first)
@@ -104,23 +91,23 @@ class Sweep:
         configs = {job.overrides: job.config for job in jobs}
         folder = Path(str(self._config.hydra.sweep.dir))
         with self._folders:
-            if self._command.resumes:
+            if self._invocation.resumes:
                 jobs = self._left(jobs, folder)
             if asked:
-                self._command.interrupt.limit(jobs[0].config.max_time if jobs else None)
+                self._interrupt.limit(jobs[0].config.max_time if jobs else None)
             self._train(plan(jobs), folder)
-        if self._command.interrupt.asked:
+        if self._interrupt.asked:
             raise KeyboardInterrupt
         return [self._returns.get(job) or _returned(job, worst(configs[job])) for job in asked]
 
     def _checked(self, asked: Sequence[tuple[str, ...]], first: int) -> Sequence[Job]:
         """Returns the asked jobs, and behind the last ones those that no sweeper asks for."""
-        known = self._command.jobs
+        known = self._sweep.jobs
         of_batch = known[first : first + len(asked)]
         if [job.overrides for job in of_batch] != asked:  # another sweeper than Hydra's own
             return [Job(number, parse(plain(self._composer(job))), job) for number, job in enumerate(asked, first)]
         is_last = first + len(asked) == len(known)
-        return [*of_batch, *self._command.baselines] if is_last else of_batch
+        return [*of_batch, *self._sweep.baselines] if is_last else of_batch
 
     def _left(self, jobs: Sequence[Job], folder: Path) -> Sequence[Job]:
         """Returns the jobs that aren't done yet, with the numbers of their folders, and says which those are."""
@@ -132,17 +119,16 @@ class Sweep:
         refuse_changed(state.left, found, folder)
         print(f"{len(jobs) - len(state.left):,} of {len(jobs):,} jobs are done", flush=True)
         done = [*state.done, *(job for job, number in state.twins if self._copy(folder / str(number), job))]
-        self._command.runs += len(done)
         for job in done:
             value = compared(job.config, read_summary(folder / str(job.number)))
             self._returns[job.overrides] = _returned(job.overrides, value)
         return state.left
 
-    def _train(self, planned: Plan, folder: Path) -> None:
-        self._twice, self._command.has_begun = planned.twice, True
+    def _train(self, planned: SweepPlan, folder: Path) -> None:
+        self._twice, self._outcome.has_begun = planned.twice, True
         with SweepView(planned, folder) as self._view, Tables(folder) as self._tables:
             if planned.groups:
-                with self._command.interrupt.importing():
+                with self._interrupt.importing():
                     self._device = start(planned.jobs[0].config.device)
             for i, group in enumerate(planned.groups):
                 if self._stop_asked():
@@ -153,10 +139,10 @@ class Sweep:
                 Scheduler(group, self._begin, self._stop_asked, whole, self._ended, trained, say).train()
 
     def _stop_asked(self) -> bool:
-        return self._command.interrupt() or self._command.failed_fast
+        return self._interrupt() or self._outcome.failed_fast
 
     def _reason(self) -> str:
-        return self._command.interrupt.reason() or "sweep.fail_fast" * self._command.failed_fast
+        return self._interrupt.reason() or "sweep.fail_fast" * self._outcome.failed_fast
 
     def _begin(self, job: Job) -> Run | None:
         """Begins a job in the folder that Hydra makes for it; None where that isn't to be had."""
@@ -165,8 +151,8 @@ class Sweep:
             return None
         log = _log(folder)
         log.info("training into %s with %s", folder, " ".join(job.overrides) or "the defaults")
-        run = Run(job, folder, self._device, log, View(), self._command.git, self._reason)
-        run.begin(partial(self._command.datasets.load, job.config))
+        run = Run(job, folder, self._device, log, View(), self._invocation.git, self._reason)
+        run.begin(partial(self._datasets.load, job.config))
         return run
 
     def _enter(self, job: Job) -> Path | None:
@@ -178,8 +164,8 @@ class Sweep:
         return folder
 
     def _failed(self, job: Job, error: Exception) -> None:
-        self._command.failed(error, f" (job {job.number}: {' '.join(job.overrides)})")
-        self._command.failed_fast |= job.config.sweep.fail_fast
+        self._outcome.fail(error, f" (job {job.number}: {' '.join(job.overrides)})")
+        self._outcome.failed_fast |= job.config.sweep.fail_fast
 
     def _copy(self, source: Path, twin: Job) -> bool:
         """Gives a job the files of one with the same config, with its own overrides; tells whether there is a place."""
@@ -196,7 +182,6 @@ class Sweep:
     def _ended(self, run: Run) -> None:
         """Notes how a run ended, and gives those with the same config the same files."""
         summary, job = run.summary, run.job
-        self._command.runs += 1
         if run.error is not None:
             run.log.error("the run failed", exc_info=run.error)
             self._failed(job, run.error)

@@ -4,6 +4,7 @@ The process that began the sweep only sees what comes of its jobs in their folde
 """
 
 import secrets
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -13,8 +14,11 @@ from omegaconf import DictConfig, flag_override
 from mtl_cli.comparison.results import job_folders, natural
 from mtl_cli.composition.hydra_private import BasicLauncher
 from mtl_cli.config import GOES_ON_WITH, INDIFFERENT
-from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.errors import ExitStatus, InputError, RunFailed
+from mtl_cli.signals import Interrupt
+from mtl_cli.sweeps.invocation import Outcome, SweepAsked
 from mtl_cli.training.job import Job
+from mtl_cli.untrusted.escaping import shown
 from mtl_cli.untrusted.files import summary_in
 
 OWN: Final = "SweepLauncher"
@@ -98,7 +102,33 @@ def _fixed(overrides: Sequence[str]) -> list[str]:
     return [line for line, key in keys if key not in GOES_ON_WITH and key.partition(".")[0] not in INDIFFERENT]
 
 
-def failures(sweep: Path) -> Iterator[tuple[RunFailed, str]]:
+def collect(sweep: SweepAsked, outcome: Outcome, interrupt: Interrupt) -> None:
+    """Says what became of the jobs that other processes trained, by their folders, unless it was said before."""
+    if not sweep.is_elsewhere or outcome.is_collected:
+        return
+    outcome.is_collected = True
+    if not sweep.folder.is_dir():
+        return
+    folders = list(job_folders(sweep.folder))
+    for error, where in _failures(sweep.folder):
+        outcome.fail(error, where)
+    lost = len(sweep.jobs) - sum((folder / "summary.json").exists() for folder in folders)
+    if lost > 0 and not outcome.status and not interrupt.asked:
+        left = f"{lost:,} of {len(sweep.jobs):,} jobs left no summary.json there"
+        outcome.fail(RunFailed(f"{sweep.folder}: {left}"))
+    if _is_stopped(sweep.folder) and not interrupt.asked:  # its time was over; a signal has a status of its own
+        outcome.note(ExitStatus.TIME_IS_OVER)
+    say_resume(sweep, outcome, interrupt)
+
+
+def say_resume(sweep: SweepAsked, outcome: Outcome, interrupt: Interrupt) -> None:
+    """Says how to go on with a sweep that a signal or its time has ended."""
+    is_cut = interrupt.asked or outcome.status == ExitStatus.TIME_IS_OVER
+    if is_cut and (sweep.folder / "multirun.yaml").exists():
+        print(f"go on with: mtl-train resume {shlex.quote(shown(sweep.folder))}")
+
+
+def _failures(sweep: Path) -> Iterator[tuple[RunFailed, str]]:
     """Yields what went wrong in the jobs that failed, and which those are."""
     for folder in sorted(job_folders(sweep), key=lambda folder: natural(folder.name)):
         summary = summary_in(folder)
@@ -106,7 +136,7 @@ def failures(sweep: Path) -> Iterator[tuple[RunFailed, str]]:
             yield RunFailed(summary["error"]), f" (job {folder.relative_to(sweep)}: {' '.join(summary['overrides'])})"
 
 
-def stopped(sweep: Path) -> bool:
+def _is_stopped(sweep: Path) -> bool:
     """Tells whether a job in a sweep's folder was ended before its last iteration."""
     return any((summary_in(folder) or {}).get("status") == "stopped" for folder in job_folders(sweep))
 

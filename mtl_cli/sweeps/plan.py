@@ -10,7 +10,7 @@ from mtl_cli.training.job import Job
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """The jobs in the order they are trained in, by program."""
 
     jobs: Sequence[Job]
@@ -43,7 +43,7 @@ class Plan:
         ]
 
 
-def plan(jobs: Sequence[Job]) -> Plan:
+def plan(jobs: Sequence[Job]) -> SweepPlan:
     """Returns the plan for these jobs."""
     first: dict[str, Job] = {}
     twice: dict[int, list[Job]] = {}
@@ -54,7 +54,7 @@ def plan(jobs: Sequence[Job]) -> Plan:
             groups.setdefault(program_key(job.config), []).append(job)
         else:
             twice.setdefault(known.number, []).append(job)
-    return Plan(jobs, list(groups.values()), twice)
+    return SweepPlan(jobs, list(groups.values()), twice)
 
 
 def first_of_data(jobs: Sequence[Job]) -> list[Job]:

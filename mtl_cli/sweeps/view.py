@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from mtl_cli.comparison.results import job_folders
-from mtl_cli.sweeps.plan import Plan, counted
+from mtl_cli.sweeps.plan import SweepPlan, counted
 from mtl_cli.tasks import HIGHER_IS_BETTER
 from mtl_cli.terminal.heartbeat import SECONDS_AT_LEAST, SECONDS_AT_MOST
 from mtl_cli.terminal.run_view import REFRESHES_PER_SECOND, duration, number
@@ -37,7 +37,7 @@ _LEFT: Final = _Left()
 class SweepView:
     """Shows a sweep; on a terminal it is live, elsewhere a few lines."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: SweepPlan, folder: Path) -> None:
         """Takes what will be trained."""
         self._plan = plan
         self._folder = folder

@@ -28,6 +28,10 @@ class SweepLauncher(Launcher):
             basic = BasicLauncher()
             basic.setup(hydra_context=context, task_function=task_function, config=config)
             return basic.launch(job_overrides, initial_job_idx)
-        from mtl_cli.sweeps.launcher import launch  # Hydra imports this file in each call of the command
+        from mtl_cli.cli.job_runner import JobRunner  # Hydra imports this file in each call of the command
+        from mtl_cli.sweeps.launcher import Batch
 
-        return launch(context, task_function, config, job_overrides, initial_job_idx)
+        assert isinstance(task_function, JobRunner)
+        runner = task_function
+        batch = Batch(context, config, runner.invocation, runner.outcome, runner.interrupt, runner.datasets)
+        return batch.train(job_overrides, initial_job_idx)

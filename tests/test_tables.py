@@ -321,7 +321,7 @@ assert "mtl_cli" not in sys.modules
 def test_predict_gives_what_the_model_gives(
     mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mtl_cli.cli.predict.BLOCK", 100)
+    monkeypatch.setattr("mtl_cli.cli.verbs.predict.BLOCK", 100)
     frame = mixed(250).with_row_index("id")
     frame.write_csv(tmp_path / "t.csv")
     frame.write_parquet(tmp_path / "t.parquet")

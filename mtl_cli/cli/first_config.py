@@ -8,11 +8,11 @@ from typing import Final
 
 import yaml
 
-from mtl_cli.cli.inspect import Column, Inspected
 from mtl_cli.config import RESERVED
 from mtl_cli.data.table import MISSING_TEXTS
 from mtl_cli.tables.delimited import Dialect
 from mtl_cli.tables.hints import Hint
+from mtl_cli.tables.inspection import Column, Inspected
 from mtl_cli.tasks import TASK_NAME
 from mtl_cli.untrusted.escaping import printable
 

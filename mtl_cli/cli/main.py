@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.cli.checks import check_run, check_sweep
 from mtl_cli.cli.job_runner import JobRunner
-from mtl_cli.cli.verbs import verb_of
+from mtl_cli.cli.usage import verb_of, with_verbs
 from mtl_cli.composition.config_loader import guard_hydra
 from mtl_cli.composition.hydra_errors import hydra_message
 from mtl_cli.composition.hydra_private import Hooks, run_hydra
@@ -87,7 +87,7 @@ def _asked(words: list[str]) -> Invocation | None:
     _refuse_no_folder()
     verb = verb_of(words)
     if verb is not None:
-        further = verb(words[1:])
+        further = verb.run(words[1:])
         if further is None:
             return None
         sys.argv[1:] = further
@@ -103,7 +103,7 @@ def _train(runner: JobRunner, words: list[str]) -> None:
     interrupt = runner.interrupt
     with interrupt.handling(), ExitStack() as claims, interrupt.as_itself():
         interrupt.deliver()
-        run_hydra(runner, _conf(), Hooks(composed=partial(_check, runner, claims)))
+        run_hydra(runner, _conf(), Hooks(composed=partial(_check, runner, claims), help=with_verbs))
         _report(runner)
 
 
@@ -128,7 +128,7 @@ def _report(runner: JobRunner) -> None:
     sweep = runner.invocation.sweep
     if sweep is None:
         return
-    from mtl_cli.cli.report import report  # with polars, which takes Ctrl-C for itself
+    from mtl_cli.cli.verbs.report import report  # with polars, which takes Ctrl-C for itself
 
     collect(sweep, runner.outcome, runner.interrupt)
     if not sweep.folder.is_dir():

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import walk_tb
+from types import SimpleNamespace
 from typing import Any
 
 import hydra._internal.config_loader_impl
@@ -52,9 +53,11 @@ class Hooks:
 
     Attributes:
         composed: Called with a config that is to be trained, before Hydra makes anything for it.
+        help: Returns the help's template with the program's own texts filled in.
     """
 
     composed: Callable[[DictConfig, RunMode], None]
+    help: Callable[[str], str]
 
 
 _hooks: ContextVar[Hooks] = ContextVar("_hooks")
@@ -77,6 +80,11 @@ class Application(Hydra):
         if with_log_configuration:
             _hooks.get().composed(config, run_mode)
         return config
+
+    def get_help(self, help_cfg: DictConfig, *options: Any, **others: Any) -> str:
+        """Returns the text of `--help`."""
+        filled: Any = SimpleNamespace(template=_hooks.get().help(help_cfg.template))
+        return super().get_help(filled, *options, **others)
 
 
 def run_hydra(task_function: TaskFunction, configs: Path, hooks: Hooks) -> None:

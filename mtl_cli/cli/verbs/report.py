@@ -2,19 +2,35 @@
 
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from mtl_cli.cli.verbs.base import Parser, Verb
 from mtl_cli.comparison.files import SweepFolder, is_sweep, print_report, terminal
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError
+from mtl_cli.paths import check_folder
 from mtl_cli.terminal.run_text import ending
 from mtl_cli.terminal.run_view import Display, Ending
 from mtl_cli.untrusted.escaping import printable, shown
 from mtl_cli.untrusted.files import read_summary
+
+
+def run(words: Sequence[str]) -> None:
+    """Says what a run or a sweep came to."""
+    parser = Parser(
+        prog="mtl-train report",
+        description="Prints what a run or a sweep came to, from its files as they are now. For a sweep, writes its "
+        "tables anew: DIR/sweep.csv, DIR/sweep.md.",
+    )
+    parser.add_argument("folder", metavar="DIR", type=Path, help="the folder of a run, or of a sweep")
+    given = parser.parse_args(words)
+    check_folder(given.folder, "DIR")
+    report(given.folder)
 
 
 def report(folder: Path) -> None:
@@ -79,3 +95,6 @@ def _nan(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _nan(inner) for key, inner in value.items()}
     return math.nan if value is None else value
+
+
+VERB = Verb("report DIR", "say what a run or a sweep came to, from its files", run)

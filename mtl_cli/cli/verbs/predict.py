@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from rich.console import Console
 
 from mtl_cli.backend import keras, refuse_too_little_memory, start, tf
+from mtl_cli.cli.verbs.base import Parser, Verb
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.paths import blocked, check_folder
 from mtl_cli.tables.delimited import Dialect
@@ -22,6 +24,27 @@ from mtl_cli.untrusted.files import check_model
 
 BLOCK: Final = 65_536
 """Rows that are predicted at once."""
+
+
+def run(words: Sequence[str]) -> None:
+    """Predicts every task for the rows of a table."""
+    parser = Parser(
+        prog="mtl-train predict",
+        description="Predicts every task for the rows of a table: <task>, and <task>_<class> for probabilities.",
+    )
+    parser.add_argument("run", metavar="RUN_DIR", type=Path, help="the folder of a finished run with data=table")
+    parser.add_argument("input", metavar="INPUT", help="a table (.csv, .tsv, .parquet, .ndjson, .gz), or a glob")
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="a .csv or .parquet file to write")
+    parser.add_argument("--id", action="append", default=[], metavar="COLUMN", help="a column to keep (repeatable)")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
+    given = parser.parse_args(words)
+    console = Console(stderr=True, highlight=False)
+    with console.status("loading the model") as status:
+        rows = predict(
+            given.run, given.input, given.out, list(dict.fromkeys(given.id)), force=given.force,
+            shown=lambda done: status.update(f"{done:,} rows"),
+        )  # fmt: skip
+    print(f"{given.out}: {rows:,} rows")
 
 
 @dataclass(frozen=True)
@@ -214,3 +237,6 @@ def _named(names: Sequence[str], task: Predicted, values: Any) -> dict[str, Any]
     every = values if task.probabilities == task.classes else np.hstack([1 - values, values])
     labels = pl.Series(task.classes).gather(every.argmax(axis=1))
     return {names[0]: labels, **{name: values[:, i] for i, name in enumerate(names[1:])}}
+
+
+VERB = Verb("predict RUN_DIR TABLE --out FILE", "predict every task for its rows", run)

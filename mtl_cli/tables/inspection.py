@@ -1,17 +1,10 @@
 """What is in an unknown table, and what of it can be predicted. Imports no TensorFlow."""
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-import yaml
-from pydantic import ValidationError
-
-from mtl_cli.config_errors import describe
-from mtl_cli.data.table import Table
-from mtl_cli.errors import InputError, nearest
 from mtl_cli.tables.decompression import UNREADABLE
 from mtl_cli.tables.delimited import TEXT, Dialect, delimited
 from mtl_cli.tables.dtypes import without_marks
@@ -19,7 +12,6 @@ from mtl_cli.tables.hints import SURE, Hint, hints_on, is_like_id, mostly_number
 from mtl_cli.tables.locate_errors import not_utf_8
 from mtl_cli.tables.reader import Source, files_of, format_of, read
 
-LIKELY_TARGETS: Final = ("target", "label", "class", "y", "outcome", "response", "price", "result", "survived")
 MOST_CLASSES: Final = 20
 
 
@@ -70,32 +62,6 @@ class Inspected(NamedTuple):
         return list(dict.fromkeys(hint.column for hint in doubts))
 
 
-WRITTEN: Final = ("encoding", "separator", "header", "decimal", "thousands", "missing")
-"""Keys of `data` that say how text files are written."""
-
-
-def dialect_of(overrides: Sequence[str]) -> Dialect:
-    """Returns how text files are written as `data.<key>=<value>` says.
-
-    Raises:
-        InputError: There is no such key, or its value is none.
-    """
-    given: dict[str, Any] = {}
-    for override in overrides:
-        key, _, value = override.partition("=")
-        if key.removeprefix("data.") not in WRITTEN:
-            keys = [f"data.{name}" for name in WRITTEN]
-            raise InputError(f"{key}: inspect takes how the file is written; {nearest(key, keys, 'keys')}")
-        try:
-            given[key.removeprefix("data.")] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise InputError(f"{key}: {value!r} can't be read as YAML") from error
-    try:
-        return Table.model_validate(given).dialect
-    except ValidationError as error:
-        raise InputError(f"data.{describe(Table, error.errors()[0])}") from None
-
-
 def inspect(path: str, dialect: Dialect) -> Inspected:
     """Returns a table and what its columns look like.
 
@@ -138,36 +104,6 @@ def _values(frame: Any) -> set[str]:
 
     texts = [series.drop_nulls() for series in frame if series.dtype == pl.String and not mostly_numbers(series)]
     return {value for series in texts if series.n_unique() <= MOST_CLASSES for value in series.unique()}
-
-
-def targets_of(columns: Sequence[Column], asked: Sequence[str]) -> list[Column]:
-    """Returns the columns to predict: the asked-for ones, those with a likely name, or the last that can be a label.
-
-    Raises:
-        InputError: One isn't there, can't be a label, or there is none.
-    """
-    named = {column.name: column for column in columns}
-    for name in asked:
-        if name not in named:
-            raise InputError(f"--target: there is no column {name!r}; the columns are {', '.join(named)}")
-        if named[name].task is None:
-            raise InputError(f"--target: column {name!r} ({named[name].type}) can't be a label")
-    if asked:
-        chosen = [named[name] for name in dict.fromkeys(asked)]
-        _check_features(columns, chosen)
-        return chosen
-    able = [column for column in columns if column.task is not None and not column.id and not column.constant]
-    likely = [c for c in able if re.sub(r"[\d_ ]+$", "", c.name.lower()) in LIKELY_TARGETS]
-    chosen = likely or able[-1:]
-    if not chosen or len(columns) < 2:
-        raise InputError("INPUT: no column can be a label beside features; name one with --target")
-    _check_features(columns, chosen)
-    return chosen
-
-
-def _check_features(columns: Sequence[Column], targets: Sequence[Column]) -> None:
-    if not any(column.usable for column in columns if column not in targets):
-        raise InputError("INPUT: besides the labels there are only ids, constants and columns that can't be used")
 
 
 def _column(series: Any, hints: tuple[Hint, ...]) -> Column:

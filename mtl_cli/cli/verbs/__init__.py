@@ -1,0 +1,1 @@
+"""The words that may come first: `mtl-train resume`, `report`, `inspect`, `predict`."""

@@ -1,0 +1,36 @@
+"""What a verb is: a word that may come first."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from mtl_cli.errors import InputError
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb.
+
+    Attributes:
+        usage: The verb, and what it takes, in a line of `mtl-train --help`.
+        does: What it does, behind that.
+        run: Takes the words behind it, and returns what Hydra is to be called with; None where it has done all there is
+            to do.
+    """
+
+    usage: str
+    does: str
+    run: Callable[[Sequence[str]], list[str] | None]
+
+
+class Parser(argparse.ArgumentParser):
+    """Of a verb's arguments; a mistake in them is wrong input as any other."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuses the arguments.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(f"{message} (see {self.prog} --help)")

@@ -1,4 +1,4 @@
-"""The base of every config class, and the marks that decide what is compiled in and what is an argument.
+"""The base of every config class, and the marks on fields from which every notion of "the same" is derived.
 
 A field marked `Number` (or one of its narrower forms below) changes no shape: its value enters the compiled
 program as an argument. A field marked `Host` doesn't reach it at all. Three walks over a settings tree rest on them:
@@ -7,13 +7,18 @@ program as an argument. A field marked `Host` doesn't reach it at all. Three wal
 - `numbers(tree)` is all the numbers, by path;
 - `bind(tree, tensors)` is the tree with tensors in the numbers' places, so that compiled code reads
   `self.beta_1` and gets the argument, never a baked-in constant.
+
+The other marks say in what two runs may differ and yet have the same data, draws or results: `identity` derives its
+keys from them. A field without one tells them apart.
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, TypeVar, cast
+from functools import cache
+from typing import Annotated, Any, TypeVar, cast, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 
 class _NumberMark:
@@ -22,6 +27,30 @@ class _NumberMark:
 
 class Host:
     """Marks a field that only the host uses: the compiled program neither depends on it nor gets it."""
+
+
+class Repeat(Host):
+    """Marks a seed: runs that differ in it repeat the same setting."""
+
+
+class Extends(Host):
+    """Marks a field in which a resumed run may differ from what it was: what ends it, and the rates from there on."""
+
+
+class Cosmetic(Host):
+    """Marks a field that decides no result."""
+
+
+class Rollback(Host):
+    """Marks a field that decides no result but of a run that may go back to a checkpoint."""
+
+
+class Balance:
+    """Marks how much each task counts, or what finds that: it means nothing where one task is trained alone."""
+
+
+class Undrawn:
+    """Marks a field in which runs may differ that share what the host draws."""
 
 
 def _fits_float32(value: float) -> float:
@@ -61,21 +90,44 @@ Tree = TypeVar("Tree", bound=Settings | Mapping[str, Any])
 def _children(tree: Any) -> Iterator[tuple[str, Any, bool]]:
     """Yields (key, value, is a number) for every entry of a settings object or mapping that the program may use."""
     if isinstance(tree, Settings):
-        for key, field in type(tree).model_fields.items():
-            marks = {type(mark) for mark in _marks(field)}
-            if Host not in marks:
+        of_host, of_numbers = fields_with(type(tree), Host), fields_with(type(tree), _NumberMark)
+        for key in type(tree).model_fields:
+            if key not in of_host:
                 value = getattr(tree, key)
-                yield key, value, value is not None and _NumberMark in marks
+                yield key, value, value is not None and key in of_numbers
     else:
         for key, value in tree.items():
             yield key, value, False
 
 
-def _marks(field: Any) -> Iterator[Any]:
-    """Yields the metadata of a field, also where the number may be null (`Number | None`)."""
-    yield from field.metadata
-    for part in getattr(field.annotation, "__args__", ()):
-        yield from getattr(part, "__metadata__", ())
+@cache
+def fields_with(cls: type[Settings], *marks: type) -> frozenset[str]:
+    """Returns a class's own fields that have one of these marks, also where it stands inside, as in `Number | None`."""
+
+    def has_mark(field: FieldInfo) -> bool:
+        inside = [mark for part in get_args(field.annotation) for mark in getattr(part, "__metadata__", ())]
+        return any(isinstance(mark, marks) for mark in [*field.metadata, *inside])
+
+    return frozenset(key for key, field in cls.model_fields.items() if has_mark(field))
+
+
+def marked(settings: Settings, mark: type) -> dict[str, Any]:
+    """Returns a settings object's own fields that have a mark, with their values."""
+    return {key: getattr(settings, key) for key in fields_with(type(settings), mark)}
+
+
+def without(settings: Settings, *marks: type) -> dict[str, Any]:
+    """Returns a settings object as plain JSON, but for the fields anywhere in it that have one of these marks."""
+
+    def kept(tree: Any, plain: Any) -> Any:
+        if isinstance(tree, Settings):
+            dropped = fields_with(type(tree), *marks)
+            return {key: kept(getattr(tree, key), value) for key, value in plain.items() if key not in dropped}
+        if isinstance(tree, Mapping):
+            return {key: kept(tree[key], value) for key, value in plain.items()}
+        return plain
+
+    return cast(dict[str, Any], kept(settings, settings.model_dump(mode="json")))
 
 
 def numbers(tree: Settings | Mapping[str, Any], prefix: str = "") -> dict[str, float]:

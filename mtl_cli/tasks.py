@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from mtl_cli.backend import Array, Tensor, tf
 from mtl_cli.families import any_of, members_of
-from mtl_cli.settings import Host, NonNegative, Positive, Settings, Share
+from mtl_cli.settings import Balance, Host, NonNegative, Positive, Settings, Share, Undrawn
 
 NO_LOSS: Final = -1.0
 """Stands for the loss of a task that has no label in a batch; no loss is negative."""
@@ -69,8 +69,8 @@ class Task(Settings, ABC):
     loss: str
     metric: str
     units: Count | None = None
-    weight: NonNegative | None = None
-    prob: Annotated[Share | None, Host()] = None
+    weight: Annotated[NonNegative | None, Balance(), Undrawn()] = None
+    prob: Annotated[Share | None, Balance(), Host()] = None
     layers: list[Count] | None = None
     column: Annotated[str | list[str] | None, Host()] = None
     path: Annotated[str | list[str] | None, Host()] = None

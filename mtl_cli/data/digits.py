@@ -17,7 +17,7 @@ from mtl_cli.datasets.in_memory import dataset
 from mtl_cli.datasets.splits import Fractions, split_rows
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.randomness import SPLIT, generator
-from mtl_cli.settings import Settings
+from mtl_cli.settings import Repeat, Settings
 from mtl_cli.tasks import Multiclass, Tasks
 
 SIDE, CLASSES = 8, 10
@@ -43,7 +43,7 @@ class Digits(Data):
     shift: Annotated[int, Field(ge=0, le=8)] = 2
     examples: Examples = Examples()
     split: Fractions = Fractions()
-    split_seed: Annotated[int, Field(ge=0)] | None = None
+    split_seed: Annotated[Annotated[int, Field(ge=0)] | None, Repeat()] = None
 
     def load(self, tasks: Tasks, seed: int, batch_size: int) -> Dataset:
         """Returns the pairs for the tasks `left` and `right`, or one of them."""

@@ -16,7 +16,7 @@ from mtl_cli.data.base import Data
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.datasets.regressions import Examples, drawn, regressions, truth_generator
 from mtl_cli.errors import InputError
-from mtl_cli.settings import NonNegative, Positive
+from mtl_cli.settings import NonNegative, Positive, Repeat
 from mtl_cli.tasks import Count, Tasks
 
 Numbers = NDArray[np.float64]
@@ -37,7 +37,7 @@ class ScaledTanh(Data):
     shared_deviation: NonNegative = 10.0
     own_deviation: NonNegative = 3.5
     examples: Examples = Examples()
-    split_seed: Annotated[int, Field(ge=0)] | None = None
+    split_seed: Annotated[Annotated[int, Field(ge=0)] | None, Repeat()] = None
 
     def load(self, tasks: Tasks, seed: int, batch_size: int) -> Dataset:
         """Returns rows for these tasks."""

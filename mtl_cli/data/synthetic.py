@@ -15,7 +15,7 @@ from mtl_cli.data.base import Data
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.datasets.regressions import Examples, drawn, regressions, truth_generator
 from mtl_cli.errors import InputError
-from mtl_cli.settings import NonNegative, Number, Positive
+from mtl_cli.settings import NonNegative, Number, Positive, Repeat
 from mtl_cli.tasks import Count, Tasks
 
 Numbers = NDArray[np.float64]
@@ -59,7 +59,7 @@ class Synthetic(Data):
     waves: Annotated[int, Field(ge=0)] = 5
     noise: NonNegative = 0.1
     examples: Examples = Examples()
-    split_seed: Annotated[int, Field(ge=0)] | None = None
+    split_seed: Annotated[Annotated[int, Field(ge=0)] | None, Repeat()] = None
 
     def load(self, tasks: Tasks, seed: int, batch_size: int) -> Dataset:
         """Returns rows for these tasks, one unit each."""

@@ -15,6 +15,7 @@ from mtl_cli.datasets.in_memory import RowsDataset, RowsFeed
 from mtl_cli.datasets.splits import SPLITS, Fractions, split_groups, split_rows, split_strata
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.run_folder.atomic_files import fingerprint
+from mtl_cli.settings import Repeat
 from mtl_cli.tables import features as feature_columns
 from mtl_cli.tables.dates import DateFormat
 from mtl_cli.tables.delimited import Dialect, Encoding, Header, Separator, Thousands
@@ -70,7 +71,7 @@ class Table(Data):
     split_column: str | None = None
     group_column: str | None = None
     duplicates: Literal["keep", "one_split", "drop"] = "keep"
-    split_seed: Annotated[int, Field(ge=0)] | None = None
+    split_seed: Annotated[Annotated[int, Field(ge=0)] | None, Repeat()] = None
 
     @property
     def dialect(self) -> Dialect:

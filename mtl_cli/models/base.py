@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from mtl_cli.backend import Tensor, keras, tf
 from mtl_cli.datasets.encoder import Entry
-from mtl_cli.settings import Fraction, NonNegative, Settings
+from mtl_cli.settings import Balance, Fraction, NonNegative, Settings, without
 from mtl_cli.tasks import Tasks
 
 Variable = Any
@@ -144,7 +144,7 @@ def network_for(model: Model, entry: Entry, tasks: Tasks, seed: int) -> tuple[Ne
 
     Building one takes longer than many a short run's iterations.
     """
-    of_tasks = {name: task.model_dump(mode="json", exclude={"weight", "prob"}) for name, task in tasks.items()}
+    of_tasks = {name: without(task, Balance) for name, task in tasks.items()}
     key = json.dumps([model.model_dump(mode="json"), entry.structure, of_tasks])
     if key not in _networks:
         _networks[key] = model.build(entry, tasks, seed)

@@ -17,7 +17,7 @@ from mtl_cli.backend import Tensor, tf
 from mtl_cli.families import any_of, members
 from mtl_cli.schedules.base import Schedule
 from mtl_cli.schedules.constant import Constant
-from mtl_cli.settings import Host, NonNegative, Positive, Settings
+from mtl_cli.settings import Extends, Host, NonNegative, Positive, Settings
 
 if TYPE_CHECKING:
     AnySchedule = Schedule
@@ -35,8 +35,8 @@ class Optimizer(Settings, ABC):
     learning_rate: Annotated[Positive, Host()] = 1e-3
     clip_norm: Positive | None = None
     schedule: Annotated[AnySchedule, Host()] = Constant()
-    schedule_steps: Annotated[Annotated[int, Field(ge=1, le=2**31 - 1)] | None, Host()] = None
-    rate_after_schedule: Annotated[NonNegative | None, Host()] = None
+    schedule_steps: Annotated[Annotated[int, Field(ge=1, le=2**31 - 1)] | None, Extends()] = None
+    rate_after_schedule: Annotated[NonNegative | None, Extends()] = None
 
     slots: ClassVar[tuple[str, ...]] = ()
 

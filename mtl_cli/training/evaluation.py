@@ -1,5 +1,6 @@
 """What a split's rows say of a model, and which model is the best."""
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from mtl_cli.backend import Tensor, keras, tf
 from mtl_cli.datasets.dataset import Dataset, Split
 from mtl_cli.models.base import Params
 from mtl_cli.run_folder.csv_files import Metrics
+from mtl_cli.settings import Balance, without
 from mtl_cli.tasks import HIGHER_IS_BETTER, Task
 from mtl_cli.training.divergence import ADVICE, Diverged
 from mtl_cli.training.program import Program
@@ -78,8 +80,7 @@ def naive(dataset: Dataset) -> Mapping[str, Metrics]:
     A model that is no better has learned nothing from the features.
     """
     of_rows = _NAIVE.setdefault(dataset.train, {})
-    shares = {"weight", "prob"}
-    key = repr([(name, task.model_dump(exclude=shares)) for name, task in dataset.tasks.items()])
+    key = json.dumps({name: without(task, Balance) for name, task in dataset.tasks.items()})
     if key not in of_rows:
         of_rows[key] = _naive(dataset)
     return of_rows[key]

@@ -1,7 +1,5 @@
 """The typed, frozen config of a run, and the messages for what is wrong with one. Imports no TensorFlow."""
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeAlias
@@ -23,7 +21,7 @@ from mtl_cli.modes.base import Mode
 from mtl_cli.optimizers.adam import Adam
 from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.sampling.base import Sampling
-from mtl_cli.settings import Settings
+from mtl_cli.settings import Balance, Cosmetic, Extends, Host, Repeat, Rollback, Settings, Undrawn
 from mtl_cli.tasks import MOST_TASKS, TASK_NAME, AnyTask, Count, Task
 from mtl_cli.weighting.base import Weighting
 
@@ -52,10 +50,6 @@ else:
 
 RESTORABLE_STEPS = 10_000
 """`checkpoint.every_steps` of runs that go back to a checkpoint where they diverge."""
-INDIFFERENT = ("name", "sweep", "log", "device", "checkpoint", "max_time")
-"""The keys that decide no result."""
-GOES_ON_WITH = ("steps", "early_stopping.patience", "optimizer.schedule_steps", "optimizer.rate_after_schedule")
-"""The keys by which a run that is resumed may differ from what it was: what ends it, and the rates from there on."""
 RESERVED = {"joint"}
 """Task names that would clash with columns of losses.csv."""
 
@@ -69,7 +63,7 @@ class Eval(Settings):
 class EarlyStopping(Settings):
     """When to give up."""
 
-    patience: Count | None = None
+    patience: Annotated[Count | None, Extends()] = None
 
 
 class Diagnostics(Settings):
@@ -129,27 +123,27 @@ class Log(Settings):
 class Config(Settings):
     """A run, as composed from `conf/` and the command line."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)] = "mtl"
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    steps: Count = 10000
+    name: Annotated[str, Field(min_length=1, max_length=200), Cosmetic(), Undrawn()] = "mtl"
+    seed: Annotated[int, Field(ge=0, lt=2**63), Repeat()] = 0
+    steps: Annotated[Count, Extends()] = 10000
     batch_size: Count = 10
     tasks: dict[str, AnyTaskKind]
-    data: AnyData
+    data: Annotated[AnyData, Host()]
     model: AnyModel
     mode: AnyMode
-    weighting: AnyWeighting
-    sampling: AnySampling
-    optimizer: AnyOptimizer
-    eval: Eval = Eval()
-    objective: str = "val_loss"
-    early_stopping: EarlyStopping = EarlyStopping()
-    diagnostics: Diagnostics = Diagnostics()
-    checkpoint: Checkpoint = Checkpoint()
-    max_time: Duration | None = None
-    on_divergence: Literal["fail", "restore"] = "fail"
-    sweep: Sweep = Sweep()
-    log: Log = Log()
-    device: Literal["auto", "cpu", "gpu"] = "auto"
+    weighting: Annotated[AnyWeighting, Balance()]
+    sampling: Annotated[AnySampling, Balance(), Host()]
+    optimizer: Annotated[AnyOptimizer, Undrawn()]
+    eval: Annotated[Eval, Undrawn(), Host()] = Eval()
+    objective: Annotated[str, Host()] = "val_loss"
+    early_stopping: Annotated[EarlyStopping, Host()] = EarlyStopping()
+    diagnostics: Annotated[Diagnostics, Host()] = Diagnostics()
+    checkpoint: Annotated[Checkpoint, Rollback()] = Checkpoint()
+    max_time: Annotated[Duration | None, Cosmetic()] = None
+    on_divergence: Annotated[Literal["fail", "restore"], Host()] = "fail"
+    sweep: Annotated[Sweep, Cosmetic(), Undrawn()] = Sweep()
+    log: Annotated[Log, Cosmetic(), Undrawn()] = Log()
+    device: Annotated[Literal["auto", "cpu", "gpu"], Cosmetic(), Undrawn()] = "auto"
 
     @field_validator("name")
     @classmethod
@@ -241,17 +235,6 @@ class Config(Settings):
             update={"every": None, "every_steps": self.checkpoint.every_steps or RESTORABLE_STEPS}
         )
 
-    def hash(self) -> str:
-        """Returns a hash of all that decides the results."""
-        return hashlib.sha256(json.dumps(self.decisive(), sort_keys=True).encode()).hexdigest()[:16]
-
-    def decisive(self) -> dict[str, Any]:
-        """Returns all that decides the results, as JSON can hold it: a run that may go back does so to a checkpoint."""
-        decisive = self.model_dump(mode="json", exclude=set(INDIFFERENT))
-        if self.on_divergence == "restore":
-            decisive["checkpoint"] = {"every_steps": self.checkpoints().every_steps}
-        return decisive
-
 
 def _shares(given: Mapping[str, float | None], key: str, *, must_sum: bool) -> dict[str, float]:
     """Returns every task's share, from the given ones and the nulls.
@@ -288,18 +271,3 @@ def parse(plain: Mapping[str, Any]) -> Config:
     except ValidationError as error:
         lines = dict.fromkeys(describe(Config, detail) for detail in error.errors())
         raise InputError("\n".join(lines)) from None
-
-
-def changes(before: Any, now: Any, key: str = "") -> list[str]:
-    """Returns how a config's values differ from what they were, a line each; those of `GOES_ON_WITH` may.
-
-    >>> changes({"steps": 1, "model": {"units": 3}}, {"steps": 2, "model": {"units": 4}})
-    ['model.units: it was 3 and is 4']
-    """
-    if not isinstance(before, Mapping) or not isinstance(now, Mapping):
-        return [] if before == now or key in GOES_ON_WITH else [f"{key}: it was {before!r} and is {now!r}"]
-    return [
-        line
-        for name in dict.fromkeys([*before, *now])
-        for line in changes(before.get(name), now.get(name), f"{key}.{name}".lstrip("."))
-    ]

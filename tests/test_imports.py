@@ -14,7 +14,7 @@ ROOMS = [
     *("errors", "settings", "families", "paths", "config_errors", "backend", "randomness", "signals", "tasks"),
     *("untrusted", "run_folder", "datasets", "tables", "data"),
     *("linalg", "schedules", "optimizers", "models", "sampling", "weighting", "step", "modes"),
-    *("config", "composition", "terminal", "training", "comparison", "sweeps", "cli", "__main__"),
+    *("config", "identity", "composition", "terminal", "training", "comparison", "sweeps", "cli", "__main__"),
 ]
 """Each needs only those before it."""
 FAMILIES = ["data", "models", "modes", "weighting", "sampling", "optimizers", "schedules"]

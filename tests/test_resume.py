@@ -10,6 +10,7 @@ import pytest
 
 from mtl_cli.backend import keras
 from mtl_cli.config import FAMILIES, Config
+from mtl_cli.identity import decisive
 from mtl_cli.signals import Interrupt
 from mtl_cli.terminal.run_view import View
 from mtl_cli.training import experiment
@@ -262,7 +263,7 @@ def test_runs_of_a_version_that_had_less_keys_go_on(
     (tmp_path / "t.csv").write_text(f"x,y\n{rows}")
     words = ["data=table", "data.path=t.csv", "+tasks.y.kind=regression", "batch_size=8", "eval.every=10"]
     with monkeypatch.context() as older:
-        decisive, dump = Config.decisive, Config.model_dump
+        dump = Config.model_dump
 
         def fewer(self: Config, *options: Any, **more: Any) -> dict[str, Any]:
             plain = dump(self, *options, **more)

@@ -22,6 +22,7 @@ from mtl_cli.run_folder.locks import locked
 from mtl_cli.signals import Interrupt
 from mtl_cli.sweeps.invocation import Invocation, Outcome
 from mtl_cli.training.dataset_cache import Datasets
+from mtl_cli.training.job import Job
 
 log = logging.getLogger("mtl_cli")
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from mtl_cli.comparison.results import REPEATS, UNFINISHED, Result, differing, in_shares, natural
+from mtl_cli.comparison.results import UNFINISHED, Result, differing, natural
 from mtl_cli.comparison.statistics import (
     Mean,
     Numbers,
@@ -24,9 +24,10 @@ from mtl_cli.comparison.statistics import (
     pareto_set,
     reference_point,
 )
+from mtl_cli.identity import is_marked
+from mtl_cli.settings import Balance, Repeat
 from mtl_cli.tasks import HIGHER_IS_BETTER
 
-Repeat = tuple[str, ...]
 TRAIN_LOSS: Final = "train_loss"
 """What settings are compared by where there is no validation split: the mean over the tasks."""
 
@@ -81,7 +82,7 @@ class Answer:
         self._settled = [result for result in results if result.name not in self.alone_in]
         self.swept = [key for key in differing(self._settled) if key != "seed"]
         """The swept keys but the seed."""
-        self.keys = [key for key in self.swept if key not in REPEATS]
+        self.keys = [key for key in self.swept if not is_marked(key, Repeat)]
         """Those that make settings."""
         self._finished: Sequence[Result] = _counted(self._settled)
         given = [dict(result.metrics()) for result in self._finished or self.baselines]
@@ -229,7 +230,7 @@ class Answer:
         losses = [self.naive(self.split, Reported(each.task, "loss")) for each in self.tasks]
         return math.fsum(losses) / len(losses) if losses else math.nan
 
-    def _by_repeat(self, setting: Setting) -> Mapping[Repeat, float]:
+    def _by_repeat(self, setting: Setting) -> Mapping[tuple[str, ...], float]:
         return {job.repeat: self.objective(job) for job in setting.counted}
 
     def _means(self, settings: Sequence[Setting]) -> tuple[Numbers, list[bool]]:
@@ -279,7 +280,7 @@ class Answer:
     @cached_property
     def baseline_keys(self) -> Sequence[str]:
         """The keys in which baselines differ from each other."""
-        return [key for key in differing(self.baselines) if key not in REPEATS and not in_shares(key)]
+        return [key for key in differing(self.baselines) if not is_marked(key, Repeat, Balance)]
 
     @cached_property
     def alone(self) -> Mapping[tuple[str, ...], Mean]:

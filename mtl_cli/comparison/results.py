@@ -1,6 +1,5 @@
 """The jobs of a sweep as their folders have them. Imports no TensorFlow."""
 
-import hashlib
 import json
 import math
 import re
@@ -12,18 +11,14 @@ from typing import Any, Final
 
 from mtl_cli.comparison.sweeper_objective import objective_of
 from mtl_cli.errors import InputError
+from mtl_cli.identity import baseline_key, is_marked, keys
 from mtl_cli.run_folder.atomic_files import CONFIGS
+from mtl_cli.settings import Balance, Repeat
 from mtl_cli.untrusted.files import read_summary, read_yaml
 
 UNFINISHED: Final = "unfinished"
 """The status of a job without summary.json."""
-REPEATS: Final = ("seed", "data.split_seed")
-"""The keys whose values are repetitions of the same setting."""
-_SHARE = re.compile(r"tasks\.([^.]+)\.(?:weight|prob)")
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_SHARES = re.compile(r"tasks\.[^.]+\.(weight|prob)|(weighting|sampling)(\..*)?")
-"""The keys in which a job may differ from its single-task baselines."""
-_IRRELEVANT: Final = ("name", "log", "device", "sweep", "max_time", "weighting", "sampling")
 _DEPTH: Final = 4
 """How deep job folders are looked for."""
 
@@ -68,8 +63,10 @@ class Result:
         known: Mapping[str, float] | None = self.summary.get("shares")
         if known is not None:
             return known
-        overridden = ((_SHARE.fullmatch(key), value) for key, value in self.given.items())
-        return {match[1]: float(value) for match, value in overridden if match and _NUMBER.fullmatch(value)}
+        overridden = ((key.split("."), value) for key, value in self.given.items() if is_marked(key, Balance))
+        return {
+            parts[1]: float(value) for parts, value in overridden if parts[0] == "tasks" and _NUMBER.fullmatch(value)
+        }
 
     @cached_property
     def trained(self) -> Sequence[str]:
@@ -109,7 +106,7 @@ class Result:
     @property
     def repeat(self) -> tuple[str, ...]:
         """What tells it from repetitions of the same setting."""
-        return tuple(self.value(key) or "" for key in REPEATS)
+        return tuple(self.value(key) or "" for key in keys(Repeat))
 
     @property
     def identity(self) -> str:
@@ -119,17 +116,11 @@ class Result:
     def comparable(self, task: str) -> str:
         """Equal for a job and its single-task baseline of the same seed for this task."""
         metric = self.config.get("tasks", {}).get(task, {}).get("metric", "loss")
-        return f"{self._rest} {objective_of(self.objective_name, task, metric)}"
+        return f"{self._of_baseline} {objective_of(self.objective_name, task, metric)}"
 
     @cached_property
-    def _rest(self) -> str:
-        """A hash of the config but for the objective, and for what a baseline may have otherwise."""
-        config = {key: value for key, value in self.config.items() if key not in (*_IRRELEVANT, "objective")}
-        config["tasks"] = {
-            task: {key: value for key, value in of.items() if key not in ("weight", "prob")}
-            for task, of in config.get("tasks", {}).items()
-        }
-        return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+    def _of_baseline(self) -> str:
+        return baseline_key(self.config)
 
     def metric(self, split: str, task: str, metric: str) -> float:
         """Returns a metric, NaN where it isn't there, or where the task wasn't trained."""
@@ -215,13 +206,8 @@ def job_folders(folder: Path, depth: int = _DEPTH) -> Iterator[Path]:
 
 def differing(results: Sequence[Result]) -> list[str]:
     """Returns the overridden keys whose values differ between these jobs, in the order they come in."""
-    keys = dict.fromkeys(key for result in results for key in result.given)
-    return [key for key in keys if len({result.value(key) for result in results} - {None}) > 1]
-
-
-def in_shares(key: str) -> bool:
-    """Tells whether jobs may differ in the key from their single-task baselines."""
-    return _SHARES.fullmatch(key) is not None
+    overridden = dict.fromkeys(key for result in results for key in result.given)
+    return [key for key in overridden if len({result.value(key) for result in results} - {None}) > 1]
 
 
 def number(value: Any) -> float:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from mtl_cli.comparison.comparison import TRAIN_LOSS, Answer, Setting
-from mtl_cli.comparison.results import REPEATS, Result
+from mtl_cli.comparison.results import Result
 from mtl_cli.comparison.statistics import MOST_OBJECTIVES, Mean
 from mtl_cli.comparison.verdict import told_of_gain, verdict
 from mtl_cli.errors import InputError
+from mtl_cli.identity import is_marked, keys
 from mtl_cli.run_folder.atomic_files import CONFIGS
+from mtl_cli.settings import Repeat
 from mtl_cli.terminal.markdown import Block, Command, Grid, Heading, Paragraph
 from mtl_cli.terminal.run_view import number
 from mtl_cli.untrusted.files import read_yaml
@@ -281,12 +283,12 @@ def _quoted(words: Sequence[str]) -> list[str]:
 
 def _all_seeds(setting: Setting) -> list[str] | None:
     """Returns the overrides for all jobs of a setting; None where one is all, or where it takes several commands."""
-    given = [{key: job.given[key] for key in REPEATS if key in job.given} for job in setting.counted]
-    values = {key: dict.fromkeys(each[key] for each in given if key in each) for key in REPEATS}
+    given = [{key: job.given[key] for key in keys(Repeat) if key in job.given} for job in setting.counted]
+    values = {key: dict.fromkeys(each[key] for each in given if key in each) for key in keys(Repeat)}
     pairs = {tuple(each.items()) for each in given}
     if len(given) < 2 or len(pairs) < len(given) or len(pairs) < math.prod(len(each) or 1 for each in values.values()):
         return None
-    kept = [word for word in setting.counted[0].overrides if word.lstrip("+").partition("=")[0] not in REPEATS]
+    kept = [word for word in setting.counted[0].overrides if not is_marked(word.lstrip("+").partition("=")[0], Repeat)]
     return kept + [f"{key}={','.join(each)}" for key, each in values.items() if each]
 
 

@@ -12,11 +12,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.composition.resolve import plain
-from mtl_cli.config import GOES_ON_WITH, Config, changes, parse
+from mtl_cli.config import Config, parse
 from mtl_cli.errors import InputError
+from mtl_cli.identity import changes, config_hash, decisive, keys
 from mtl_cli.run_folder.atomic_files import CONFIGS, refuse_odd, replace
 from mtl_cli.run_folder.checkpoints import newest
 from mtl_cli.run_folder.locks import locked
+from mtl_cli.settings import Extends
 from mtl_cli.untrusted.escaping import shown
 from mtl_cli.untrusted.files import read_yaml, summary_in
 
@@ -87,9 +89,9 @@ def held(run: Path, config: Config) -> Iterator[None]:
             locks.enter_context(locked(sweep))
         locks.enter_context(locked(run))
         before = recorded(run)
-        changed = changes(before.decisive(), config.decisive())
+        changed = changes(decisive(before), decisive(config))
         if changed:
-            rule = f"a run goes on with the config it began with, but for {', '.join(GOES_ON_WITH)}"
+            rule = f"a run goes on with the config it began with, but for {', '.join(keys(Extends))}"
             raise InputError("\n".join(f"{line}: {rule}" for line in changed))
         summary = summary_in(run) or {}
         done = max(summary.get("iterations", 0), newest(run))
@@ -123,7 +125,7 @@ def _end_finished(run: Path, before: Config, config: Config, summary: Mapping[st
             f"early_stopping.patience=null, or more than {waited}, goes on with it"
         )
         raise SystemExit(0)
-    if config.hash() == hash_of(summary):
+    if config_hash(config) == hash_of(summary):
         print(f"{shown(run)} is finished after {done} iterations; a larger steps=N goes on with it")
         raise SystemExit(0)
 
@@ -170,7 +172,7 @@ def hash_of(summary: Mapping[str, Any]) -> str:
     config = summary.get("config")
     with suppress(InputError):
         if isinstance(config, Mapping):
-            return parse(config).hash()
+            return config_hash(parse(config))
     return str(summary.get("config_hash"))
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from mtl_cli.comparison.sweeper_objective import objective_of
 from mtl_cli.config import FAMILIES, Config
+from mtl_cli.identity import is_marked
+from mtl_cli.settings import Balance
 from mtl_cli.training.job import Job
 
 
@@ -33,8 +35,8 @@ def baselines(jobs: Sequence[Job]) -> list[tuple[str, ...]]:
 
 def _is_share(override: str) -> bool:
     """Tells whether an override is about shares or the weighting alone."""
-    key = override.partition("=")[0].lstrip("+~").split(".")
-    return key[0] == "weighting" or (key[0] == "tasks" and len(key) == 3 and key[2] in ("weight", "prob"))
+    key = override.partition("=")[0].lstrip("+~")
+    return is_marked(key, Balance) and key.partition(".")[0] != "sampling"
 
 
 def _plain_weighting(config: Config) -> list[str]:

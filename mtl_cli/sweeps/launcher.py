@@ -20,12 +20,13 @@ from mtl_cli.comparison.sweeper_objective import compared, worst
 from mtl_cli.composition.resolve import plain
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.identity import program_key
 from mtl_cli.run_folder.atomic_files import RUN_FILES, write_json
 from mtl_cli.signals import Interrupt
 from mtl_cli.sweeps.invocation import Invocation, Outcome
 from mtl_cli.sweeps.job_configs import Composer
 from mtl_cli.sweeps.job_folders import Folders
-from mtl_cli.sweeps.plan import SweepPlan, plan, program_key
+from mtl_cli.sweeps.plan import SweepPlan, plan
 from mtl_cli.sweeps.resume import before_of, found_in, refuse_changed, resumed
 from mtl_cli.sweeps.view import SweepView
 from mtl_cli.terminal.run_text import how_it_ended

@@ -13,8 +13,9 @@ from omegaconf import DictConfig, flag_override
 
 from mtl_cli.comparison.results import job_folders, natural
 from mtl_cli.composition.hydra_private import BasicLauncher
-from mtl_cli.config import GOES_ON_WITH, INDIFFERENT
 from mtl_cli.errors import ExitStatus, InputError, RunFailed
+from mtl_cli.identity import is_marked
+from mtl_cli.settings import Cosmetic, Extends, Rollback
 from mtl_cli.signals import Interrupt
 from mtl_cli.sweeps.invocation import Outcome, SweepAsked
 from mtl_cli.training.job import Job
@@ -99,7 +100,7 @@ def secure(sweep: DictConfig, folder: Path) -> None:
 def _fixed(overrides: Sequence[str]) -> list[str]:
     """Returns those that decide what a job is; the others may change when it goes on."""
     keys = ((line, line.lstrip("+~").partition("=")[0]) for line in overrides)
-    return [line for line, key in keys if key not in GOES_ON_WITH and key.partition(".")[0] not in INDIFFERENT]
+    return [line for line, key in keys if not is_marked(key, Cosmetic, Rollback, Extends)]
 
 
 def collect(sweep: SweepAsked, outcome: Outcome, interrupt: Interrupt) -> None:

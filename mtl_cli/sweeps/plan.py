@@ -1,11 +1,9 @@
 """What a sweep will train: its jobs, which of them share a program, which are there twice. Imports no TensorFlow."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mtl_cli.config import Config
-from mtl_cli.settings import signature
+from mtl_cli.identity import data_description_key, program_key
 from mtl_cli.training.job import Job
 
 
@@ -61,17 +59,8 @@ def first_of_data(jobs: Sequence[Job]) -> list[Job]:
     """Returns the first job for each way to describe data, whatever the seed."""
     first: dict[str, Job] = {}
     for job in jobs:
-        tasks = {name: task.model_dump(exclude={"weight", "prob"}) for name, task in job.config.tasks.items()}
-        first.setdefault(repr([job.config.data.model_dump(exclude={"split_seed"}), tasks]), job)
+        first.setdefault(data_description_key(job.config), job)
     return list(first.values())
-
-
-def program_key(config: Config) -> str:
-    """Returns a text that is equal for runs that can be expected to share a compiled program."""
-    chosen = (config.mode, config.model, config.weighting, config.optimizer)
-    data = config.data.model_dump(mode="json", exclude={"split_seed"})
-    shapes = [data, config.batch_size, config.device, config.diagnostics.every is not None]
-    return "\n".join([signature({"tasks": config.tasks, **{part.name: part for part in chosen}}), json.dumps(shapes)])
 
 
 def counted(count: int, noun: str) -> str:

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from mtl_cli.composition.recorded import hash_of, quoted, recorded, schedule_unsaid
-from mtl_cli.config import Config, changes, parse
+from mtl_cli.config import Config, parse
 from mtl_cli.errors import InputError
+from mtl_cli.identity import changes, config_hash, decisive
 from mtl_cli.run_folder.atomic_files import CONFIGS, refuse_odd
 from mtl_cli.run_folder.checkpoints import newest
 from mtl_cli.run_folder.locks import LOCK
@@ -93,12 +94,13 @@ def resumed(jobs: Sequence[Job], found: Sequence[Found]) -> Resumed:
     for of in found:
         if of.finished and of.summary is not None:
             finished[hash_of(of.summary)].append(of)
-    free = {config_hash: [of for of in same if of.number not in own] for config_hash, same in finished.items()}
+    free = {known: [of for of in same if of.number not in own] for known, same in finished.items()}
     done: list[Job] = []
     left: list[Job] = []
     twins: list[tuple[Job, int]] = []
     for job, before in zip(jobs, befores, strict=True):
-        same, others = finished[job.config.hash()], free.get(job.config.hash())
+        wanted = config_hash(job.config)
+        same, others = finished[wanted], free.get(wanted)
         if before is not None and before in same:
             done.append(replace(job, number=before.number))
             continue
@@ -161,7 +163,7 @@ def refuse_changed(jobs: Sequence[Job], found: Sequence[Found], sweep: Path) -> 
             continue
         folder = sweep / str(job.number)
         then = _config_of(before, folder, job.config)
-        changed = changes(then.decisive(), job.config.decisive())
+        changed = changes(decisive(then), decisive(job.config))
         for line in changed:
             wrong.setdefault(
                 f"{line}; jobs go on with the config they began with: train these in another sweep", job.number
@@ -187,7 +189,7 @@ def _config_of(before: Found, folder: Path, now: Config) -> Config:
 def trained(folder: Path, config: Config) -> dict[str, Any] | None:
     """Returns the summary of a run that was trained to its end with this config."""
     summary = summary_in(folder)
-    if summary is None or summary.get("status") != "finished" or hash_of(summary) != config.hash():
+    if summary is None or summary.get("status") != "finished" or hash_of(summary) != config_hash(config):
         return None
     return summary
 

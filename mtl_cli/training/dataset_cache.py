@@ -1,14 +1,15 @@
-"""The data of a sweep's runs, loaded once for those that load the same, and what tells draws of it apart."""
+"""The data of a sweep's runs, loaded once for those that load the same."""
 
-import json
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from mtl_cli.config import Config
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.errors import InputError
+from mtl_cli.identity import data_key
+from mtl_cli.settings import Balance, marked
 
 KEPT: Final = 16
 
@@ -67,23 +68,6 @@ class Datasets:
             self._loaded.popitem(last=False)
         known = self._loaded[key]
         tasks = {
-            name: known.tasks[name].model_copy(update={"weight": task.weight, "prob": task.prob})
-            for name, task in config.tasks.items()
+            name: known.tasks[name].model_copy(update=marked(task, Balance)) for name, task in config.tasks.items()
         }
         return replace(known, tasks=tasks)
-
-
-def data_key(config: Config) -> str:
-    """Returns a text that is equal for runs that load the same data, and can use it alike."""
-    tasks = {name: task.model_dump(mode="json", exclude={"weight", "prob"}) for name, task in config.tasks.items()}
-    seed = getattr(config.data, "split_seed", None)
-    uses = [config.objective, config.early_stopping.patience is None]
-    uses += [config.weighting.compares_rows, config.sampling.uses_rows]
-    data = config.data.model_dump(mode="json")
-    return json.dumps([data, tasks, config.seed if seed is None else seed, config.batch_size, *uses])
-
-
-def draws_key(config: Config) -> str:
-    """Returns a text that is equal for runs of one program that draw the same for all iterations but learning rates."""
-    without: Any = dict.fromkeys(("name", "sweep", "log", "device", "eval", "optimizer"), True)
-    return config.model_dump_json(exclude={**without, "tasks": {"__all__": {"weight"}}})

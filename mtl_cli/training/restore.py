@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat
 
 from mtl_cli.backend import keras
-from mtl_cli.config import changes, parse
+from mtl_cli.config import parse
 from mtl_cli.errors import InputError
+from mtl_cli.identity import changes, decisive
 from mtl_cli.run_folder.atomic_files import Mark, holds, refuse_odd
 from mtl_cli.run_folder.checkpoints import Snapshot, snapshots
 from mtl_cli.step.draws import Draws
@@ -80,7 +81,7 @@ def _refuse_other(folder: Path, snapshot: Snapshot, steps: int, about: Mapping[s
         raise InputError(f"steps: {steps} is less than the {snapshot.iterations} iterations that {folder} has")
     before = snapshot.rest["about"]["config"]
     with suppress(InputError):  # keys that are newer than the run have their defaults
-        before = parse(before).decisive()
+        before = decisive(parse(before))
     changed = changes(before, about["config"])
     if changed:
         what = f"{folder}: its checkpoint of iteration {snapshot.iterations} is of a run with another config"

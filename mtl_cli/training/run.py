@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mtl_cli.backend import Arrays
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.identity import decisive
 from mtl_cli.models.base import Params
 from mtl_cli.run_folder.atomic_files import Mark, write_json
 from mtl_cli.run_folder.checkpoints import Checkpoints
@@ -124,7 +125,7 @@ class Run:
             RunFailed: A file can't be written.
         """
         config, when = self.job.config, self.job.config.checkpoints()
-        about = {"config": config.decisive(), **self.circumstances}
+        about = {"config": decisive(config), **self.circumstances}
         checkpoints = Checkpoints(self.folder, about, every=when.every, every_steps=when.every_steps, keep=when.keep)
         self._metrics_csv = MetricsCsv(self.folder)
         outputs: list[Output] = [LossesCsv(self.folder, list(config.tasks), config.log.every), self._metrics_csv]

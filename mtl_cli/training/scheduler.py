@@ -10,8 +10,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Final
 
 from mtl_cli.backend import keras
+from mtl_cli.identity import data_key
 from mtl_cli.terminal.run_view import REFRESHES_PER_SECOND
-from mtl_cli.training.dataset_cache import data_key
 from mtl_cli.training.job import Job
 from mtl_cli.training.run import Run
 from mtl_cli.training.vectorized import Shard, cores, shards_for, way_of

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from mtl_cli.config import Config
+from mtl_cli.identity import config_hash
 from mtl_cli.run_folder.csv_files import Metrics
 from mtl_cli.run_folder.git_state import GitState
 from mtl_cli.training.progress import Progress
@@ -46,7 +47,7 @@ def provenance(config: Config, overrides: Sequence[str], git: GitState | None) -
     return {
         "seed": config.seed,
         "shares": {name: getattr(task, config.mode.share) for name, task in config.tasks.items()},
-        "config_hash": config.hash(),
+        "config_hash": config_hash(config),
         "overrides": list(overrides),
         "git": None if git is None else git._asdict(),
         "config": config.model_dump(mode="json"),

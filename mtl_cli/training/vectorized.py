@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from mtl_cli.backend import Arrays, keras, quiet, tf
+from mtl_cli.identity import draws_key
 from mtl_cli.training.chunk import Chunk
 from mtl_cli.training.chunk_length import Pace
-from mtl_cli.training.dataset_cache import draws_key
 from mtl_cli.training.host_buffers import HostBuffers
 from mtl_cli.training.program import ChunkResult, Together
 from mtl_cli.training.run import Run

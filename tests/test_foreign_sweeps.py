@@ -132,7 +132,7 @@ def test_links_among_the_jobs_are_none(sweep: Path) -> None:
     for i in range(100):
         (sweep / f"link{i}").symlink_to(sweep.parent if i % 2 else sweep)
     (sweep / "latest").symlink_to(sweep / "0")
-    assert [result.name for result in SweepFolder(sweep).write().answer.results] == ["0", "1"]
+    assert [result.name for result in SweepFolder(sweep).write().comparison.results] == ["0", "1"]
 
 
 def launching(folder: str, launcher: str, **settings: object) -> object:

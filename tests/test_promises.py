@@ -530,7 +530,7 @@ def test_whether_seeds_have_their_own_splits_where_files_say_some(
     for seed in range(2):
         job(tmp_path, seed, [f"seed={seed}"], BOTH, {"val": {"left": 0.5, "right": 1.0}}, objective=1.0 + seed,
             data={"name": "table", "split_seed": None, **data})  # fmt: skip
-    assert SweepFolder(tmp_path).write().answer.splits_vary is own
+    assert SweepFolder(tmp_path).write().comparison.splits_vary is own
 
 
 def test_one_seed_has_no_splits_that_vary(tmp_path: Path) -> None:
@@ -554,7 +554,7 @@ def test_the_naive_objective_is_a_mean_over_tasks_and_repeats(tmp_path: Path) ->
         both = {"left": left_one, "right": 4.0}
         job(tmp_path, i, words, BOTH, {"val": both}, objective=1.0, naive={"val": both},
             data={"name": "digits", "split_seed": split})  # fmt: skip
-    answer = SweepFolder(tmp_path).write().answer
+    answer = SweepFolder(tmp_path).write().comparison
     assert answer.naive_objective == pytest.approx(((1 + 2 + 6) / 3 + 4.0) / 2)
 
 

@@ -316,7 +316,7 @@ def test_a_change_to_one_of_a_thousand_jobs_reads_one_file(tmp_path: Path, monke
     assert [file.relative_to(tmp_path).as_posix() for file in read_files if "elsewhere" not in file.parts] == [
         "950/summary.json"
     ]
-    assert report.answer.count("finished") == 901
+    assert report.comparison.count("finished") == 901
     with (tmp_path / "sweep.csv").open() as file:
         assert [row["status"] for row in csv.DictReader(file)].count("finished") == 901
     assert not list(tmp_path.glob("*.partial")) + list(tmp_path.glob(".*.partial"))
@@ -365,9 +365,9 @@ def test_a_baseline_that_hasnt_ended_is_none_of_the_settings(tmp_path: Path) -> 
     report = SweepFolder(tmp_path).write()
     with (tmp_path / "sweep.csv").open() as file:
         assert [row["baseline"] for row in csv.DictReader(file)] == ["", "", "left", ""]
-    assert report.answer.keys == ["tasks.left.weight"]
+    assert report.comparison.keys == ["tasks.left.weight"]
     (tmp_path / "3" / ".hydra" / "overrides.yaml").unlink()
-    assert SweepFolder(tmp_path).write().answer.keys == []
+    assert SweepFolder(tmp_path).write().comparison.keys == []
 
 
 def test_duplicates_count_once(tmp_path: Path) -> None:
@@ -518,7 +518,7 @@ def test_jobs_may_be_deeper_and_other_folders_are_none(tmp_path: Path) -> None:
     job(tmp_path / "optimizer", "schedule=cosine", ["optimizer/schedule=cosine"], BOTH)
     (tmp_path / "notes").mkdir()
     report = SweepFolder(tmp_path).write()
-    assert [result.name for result in report.answer.results] == ["optimizer/schedule=cosine"]
+    assert [result.name for result in report.comparison.results] == ["optimizer/schedule=cosine"]
     assert is_sweep(tmp_path)
     assert not is_sweep(tmp_path / "notes")
     assert not is_sweep(tmp_path / "optimizer" / "schedule=cosine")

@@ -6,13 +6,14 @@ Test rows take no part in comparing: they say how good the setting is that was c
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 
 from mtl_cli.comparison.results import UNFINISHED, Result, differing, natural
+from mtl_cli.comparison.setting import Setting, TaskMetric
 from mtl_cli.comparison.statistics import (
     Mean,
     Numbers,
@@ -32,54 +33,18 @@ TRAIN_LOSS: Final = "train_loss"
 """What settings are compared by where there is no validation split: the mean over the tasks."""
 
 
-@dataclass(frozen=True)
-class Reported:
-    """A task's main metric, as it is compared."""
-
-    task: str
-    metric: str
-
-    @property
-    def higher(self) -> bool:
-        """Tells whether more is better."""
-        return self.metric in HIGHER_IS_BETTER
-
-
-@dataclass(frozen=True, eq=False)
-class Setting:
-    """What the jobs came to that differ in nothing but seeds."""
-
-    values: tuple[str, ...]
-    jobs: Sequence[Result]
-    counted: Sequence[Result]
-    """Those that finished, each config once."""
-    trains_all: bool
-    """Whether it trains every task that some setting trains."""
-    metrics: Sequence[Mean]
-    """By task."""
-    objective: Mean
-    gain: Mean
-    rank: float = math.nan
-    pareto: bool = False
-
-    @property
-    def failed(self) -> int:
-        """How many of its jobs failed."""
-        return sum(job.status == "failed" for job in self.jobs)
-
-
-class Answer:
-    """What the jobs say. Only finished ones count, and those with the same config once."""
+class Comparison:
+    """The settings of a sweep, compared. Only finished jobs count, and those with the same config once."""
 
     def __init__(self, results: Sequence[Result]) -> None:
         self.results = results
-        alone = [result for result in results if result.alone is not None]
-        if len(alone) == len(results):  # then it is about a task alone, and there is nothing to compare it with
-            alone = []
-        self.alone_in = {result.name: result.alone for result in alone}
+        single_task = [result for result in results if result.single_task is not None]
+        if len(single_task) == len(results):  # then it is about one task, and there is nothing to compare it with
+            single_task = []
+        self.baseline_tasks = {result.name: result.single_task for result in single_task}
         """The tasks of the single-task baselines, by job."""
-        self.baselines: Sequence[Result] = _counted(alone)
-        self._settled = [result for result in results if result.name not in self.alone_in]
+        self.baselines: Sequence[Result] = _counted(single_task)
+        self._settled = [result for result in results if result.name not in self.baseline_tasks]
         self.swept = [key for key in differing(self._settled) if key != "seed"]
         """The swept keys but the seed."""
         self.keys = [key for key in self.swept if not is_marked(key, Repeat)]
@@ -92,18 +57,18 @@ class Answer:
         self.is_tested = "test" in splits
 
     @cached_property
-    def tasks(self) -> Sequence[Reported]:
+    def tasks(self) -> Sequence[TaskMetric]:
         """The tasks that some job trained, with what they are compared by."""
         return [replace(each, metric="loss") if self.split == "train" else each for each in self.main]
 
     @cached_property
-    def main(self) -> Sequence[Reported]:
+    def main(self) -> Sequence[TaskMetric]:
         """The tasks that some job trained, with their main metrics."""
-        found: dict[str, Reported] = {}
+        found: dict[str, TaskMetric] = {}
         for result in self._finished or self.baselines:
             for task in result.trained:
                 metric = result.config.get("tasks", {}).get(task, {}).get("metric", "loss")
-                found.setdefault(task, Reported(task, metric))
+                found.setdefault(task, TaskMetric(task, metric))
         return list(found.values())
 
     @cached_property
@@ -118,11 +83,11 @@ class Answer:
     @property
     def splits_vary(self) -> bool | None:
         """Tells whether each seed has its own split of the rows; None where that isn't known, or there is none."""
-        data = [result.config.get("data", {}) for result in self._finished]
-        given = any(of.get("split_column") or (of.get("val_path") and of.get("test_path")) for of in data)
-        if not data or "split_seed" not in data[0] or given:
+        sources = [result.config.get("data", {}) for result in self._finished]
+        given = any(data.get("split_column") or (data.get("val_path") and data.get("test_path")) for data in sources)
+        if not sources or "split_seed" not in sources[0] or given:
             return None
-        seeds = {of["split_seed"] for of in data if of.get("split_seed") is not None}
+        seeds = {data["split_seed"] for data in sources if data.get("split_seed") is not None}
         return len(seeds) > 1 or (not seeds and len({result.seed for result in self._finished}) > 1)
 
     @cached_property
@@ -149,11 +114,14 @@ class Answer:
     @cached_property
     def settings(self) -> Sequence[Setting]:
         """The settings of which a job has finished or failed, the best ones first."""
-        jobs: defaultdict[tuple[str, ...], list[Result]] = defaultdict(list)
+        by_values: defaultdict[tuple[str, ...], list[Result]] = defaultdict(list)
         for result in self._settled:
-            jobs[tuple(result.value(key) or "" for key in self.keys)].append(result)
-        counts = {result.name for result in self._finished}
-        settings = [self._setting(values, of, [job for job in of if job.name in counts]) for values, of in jobs.items()]
+            by_values[tuple(result.value(key) or "" for key in self.keys)].append(result)
+        names = {result.name for result in self._finished}
+        settings = [
+            self._setting(values, jobs, [job for job in jobs if job.name in names])
+            for values, jobs in by_values.items()
+        ]
         settings = [setting for setting in settings if setting.counted or setting.failed]
         if self.comparable:
             settings.sort(key=self._place)
@@ -182,41 +150,41 @@ class Answer:
     def _trains_all(self, job: Result) -> bool:
         return {each.task for each in self.tasks} <= set(job.trained)
 
-    def _gain(self, job: Result, split: str, tasks: Sequence[Reported]) -> float:
-        """Returns the gain of a job over the tasks trained alone with its seed; NaN where one of those isn't there."""
+    def _gain(self, job: Result, split: str, tasks: Sequence[TaskMetric]) -> float:
+        """Returns the gain of a job over the single-task baselines of its seed; NaN where one of those isn't there."""
         if not self._trains_all(job):
             return math.nan
         together = [job.metric(split, each.task, each.metric) for each in tasks]
-        alone = [self._alone_with(job, split, each) for each in tasks]
-        return gain(together, alone, [each.higher for each in tasks])
+        baselines = [self._baseline_metric(job, split, each) for each in tasks]
+        return gain(together, baselines, [each.higher for each in tasks])
 
-    def _alone_with(self, job: Result, split: str, task: Reported) -> float:
-        """Returns the metric of a task alone with the job's seed, a mean where several baselines do the same."""
-        same = self._baselines_of.get((task.task, job.comparable(task.task)), ())
+    def _baseline_metric(self, job: Result, split: str, task: TaskMetric) -> float:
+        """Returns the metric of the task's baseline of the job's seed, a mean where several baselines do the same."""
+        same = self._baselines_by_key.get((task.task, job.pairing_key(task.task)), ())
         return mean_of([baseline.metric(split, task.task, task.metric) for baseline in same]).mean
 
     @cached_property
-    def _baselines_of(self) -> Mapping[tuple[str, str], Sequence[Result]]:
+    def _baselines_by_key(self) -> Mapping[tuple[str, str], Sequence[Result]]:
         """By task, and by what they have in common with jobs."""
         found: defaultdict[tuple[str, str], list[Result]] = defaultdict(list)
         for job in self.baselines:
-            if job.alone is not None:
-                found[job.alone, job.comparable(job.alone)].append(job)
+            if job.single_task is not None:
+                found[job.single_task, job.pairing_key(job.single_task)].append(job)
         return found
 
     def on_test(self, setting: Setting) -> Sequence[Mean]:
         """Returns the main metrics of a setting on the test rows, by task."""
         return [mean_of([job.metric("test", each.task, each.metric) for job in setting.counted]) for each in self.main]
 
-    def alone_on_test(self, setting: Setting) -> Sequence[Mean]:
+    def baselines_on_test(self, setting: Setting) -> Sequence[Mean]:
         """Returns the main metrics of a setting's baselines on the test rows, by task."""
-        return [mean_of([self._alone_with(job, "test", each) for job in setting.counted]) for each in self.main]
+        return [mean_of([self._baseline_metric(job, "test", each) for job in setting.counted]) for each in self.main]
 
     def gain_on_test(self, setting: Setting) -> Mean:
         """Returns the gain of a setting over its baselines on the test rows."""
         return mean_of([self._gain(job, "test", self.main) for job in setting.counted])
 
-    def naive(self, split: str, task: Reported) -> float:
+    def naive(self, split: str, task: TaskMetric) -> float:
         """Returns what a naive answer has, a mean over the seeds."""
         by_repeat = {job.repeat: job.naive(split, task.task, task.metric) for job in self._finished}
         return mean_of(list(by_repeat.values())).mean
@@ -226,8 +194,8 @@ class Answer:
         """What a naive answer is compared by; NaN where that isn't known."""
         if self.objective_name.startswith("val/"):
             _, task, metric = self.objective_name.split("/")
-            return self.naive("val", Reported(task, metric))
-        losses = [self.naive(self.split, Reported(each.task, "loss")) for each in self.tasks]
+            return self.naive("val", TaskMetric(task, metric))
+        losses = [self.naive(self.split, TaskMetric(each.task, "loss")) for each in self.tasks]
         return math.fsum(losses) / len(losses) if losses else math.nan
 
     def _by_repeat(self, setting: Setting) -> Mapping[tuple[str, ...], float]:
@@ -283,14 +251,14 @@ class Answer:
         return [key for key in differing(self.baselines) if not is_marked(key, Repeat, Balance)]
 
     @cached_property
-    def alone(self) -> Mapping[tuple[str, ...], Mean]:
-        """By task and values of `baseline_keys`, the main metric of the task alone."""
+    def single_task(self) -> Mapping[tuple[str, ...], Mean]:
+        """By task and values of `baseline_keys`, the main metric of the single-task baselines."""
         found: defaultdict[tuple[str, ...], list[float]] = defaultdict(list)
         metric = {each.task: each.metric for each in self.tasks}
         for job in self.baselines:
-            if job.alone in metric:
-                values = (job.alone, *(job.value(key) or "" for key in self.baseline_keys))
-                found[values].append(job.metric(self.split, job.alone, metric[job.alone]))
+            if job.single_task in metric:
+                values = (job.single_task, *(job.value(key) or "" for key in self.baseline_keys))
+                found[values].append(job.metric(self.split, job.single_task, metric[job.single_task]))
         return {values: mean_of(metrics) for values, metrics in found.items()}
 
     def crossed(self, first: str, second: str) -> tuple[list[str], list[str], Mapping[tuple[str, str], Mean]]:
@@ -309,7 +277,7 @@ class Answer:
         return sum(result.status == status for result in self.results)
 
     @property
-    def twice(self) -> int:
+    def duplicates(self) -> int:
         """How many finished jobs have the same config as another."""
         return self.count("finished") - len(self._finished) - len(self.baselines)
 
@@ -323,5 +291,5 @@ def _counted(results: Sequence[Result]) -> list[Result]:
     first: dict[str, Result] = {}
     for result in results:
         if result.finished:
-            first.setdefault(result.identity, result)
+            first.setdefault(result.config_hash, result)
     return list(first.values())

@@ -1,4 +1,4 @@
-"""`sweep.csv` and `sweep.md`: what is in the folder of a sweep, as tables. Imports no TensorFlow."""
+"""`sweep.csv` and `sweep.md`: the results in the folder of a sweep, as tables. Imports no TensorFlow."""
 
 import csv
 import io
@@ -11,9 +11,9 @@ from typing import Final
 
 from rich.console import Console
 
-from mtl_cli.comparison.comparison import Answer
+from mtl_cli.comparison.comparison import Comparison
 from mtl_cli.comparison.results import Results, is_run, job_folders
-from mtl_cli.comparison.text import told
+from mtl_cli.comparison.text import rendered
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.run_folder.atomic_files import replace
 from mtl_cli.terminal.markdown import Block, markdown, show
@@ -25,9 +25,9 @@ _OWN: Final = ("job", "status", "seed", "objective", "seconds", "baseline")
 
 @dataclass(frozen=True)
 class Report:
-    """What a sweep came to, and how that is said."""
+    """The comparison of a sweep's settings, and its text."""
 
-    answer: Answer
+    comparison: Comparison
     blocks: Sequence[Block]
 
 
@@ -48,11 +48,11 @@ class SweepFolder:
         """
         if not self._folder.is_dir():
             raise InputError(f"{self._folder}: the sweep's folder is gone")
-        answer = Answer(self._results.read())
-        blocks = told(answer, self._folder)
-        _replace(self._folder / "sweep.csv", csv_text(answer))
+        comparison = Comparison(self._results.read())
+        blocks = rendered(comparison, self._folder)
+        _replace(self._folder / "sweep.csv", csv_text(comparison))
         _replace(self._folder / "sweep.md", "# Sweep\n\n" + markdown(blocks))
-        return Report(answer, blocks)
+        return Report(comparison, blocks)
 
 
 def is_sweep(folder: Path) -> bool:
@@ -61,7 +61,7 @@ def is_sweep(folder: Path) -> bool:
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
-    """Prints what a sweep came to, plain and 80 columns wide where there is no terminal."""
+    """Prints a sweep's report, plain and 80 columns wide where there is no terminal."""
     show(report.blocks, console or terminal())
 
 
@@ -71,23 +71,23 @@ def terminal() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=80, color_system=None)
 
 
-def csv_text(answer: Answer) -> str:
+def csv_text(comparison: Comparison) -> str:
     """Returns sweep.csv: `job,status,<every swept key>,seed,objective,<split>_<task>_<metric>...,seconds,baseline`.
 
     Numbers read back as the same. Where two metrics would have the same column, as those of tasks `a` and `a_log` may,
     it is `<split>/<task>/<metric>`; a swept key with the name of another column is `config.<key>`.
     """
-    found = dict.fromkeys(place for result in answer.results for place, _ in result.metrics())
+    found = dict.fromkeys(place for result in comparison.results for place, _ in result.metrics())
     names = Counter(map("_".join, found))
     metrics = {place: ("_" if names["_".join(place)] == 1 else "/").join(place) for place in found}
-    keys = {key: f"config.{key}" if key in _OWN or key in metrics.values() else key for key in answer.swept}
+    keys = {key: f"config.{key}" if key in _OWN or key in metrics.values() else key for key in comparison.swept}
     file = io.StringIO()
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(
         map(cell, ["job", "status", *keys.values(), "seed", "objective", *metrics.values(), "seconds", "baseline"])
     )
-    baselines = answer.alone_in
-    for result in answer.results:
+    baselines = comparison.baseline_tasks
+    for result in comparison.results:
         values = dict(result.metrics())
         rows.writerow(map(cell, [
             result.name,

@@ -1,4 +1,4 @@
-"""The jobs of a sweep as their folders have them. Imports no TensorFlow."""
+"""The results of a sweep's jobs, read from their folders. Imports no TensorFlow."""
 
 import json
 import math
@@ -50,7 +50,7 @@ class Result:
     @property
     def objective(self) -> float:
         """The validation objective, NaN where there is none."""
-        return number(self.summary.get("objective"))
+        return nan_if_null(self.summary.get("objective"))
 
     @property
     def objective_name(self) -> str:
@@ -74,10 +74,10 @@ class Result:
         return [task for task, share in self.shares.items() if share > 0]
 
     @property
-    def alone(self) -> str | None:
-        """The task that is trained alone: it has all of the share there is, 1."""
-        only = [self.shares[task] for task in self.trained] == [1]
-        return self.trained[0] if only and (self.summary or len(self.shares) > 1) else None
+    def single_task(self) -> str | None:
+        """The task of a single-task run: it has all of the share there is, 1."""
+        is_single = [self.shares[task] for task in self.trained] == [1]
+        return self.trained[0] if is_single and (self.summary or len(self.shares) > 1) else None
 
     @cached_property
     def given(self) -> Mapping[str, str]:
@@ -109,28 +109,28 @@ class Result:
         return tuple(self.value(key) or "" for key in keys(Repeat))
 
     @property
-    def identity(self) -> str:
+    def config_hash(self) -> str:
         """Equal for jobs with the same config, which are the same run."""
         return str(self.summary.get("config_hash", self.name))
 
-    def comparable(self, task: str) -> str:
+    def pairing_key(self, task: str) -> str:
         """Equal for a job and its single-task baseline of the same seed for this task."""
         metric = self.config.get("tasks", {}).get(task, {}).get("metric", "loss")
-        return f"{self._of_baseline} {objective_of(self.objective_name, task, metric)}"
+        return f"{self._baseline_key} {objective_of(self.objective_name, task, metric)}"
 
     @cached_property
-    def _of_baseline(self) -> str:
+    def _baseline_key(self) -> str:
         return baseline_key(self.config)
 
     def metric(self, split: str, task: str, metric: str) -> float:
         """Returns a metric, NaN where it isn't there, or where the task wasn't trained."""
         if task not in self.trained:
             return math.nan
-        return number(self.summary.get("metrics", {}).get(split, {}).get(task, {}).get(metric))
+        return nan_if_null(self.summary.get("metrics", {}).get(split, {}).get(task, {}).get(metric))
 
     def naive(self, split: str, task: str, metric: str) -> float:
         """Returns a metric of a naive answer, NaN where it isn't there."""
-        return number(self.summary.get("naive", {}).get(split, {}).get(task, {}).get(metric))
+        return nan_if_null(self.summary.get("naive", {}).get(split, {}).get(task, {}).get(metric))
 
     def metrics(self) -> Iterator[tuple[tuple[str, str, str], float | None]]:
         """Yields (split, task, metric) and the value of all there are, of tasks that weren't trained too."""
@@ -210,7 +210,7 @@ def differing(results: Sequence[Result]) -> list[str]:
     return [key for key in overridden if len({result.value(key) for result in results} - {None}) > 1]
 
 
-def number(value: Any) -> float:
+def nan_if_null(value: Any) -> float:
     """Returns a JSON number, NaN for null."""
     return math.nan if value is None else float(value)
 

@@ -1,54 +1,55 @@
-"""What a sweep says, in a sentence or two, before its tables."""
+"""The verdict of a sweep, in a sentence or two, before its tables."""
 
 from collections.abc import Sequence
 
-from mtl_cli.comparison.comparison import TRAIN_LOSS, Answer, Setting
+from mtl_cli.comparison.comparison import TRAIN_LOSS, Comparison
+from mtl_cli.comparison.setting import Setting
 from mtl_cli.comparison.statistics import Mean
 
 NAMED = 5
 """Settings that a sentence names; the rest are counted."""
 
 
-def verdict(answer: Answer) -> str:
+def verdict(comparison: Comparison) -> str:
     """Returns what can be told of the settings, and of the best one against tasks trained alone."""
-    best, name = answer.best, answer.objective_name
+    best, name = comparison.best, comparison.objective_name
     if best is None:
         return ""
-    others = [each for each in answer.settings if each.trains_all and each.counted and each is not best]
+    others = [each for each in comparison.settings if each.trains_all and each.counted and each is not best]
     parts = []
     if others:
-        parts.append(_compared(answer, best, others))
+        parts.append(_compared(comparison, best, others))
     if best.gain.n:
-        against = f"Against each task alone ({best.gain.n:,} {_seeds(best.gain.n)}), on the {answer.split} rows, "
-        parts.append(f"{against}{told_of_gain(best.gain)}.")
+        against = f"Against each task alone ({best.gain.n:,} {_seeds(best.gain.n)}), on the {comparison.split} rows, "
+        parts.append(f"{against}{verdict_on_gain(best.gain)}.")
     if name == TRAIN_LOSS:
         parts.append("There are no validation rows, so this says what was fitted best, not what does best on others.")
     return " ".join(parts)
 
 
-def _compared(answer: Answer, best: Setting, others: Sequence[Setting]) -> str:
-    seeds, name = answer.repeats, answer.objective_name
-    first = f"the best {name} is that of {named(answer, [best])}"
+def _compared(comparison: Comparison, best: Setting, others: Sequence[Setting]) -> str:
+    seeds, name = comparison.repeats, comparison.objective_name
+    first = f"the best {name} is that of {named(comparison, [best])}"
     if seeds < 2:
         few = "One seed" if len(best.counted) == 1 else "Fewer than two seeds in common"
         return f"{few}: no interval, so no difference can be told; {first}."
-    tied = [each for each in others if each in answer.tied]
-    worse = [each for each in others if each not in answer.tied]
+    tied = [each for each in others if each in comparison.tied]
+    worse = [each for each in others if each not in comparison.tied]
     if not tied:
         text = f"With {seeds:,} seeds {first}, and that differs from each of the others."
     elif not worse:
-        text = f"With {seeds:,} seeds no difference between {named(answer, [best, *tied])} can be told in {name}."
+        text = f"With {seeds:,} seeds no difference between {named(comparison, [best, *tied])} can be told in {name}."
     else:
         text = (
-            f"With {seeds:,} seeds no difference between {named(answer, [best, *tied])} can be told in {name}; "
-            f"{named(answer, worse)} {'is' if len(worse) == 1 else 'are'} worse."
+            f"With {seeds:,} seeds no difference between {named(comparison, [best, *tied])} can be told in {name}; "
+            f"{named(comparison, worse)} {'is' if len(worse) == 1 else 'are'} worse."
         )
     if seeds == 2:
         text += " Two seeds make an interval that is hardly worth its name; take five or more."
     return text
 
 
-def told_of_gain(gain: Mean) -> str:
+def verdict_on_gain(gain: Mean) -> str:
     """Returns whether training together helps, as far as the interval tells."""
     if gain.n < 2:
         better = "better" if gain.mean > 0 else "worse"
@@ -58,20 +59,20 @@ def told_of_gain(gain: Mean) -> str:
     return "training together helps" if gain.mean > 0 else "training together hurts"
 
 
-def named(answer: Answer, settings: Sequence[Setting]) -> str:
+def named(comparison: Comparison, settings: Sequence[Setting]) -> str:
     """Returns settings by their values, the first few of them."""
-    names = [_name(answer, each) for each in settings[:NAMED]]
+    names = [_name(comparison, each) for each in settings[:NAMED]]
     if len(settings) > NAMED:
         names.append(f"{len(settings) - NAMED:,} more")
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _name(answer: Answer, setting: Setting) -> str:
-    if not answer.keys:
+def _name(comparison: Comparison, setting: Setting) -> str:
+    if not comparison.keys:
         return "the only setting"
-    if len(answer.keys) == 1 and not setting.values[0].replace(".", "").replace("-", "").isdigit():
+    if len(comparison.keys) == 1 and not setting.values[0].replace(".", "").replace("-", "").isdigit():
         return setting.values[0]
-    pairs = zip(answer.keys, setting.values, strict=True)
+    pairs = zip(comparison.keys, setting.values, strict=True)
     return " ".join(f"{key.removeprefix('tasks.')}={value}" for key, value in pairs)
 
 

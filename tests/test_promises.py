@@ -25,8 +25,7 @@ from mtl_cli.linalg.solvers import psd_pinv_power
 from mtl_cli.run_folder import checkpoints as module
 from mtl_cli.run_folder.checkpoints import Checkpoints, Snapshot
 from mtl_cli.run_folder.locks import locked
-from mtl_cli.sweeps.resume import Found as Before
-from mtl_cli.sweeps.resume import before_of
+from mtl_cli.sweeps.resume import EarlierJob, before_of
 from mtl_cli.tables.duplicates import firsts
 from mtl_cli.tables.features import fit
 from mtl_cli.tables.labels import Found, find
@@ -482,7 +481,7 @@ def test_two_seeds_train_on_rows_of_their_own(mtl_train: MtlTrain, tmp_path: Pat
 def test_a_job_goes_on_in_no_folder_that_might_be_another_ones() -> None:
     """Of two that differ in their steps alone, neither is what a third number of steps makes longer."""
     config = composed("steps=30")
-    found = [Before(0, ("seed=1", "steps=10"), None), Before(1, ("seed=1", "steps=20"), None)]
+    found = [EarlierJob(0, ("seed=1", "steps=10"), None), EarlierJob(1, ("seed=1", "steps=20"), None)]
     assert before_of([Job(5, config, ("seed=1", "steps=30"))], found) == [None]
     assert before_of([Job(5, config, ("seed=1", "steps=30"))], found[:1]) == found[:1]
 

@@ -13,7 +13,7 @@ def compared(config: Config, summary: Mapping[str, Any]) -> float:
     """Returns the objective, or the mean training loss where there is none; the worst there can be of a failed run."""
     value = summary["objective"]
     if value is None and "train" in summary["metrics"]:
-        value = fmean(of["loss"] for of in summary["metrics"]["train"].values())
+        value = fmean(metrics["loss"] for metrics in summary["metrics"]["train"].values())
     if value is None or not math.isfinite(value) or summary["error"] is not None:
         return worst(config)
     return float(value)

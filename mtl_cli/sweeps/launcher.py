@@ -113,8 +113,12 @@ class Batch:
     def _left(self, jobs: Sequence[Job], folder: Path) -> Sequence[Job]:
         """Returns the jobs that aren't done yet, with the numbers of their folders, and says which those are."""
         found = found_in(folder)
-        known = {of.number for of in before_of(jobs, found) if of is not None}
-        more = [of.overrides for of in found if not of.finished and of.overrides and of.number not in known]
+        known = {earlier.number for earlier in before_of(jobs, found) if earlier is not None}
+        more = [
+            earlier.overrides
+            for earlier in found
+            if not earlier.finished and earlier.overrides and earlier.number not in known
+        ]
         jobs = [*jobs, *(Job(-1, parse(plain(self._composer(overrides))), overrides) for overrides in more)]
         state = resumed(jobs, found)
         refuse_changed(state.left, found, folder)

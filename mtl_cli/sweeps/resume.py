@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class Found:
+class EarlierJob:
     """A job's folder, as an earlier call left it."""
 
     number: int
@@ -52,7 +52,7 @@ class Resumed:
     """Those that get the files of another one, which is done, with the same config; and that one's number."""
 
 
-def found_in(sweep: Path) -> list[Found]:
+def found_in(sweep: Path) -> list[EarlierJob]:
     """Returns what is in the folders of a sweep's jobs.
 
     Raises:
@@ -72,8 +72,8 @@ def found_in(sweep: Path) -> list[Found]:
         for line in overrides:
             if re.match(r"[+~]*hydra[./@=]|[^=]*@hydra", line):
                 raise InputError(f"{file}: {line}: what Hydra is to do isn't recorded for a job; it is typed")
-        found.append(Found(int(folder.name), overrides, summary, lines is not None))
-    return sorted(found, key=lambda of: of.number)
+        found.append(EarlierJob(int(folder.name), overrides, summary, lines is not None))
+    return sorted(found, key=lambda earlier: earlier.number)
 
 
 def is_numbered(folder: Path) -> bool:
@@ -81,20 +81,20 @@ def is_numbered(folder: Path) -> bool:
     return re.fullmatch(r"0|[1-9][0-9]*", folder.name) is not None and folder.is_dir()
 
 
-def resumed(jobs: Sequence[Job], found: Sequence[Found]) -> Resumed:
+def resumed(jobs: Sequence[Job], found: Sequence[EarlierJob]) -> Resumed:
     """Returns which of the jobs are done; the others get their old folders, or new ones.
 
     A job is done if a finished one has its config's hash, whatever the number: so a grid that was extended trains its
     new points only. Each finished one stands for one job; others with its config get its files. A job that only has
     another number of steps than before goes on in its folder.
     """
-    befores, taken = before_of(jobs, found), {of.number for of in found}
-    own = {of.number for of in befores if of is not None}
-    finished: dict[str, list[Found]] = defaultdict(list)
-    for of in found:
-        if of.finished and of.summary is not None:
-            finished[hash_of(of.summary)].append(of)
-    free = {known: [of for of in same if of.number not in own] for known, same in finished.items()}
+    befores, taken = before_of(jobs, found), {earlier.number for earlier in found}
+    own = {earlier.number for earlier in befores if earlier is not None}
+    finished: dict[str, list[EarlierJob]] = defaultdict(list)
+    for earlier in found:
+        if earlier.finished and earlier.summary is not None:
+            finished[hash_of(earlier.summary)].append(earlier)
+    free = {known: [earlier for earlier in same if earlier.number not in own] for known, same in finished.items()}
     done: list[Job] = []
     left: list[Job] = []
     twins: list[tuple[Job, int]] = []
@@ -117,23 +117,25 @@ def resumed(jobs: Sequence[Job], found: Sequence[Found]) -> Resumed:
     return Resumed(done, left, twins)
 
 
-def before_of(jobs: Sequence[Job], found: Sequence[Found]) -> list[Found | None]:
+def before_of(jobs: Sequence[Job], found: Sequence[EarlierJob]) -> list[EarlierJob | None]:
     """Returns what there is of each job: with the same overrides, of its number first, or the same but for `steps`."""
-    left = {of.number: of for of in found}
-    before: list[Found | None] = []
+    left = {earlier.number: earlier for earlier in found}
+    before: list[EarlierJob | None] = []
     for job in jobs:
-        of = left.get(job.number)
-        same = of is not None and (of.overrides == job.overrides or not of.is_known)
+        earlier = left.get(job.number)
+        same = earlier is not None and (earlier.overrides == job.overrides or not earlier.is_known)
         before.append(left.pop(job.number) if same else None)
-    by_overrides: dict[tuple[str, ...], list[Found]] = defaultdict(list)
-    for of in left.values():
-        by_overrides[of.overrides].append(of)
+    by_overrides: dict[tuple[str, ...], list[EarlierJob]] = defaultdict(list)
+    for earlier in left.values():
+        by_overrides[earlier.overrides].append(earlier)
     before = [
-        of or (by_overrides[job.overrides].pop(0) if by_overrides[job.overrides] else None)
-        for job, of in zip(jobs, before, strict=True)
+        earlier or (by_overrides[job.overrides].pop(0) if by_overrides[job.overrides] else None)
+        for job, earlier in zip(jobs, before, strict=True)
     ]
-    others = _only([(_rest(of.overrides), of) for same in by_overrides.values() for of in same])
-    missing = _only([(_rest(job.overrides), i) for i, (job, of) in enumerate(zip(jobs, before, strict=True)) if not of])
+    others = _only([(_rest(earlier.overrides), earlier) for same in by_overrides.values() for earlier in same])
+    missing = _only(
+        [(_rest(job.overrides), i) for i, (job, earlier) in enumerate(zip(jobs, before, strict=True)) if not earlier]
+    )
     for rest, i in missing.items():
         before[i] = others.get(rest)
     return before
@@ -149,14 +151,14 @@ def _only(pairs: Sequence[tuple[tuple[str, ...], _T]]) -> dict[tuple[str, ...], 
     return {key: value for key, value in pairs if counts[key] == 1}
 
 
-def refuse_changed(jobs: Sequence[Job], found: Sequence[Found], sweep: Path) -> None:
+def refuse_changed(jobs: Sequence[Job], found: Sequence[EarlierJob], sweep: Path) -> None:
     """Refuses jobs in whose folders there is what another config came to, or more iterations than are asked for.
 
     Raises:
         InputError: There are some; the message names what changed.
     """
     wrong: dict[str, int] = {}
-    there = {of.number: of for of in found}
+    there = {earlier.number: earlier for earlier in found}
     for job in jobs:
         before = there.get(job.number)
         if before is None:
@@ -178,7 +180,7 @@ def refuse_changed(jobs: Sequence[Job], found: Sequence[Found], sweep: Path) -> 
         raise InputError("\n".join(f"{sweep / str(number)}: {line}" for line, number in wrong.items()))
 
 
-def _config_of(before: Found, folder: Path, now: Config) -> Config:
+def _config_of(before: EarlierJob, folder: Path, now: Config) -> Config:
     """Returns the config that a job began with; the present one if that is lost."""
     recorded_one: Any = (before.summary or {}).get("config")
     with suppress(InputError):

@@ -74,7 +74,7 @@ Fraction = Annotated[Number, Field(ge=0, lt=1), AfterValidator(_below_1)]
 """A number in [0, 1)."""
 Whole = Annotated[int, Field(ge=1, le=2**24), _NumberMark()]
 """A whole number that float32 holds exactly."""
-Share = Annotated[Number, Field(ge=0, le=1)]
+UnitInterval = Annotated[Number, Field(ge=0, le=1)]
 """A number in [0, 1]."""
 
 

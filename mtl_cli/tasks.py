@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from mtl_cli.backend import Array, Tensor, tf
 from mtl_cli.families import any_of, members_of
-from mtl_cli.settings import Balance, Host, NonNegative, Positive, Settings, Share, Undrawn
+from mtl_cli.settings import Balance, Host, NonNegative, Positive, Settings, Undrawn, UnitInterval
 
 NO_LOSS: Final = -1.0
 """Stands for the loss of a task that has no label in a batch; no loss is negative."""
@@ -70,7 +70,7 @@ class Task(Settings, ABC):
     metric: str
     units: Count | None = None
     weight: Annotated[NonNegative | None, Balance(), Undrawn()] = None
-    prob: Annotated[Share | None, Balance(), Host()] = None
+    prob: Annotated[UnitInterval | None, Balance(), Host()] = None
     layers: list[Count] | None = None
     column: Annotated[str | list[str] | None, Host()] = None
     path: Annotated[str | list[str] | None, Host()] = None

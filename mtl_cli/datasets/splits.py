@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from mtl_cli.errors import InputError
 from mtl_cli.randomness import SPLIT, generator
-from mtl_cli.settings import Settings, Share
+from mtl_cli.settings import Settings, UnitInterval
 
 SPLITS = ("train", "val", "test")
 Rows = NDArray[np.int64]
@@ -18,9 +18,9 @@ Rows = NDArray[np.int64]
 class Fractions(Settings):
     """The splits' parts of the rows; they add up to 1, and `train` gets some."""
 
-    train: Share = 0.7
-    val: Share = 0.15
-    test: Share = 0.15
+    train: UnitInterval = 0.7
+    val: UnitInterval = 0.15
+    test: UnitInterval = 0.15
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from mtl_cli.schedules.base import Schedule
-from mtl_cli.settings import Share
+from mtl_cli.settings import UnitInterval
 
 
 class Cosine(Schedule):
@@ -20,7 +20,7 @@ class Cosine(Schedule):
     name: Literal["cosine"] = "cosine"
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     decay_steps: Annotated[int, Field(ge=1)] | None = None
-    alpha: Share = 0.0
+    alpha: UnitInterval = 0.0
 
     def factors(self, steps: NDArray[np.int64], total: int) -> NDArray[np.float64]:
         """Returns the rise and the half cosine."""

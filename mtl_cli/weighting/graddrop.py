@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from mtl_cli.backend import Arrays, Tensor, tf
-from mtl_cli.settings import Share
+from mtl_cli.settings import UnitInterval
 from mtl_cli.weighting.base import MethodState, Seen, Update, Weighting
 
 LEVELS = 2**16
@@ -22,7 +22,7 @@ class GradDrop(Weighting):
     """Sums of gradients of one sign."""
 
     name: Literal["graddrop"] = "graddrop"
-    leak: Share = 0.0
+    leak: UnitInterval = 0.0
 
     asks_gradients = True
 

@@ -16,7 +16,7 @@ import numpy as np
 from mtl_cli.backend import Arrays, Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import orders, project_in_turn
-from mtl_cli.settings import Share
+from mtl_cli.settings import UnitInterval
 from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
 
 LARGEST: Final = 0.999
@@ -27,7 +27,7 @@ class GradVac(GradientWeighting):
     """The sum of the turned gradients."""
 
     name: Literal["gradvac"] = "gradvac"
-    beta: Share = 0.5
+    beta: UnitInterval = 0.5
 
     def init(self, tasks: int, shared: Sequence[Tensor]) -> MethodState:
         """Returns the running `averages` of the cosines, [T, T]."""

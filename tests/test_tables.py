@@ -22,7 +22,7 @@ from mtl_cli.datasets.in_memory import RowsDataset
 from mtl_cli.datasets.splits import Fractions, split_groups, split_strata
 from mtl_cli.errors import InputError
 from mtl_cli.tables.delimited import Dialect
-from mtl_cli.tables.features import Columns, fit
+from mtl_cli.tables.features import FeatureColumns, fit
 from mtl_cli.tables.model_inputs import allowing_any_column, arrays
 from mtl_cli.tables.reader import read
 from mtl_cli.training.dataset_cache import load
@@ -293,7 +293,7 @@ def test_the_saved_model_predicts_the_same_in_another_process(mtl_train: MtlTrai
     assert run.status == 0, run.err
     dataset = load(composed("data=table", f"data.path={tmp_path / 't.parquet'}", *MIXED))
     test = dataset.splits["test"]
-    assert isinstance(dataset.entry, Columns)
+    assert isinstance(dataset.entry, FeatureColumns)
     raw = arrays(frame[np.asarray(test.rows)], dataset.entry.inputs(), None, place)
     np.savez(tmp_path / "raw.npz", allow_pickle=True, **{f"c{i}": values for i, values in enumerate(raw.values())})
     code = f"""
@@ -341,7 +341,7 @@ def test_predict_gives_what_the_model_gives(
     with allowing_any_column():
         model = keras.saving.load_model(run.folder / "model.keras")
     dataset = load(composed("data=table", f"data.path={tmp_path / 't.csv'}", "data.exclude=[id,seen]", *MIXED))
-    assert isinstance(dataset.entry, Columns)
+    assert isinstance(dataset.entry, FeatureColumns)
     rows = arrays(frame, dataset.entry.inputs(), None, place)
     given = model({name: tf.constant(values[:, None]) for name, values in rows.items()})
     expected = {name: tensor.numpy() for name, tensor in given.items()}
@@ -525,7 +525,7 @@ def test_any_table_is_used_or_refused(
     predictions = keras.activations.get(dataset.tasks["y"].activation)(raw)
     if "y" in dataset.scales:
         predictions = dataset.scales["y"].original(predictions.numpy())
-    assert isinstance(dataset.entry, Columns)
+    assert isinstance(dataset.entry, FeatureColumns)
     given_rows = arrays(frame, dataset.entry.inputs(), None, place)
     with allowing_any_column():
         model = predictor(network, dataset)

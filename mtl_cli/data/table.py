@@ -21,7 +21,7 @@ from mtl_cli.tables.dates import DateFormat
 from mtl_cli.tables.delimited import Dialect, Encoding, Header, Separator, Thousands
 from mtl_cli.tables.dtypes import Kind, floats, kind_of, refuse_cell
 from mtl_cli.tables.duplicates import duplicates_note, firsts, with_duplicates
-from mtl_cli.tables.features import Columns
+from mtl_cli.tables.features import FeatureColumns
 from mtl_cli.tables.labels import Found, balance, check_learnable, find, labelled, prediction_names, scale_of
 from mtl_cli.tables.reader import Source, join, read_all
 from mtl_cli.tables.splits import named_splits, strata, with_every_class
@@ -140,7 +140,7 @@ class Table(Data):
         return replace(made, notes=notes, schema=self._schema(columns, made, wanted, sources[0].source), files=files)
 
     def _schema(
-        self, columns: Columns, made: Dataset, wanted: Mapping[str, list[str]], first: Source
+        self, columns: FeatureColumns, made: Dataset, wanted: Mapping[str, list[str]], first: Source
     ) -> dict[str, Any]:
         tasks: dict[str, Any] = {
             name: {"columns": wanted[name], "classes": classes, "probabilities": classes[isinstance(task, Binary) :]}
@@ -341,7 +341,7 @@ def _task_groups(sources: Sequence[Part]) -> tuple[tuple[str, ...], ...]:
 
 
 def _dataset(
-    columns: Columns,
+    columns: FeatureColumns,
     matrix: NDArray[np.float32],
     groups: tuple[tuple[str, ...], ...],
     found: Mapping[str, Found],

@@ -1,8 +1,8 @@
-"""Feature columns: what the training rows say of each, the numbers the network gets, and the same as layers of Keras.
+"""Feature encoder of a table: fitted to training rows, in NumPy for the network's inputs and as layers of Keras.
 
-The network gets one float32 a column. Its own first layers turn them into units (`Columns.units`), so that a category
-takes four bytes a row whatever it becomes; the saved model begins one step earlier, with the raw columns
-(`Columns.raw`).
+The network gets one float32 a column. Its own first layers turn them into units (`FeatureColumns.units`), so that a
+category takes four bytes a row whatever it becomes; the saved model begins one step earlier, with the raw columns
+(`FeatureColumns.raw`).
 
 | column | encoded as | units |
 |---|---|---|
@@ -16,7 +16,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +24,22 @@ from numpy.typing import NDArray
 from mtl_cli.backend import Tensor, keras
 from mtl_cli.datasets.encoder import Entry
 from mtl_cli.tables.dates import form_of
-from mtl_cli.tables.dtypes import NO_INTEGER, Kind, Place, Series, categories, days, numbers, refuse_cell
+from mtl_cli.tables.dtypes import NO_INTEGER, Kind, Place
+from mtl_cli.tables.feature_columns import (
+    FIRST,
+    MISSING,
+    UNSEEN,
+    CategoryColumn,
+    DateColumn,
+    FeatureColumn,
+    NumericColumn,
+    fit_category,
+    fit_date,
+    fit_numeric,
+)
 from mtl_cli.tables.model_inputs import Input
 from mtl_cli.tables.reader import Frame
 
-MISSING, UNSEEN, FIRST = 0, 1, 2
-"""Codes of a category; FIRST is the first value's."""
 _KERAS_NAME: Final = re.compile(
     r"(functional|activation|concatenate|rescaling|\w+_lookup|where|is_?nan|cast)(_\d+)?"
     r"|column \d+|.*_(prediction|original)"
@@ -37,120 +47,17 @@ _KERAS_NAME: Final = re.compile(
 """Names that Keras or the saved model give to other layers."""
 SHOWN: Final = 6
 """Columns of a kind that are named."""
-WIDEST: Final = 1e37
-"""The most that a number's largest and smallest value may be apart."""
-MOVED: Final = 2.0**-18
-"""Parts of a column's deviation by which rounding to float32 may move its values."""
-YEAR, WEEK, DAY = 365.2425, 7.0, 1.0
-"""Periods in days."""
 
 
 @dataclass(frozen=True)
-class Number:
-    """A column of numbers.
-
-    Attributes:
-        gaps: It has missing values in the training rows.
-        constant: Its values don't differ in them.
-        precise: Its values are large beside how far they are apart, so float32 would lose that: seconds since 1970.
-    """
-
-    name: str
-    mean: float
-    deviation: float
-    gaps: bool
-    constant: bool = False
-    precise: bool = False
-
-    @property
-    def type(self) -> str:
-        """What it is standardised in, here and in the saved model."""
-        return "float64" if self.precise else "float32"
-
-    @property
-    def means(self) -> list[float]:
-        """The mean as numbers that Keras' layers, which round to float32, leave as they are: it, or it and the rest."""
-        first = float(np.float32(self.mean))
-        return [first, float(np.float32(self.mean - first))] if self.precise else [first]
-
-    @property
-    def scale(self) -> float:
-        """What differences from the mean are multiplied by."""
-        return float(np.float32(1 / self.deviation))
-
-    def encode(self, series: Series, place: Place) -> NDArray[np.float32]:
-        """Returns the column standardised."""
-        values: NDArray[Any] = numbers(series, self.name, place).astype(self.type)
-        for mean in self.means:
-            values -= values.dtype.type(mean)
-        values *= values.dtype.type(self.scale)
-        scaled = values.astype(np.float32, copy=False)
-        return scaled if self.gaps else np.nan_to_num(scaled, copy=False)
-
-
-@dataclass(frozen=True)
-class Date:
-    """A column of dates. `times`: some aren't midnight."""
-
-    name: str
-    mean: float
-    deviation: float
-    gaps: bool
-    times: bool
-    form: str | None
-
-    def encode(self, series: Series, place: Place) -> NDArray[np.float32]:
-        """Returns days since 1970-01-01."""
-        found = days(series, self.name, self.form, place)
-        return found if self.gaps else np.where(np.isnan(found), np.float32(self.mean), found)
-
-    @property
-    def periods(self) -> list[float]:
-        """The cycles that the network sees."""
-        return [YEAR, WEEK, DAY] if self.times else [YEAR, WEEK]
-
-
-@dataclass(frozen=True)
-class Category:
-    """A column of texts, integers or booleans.
-
-    Attributes:
-        values: The ones that the training rows have often enough, sorted.
-        seen: The codes that occur in the training rows.
-        width: Units of its embedding; None: one-hot.
-    """
-
-    name: str
-    values: tuple[str, ...] | tuple[int, ...]
-    integers: bool
-    seen: tuple[int, ...]
-    width: int | None
-
-    def encode(self, series: Series, place: Place) -> NDArray[np.float32]:
-        """Returns the codes."""
-        import polars as pl
-
-        texts = categories(series, self.name, place)
-        if texts.dtype.is_integer() != self.integers:
-            texts = texts.cast(pl.Int64 if self.integers else pl.String, strict=False)
-        codes = texts.replace_strict(
-            list(self.values), list(range(FIRST, FIRST + len(self.values))), default=UNSEEN, return_dtype=pl.Int32
-        )
-        return np.where(texts.is_null().to_numpy(), MISSING, codes.to_numpy()).astype(np.float32)
-
-
-Column = Number | Date | Category
-
-
-@dataclass(frozen=True)
-class Columns(Entry):
+class FeatureColumns(Entry):
     """All features in the order of the encoded matrix: numbers (the ones with gaps last), dates, categories."""
 
-    numbers: tuple[Number, ...]
-    dates: tuple[Date, ...]
-    categories: tuple[Category, ...]
+    numbers: tuple[NumericColumn, ...]
+    dates: tuple[DateColumn, ...]
+    categories: tuple[CategoryColumn, ...]
 
-    def all(self) -> list[Column]:
+    def all(self) -> list[FeatureColumn]:
         """Returns them all, in order."""
         return [*self.numbers, *self.dates, *self.categories]
 
@@ -234,7 +141,7 @@ class Columns(Entry):
         inputs: dict[str, Tensor] = {}
         ops, parts = keras.ops, []
 
-        def take(columns: Sequence[Column], dtype: str) -> list[Tensor]:
+        def take(columns: Sequence[FeatureColumn], dtype: str) -> list[Tensor]:
             for column in columns:
                 plain = column.name and "/" not in column.name and not _KERAS_NAME.fullmatch(column.name)
                 name = column.name if plain else f"column {len(inputs)}"
@@ -278,7 +185,7 @@ def fit(
     date_format: str | Mapping[str, str] | None,
     min_count: int,
     embed_above: int,
-) -> Columns:
+) -> FeatureColumns:
     """Returns the columns as the training rows describe them.
 
     Args:
@@ -287,84 +194,28 @@ def fit(
         train: The training rows' numbers.
         place: Says where a row stands.
         date_format: How text is to be read as a date, in all columns or by column.
-        min_count: A category's value that fewer training rows have counts as unseen.
-        embed_above: A category with more values than this becomes an embedding of min(50, 1.6 values^0.56) units
-            (the rule of thumb of fastai: Howard and Gugger, Information 11, 2020), one with fewer is one-hot.
+        min_count: As `fit_category` takes it.
+        embed_above: As `fit_category` takes it.
     """
-    fitters: dict[Kind, Callable[[str], Column]] = {
-        "number": lambda name: _number(frame[name], name, train, place),
-        "date": lambda name: _date(frame[name], name, train, place, form_of(date_format, name)),
-        "category": lambda name: _category(frame[name], name, train, place, min_count, embed_above),
+    fitters: dict[Kind, Callable[[str], FeatureColumn]] = {
+        "number": lambda name: fit_numeric(frame[name], train, place),
+        "date": lambda name: fit_date(frame[name], train, place, form_of(date_format, name)),
+        "category": lambda name: fit_category(frame[name], train, place, min_count, embed_above),
     }
-    found = [fitters[kind](name) for name, kind in kinds.items()]
-    ordered = sorted((c for c in found if isinstance(c, Number)), key=_order)
-    dates, categories = (tuple(c for c in found if isinstance(c, of)) for of in (Date, Category))
-    return Columns(tuple(ordered), cast(tuple[Date, ...], dates), cast(tuple[Category, ...], categories))
+    fitted = [fitters[kind](name) for name, kind in kinds.items()]
+    numbers = sorted((column for column in fitted if isinstance(column, NumericColumn)), key=_order)
+    dates = tuple(column for column in fitted if isinstance(column, DateColumn))
+    categories = tuple(column for column in fitted if isinstance(column, CategoryColumn))
+    return FeatureColumns(tuple(numbers), dates, categories)
 
 
-def _order(number: Number) -> tuple[bool, bool]:
+def _order(number: NumericColumn) -> tuple[bool, bool]:
     """Returns what numbers are sorted by: they come to the network in blocks of the same kind."""
     return number.gaps, number.precise
 
 
-def _number(series: Series, name: str, train: NDArray[np.int64], place: Place) -> Number:
-    values = numbers(series, name, place)
-    _refuse_wide(values, series, name, place)
-    known, gaps = _known(values[train])
-    rounded = known.astype(np.float32).astype(np.float64)
-    mean, deviation = _moments(known)
-    precise = deviation is not None and bool(np.abs(known - rounded).max() > MOVED * deviation)
-    if not precise:
-        mean, deviation = _moments(rounded)
-    constant = not len(known) or (deviation is None and not gaps)
-    return Number(name, mean, deviation or 1.0, gaps, constant, precise)
-
-
-def _refuse_wide(values: NDArray[np.float64], series: Series, name: str, place: Place) -> None:
-    """Refuses numbers so far apart that float32 can't hold how far they are from their mean, or 1 / deviation."""
-    if np.isnan(values).all():
-        return
-    lowest, highest = float(np.nanmin(values)), float(np.nanmax(values))
-    if highest - lowest > WIDEST:
-        row = int(np.nanargmax(np.abs(values)))
-        rule = f"a number within {WIDEST:g} of the others; the column goes from {lowest:.4g} to {highest:.4g}"
-        refuse_cell(series, row, name, place, rule)
-
-
-def _date(series: Series, name: str, train: NDArray[np.int64], place: Place, form: str | None) -> Date:
-    known, gaps = _known(days(series, name, form, place)[train])
-    mean, deviation = _moments(known)
-    return Date(name, mean, deviation or 1.0, gaps, bool((known != np.floor(known)).any()), form)
-
-
-def _known(values: NDArray[Any]) -> tuple[NDArray[np.float64], bool]:
-    """Returns the values that aren't missing, and whether some are."""
-    missing = np.isnan(values)
-    return values[~missing].astype(np.float64), bool(missing.any())
-
-
-def _moments(known: NDArray[np.float64]) -> tuple[float, float | None]:
-    """Returns mean and deviation; None where the values don't differ."""
-    mean, deviation = (float(known.mean()), float(known.std())) if len(known) else (0.0, 0.0)
-    return mean, deviation if deviation > 1e-30 else None
-
-
-def _category(
-    series: Series, name: str, train: NDArray[np.int64], place: Place, min_count: int, embed_above: int
-) -> Category:
-    texts = categories(series, name, place)[train]
-    counts = texts.drop_nulls().value_counts(name="rows")
-    frequent = counts.filter(counts["rows"] >= min_count)[texts.name].sort().to_list()
-    if not frequent:  # Keras' lookups want a value
-        frequent = counts[texts.name].sort().head(1).to_list() or [0 if texts.dtype.is_integer() else "?"]
-    rare = len(frequent) < len(counts)
-    seen = [MISSING] * bool(texts.null_count()) + [UNSEEN] * rare + [*range(FIRST, FIRST + len(frequent))]
-    width = min(50, round(1.6 * len(frequent) ** 0.56)) if len(frequent) > embed_above else None
-    return Category(name, tuple(frequent), texts.dtype.is_integer(), tuple(seen), width)
-
-
-def _described(column: Column) -> str:
-    if not isinstance(column, Category):
+def _described(column: FeatureColumn) -> str:
+    if not isinstance(column, CategoryColumn):
         return column.name
     how = "one-hot" if column.width is None else f"embedding of {column.width}"
     return f"{column.name} ({len(column.values)} values, {how})"
@@ -376,7 +227,7 @@ def _filled(block: Tensor) -> list[Tensor]:
     return [keras.ops.where(gaps, 0.0, block), keras.ops.cast(gaps, "float32")]
 
 
-def _cycles(day: Tensor, date: Date) -> list[Tensor]:
+def _cycles(day: Tensor, date: DateColumn) -> list[Tensor]:
     """Returns a date's units: the standardised day, the sines and cosines of its cycles, whether it is missing."""
     ops = keras.ops
     gap = ops.isnan(day)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mtl_cli.tables import remedies
 from mtl_cli.tables.delimited import Dialect
 from mtl_cli.tables.dtypes import Series, numbers
-from mtl_cli.tables.features import Columns
+from mtl_cli.tables.features import FeatureColumns
 from mtl_cli.tables.hints import FEW_NUMBERS, Hint, hints_on, is_like_id
 from mtl_cli.tables.labels import Found
 from mtl_cli.tables.reader import NO_NAMES, Source
@@ -22,7 +22,7 @@ SHOWN = 5
 
 def notes_on(
     rows: Source,
-    columns: Columns,
+    columns: FeatureColumns,
     found: Mapping[str, Found],
     train: Mapping[str, NDArray[np.int64]],
     declared: Collection[str],
@@ -88,7 +88,7 @@ def notes_on_forms(sources: Sequence[Source], dialect: Dialect) -> list[str]:
     return [f"{name}: {found}" for found, name in notes.items()]
 
 
-def _constant(columns: Columns) -> list[str]:
+def _constant(columns: FeatureColumns) -> list[str]:
     return [n.name for n in columns.numbers if n.constant] + [c.name for c in columns.categories if len(c.seen) < 2]
 
 
@@ -127,7 +127,7 @@ def _worded(hints: Sequence[Hint], missing: Sequence[str]) -> list[str]:
     return notes
 
 
-def _leaks(rows: Source, columns: Columns, task: str, found: Found, train: NDArray[np.int64]) -> list[str]:
+def _leaks(rows: Source, columns: FeatureColumns, task: str, found: Found, train: NDArray[np.int64]) -> list[str]:
     """Finds features that are a label: numbers of correlation 1, categories that stand for its classes one by one."""
     frame, notes = rows.frame[train], []
     labels = found.values[train].reshape(len(train), -1).astype(np.float64)

@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mtl_cli.errors import InputError
+from mtl_cli.tables.files import files_of
 from mtl_cli.tables.parquet_footer import CELL, VIEW, unpacked_length
-from mtl_cli.tables.reader import files_of, read
+from mtl_cli.tables.reader import read
 from tests.parquet import (
     BYTE_ARRAY,
     DELTA_BYTE_ARRAY,
@@ -252,7 +253,7 @@ WRONG: dict[str, tuple[Callable[[], bytes], str]] = {
 @pytest.mark.parametrize("name", WRONG)
 def test_what_a_file_says_wrong_of_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """It is refused before polars opens it."""
-    monkeypatch.setattr("mtl_cli.tables.reader.SMALL", 100_000)
+    monkeypatch.setattr("mtl_cli.tables.files.SMALL", 100_000)
     make, message = WRONG[name]
     file = tmp_path / "t.parquet"
     file.write_bytes(make())
@@ -298,7 +299,7 @@ def test_fields_that_nobody_knows(tmp_path: Path) -> None:
 @pytest.mark.parametrize("known", [True, False])
 def test_a_long_text_in_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
     """In the file it is one; polars keeps it as one, but who goes on with it may not."""
-    monkeypatch.setattr("mtl_cli.tables.reader.SMALL", 2**20)
+    monkeypatch.setattr("mtl_cli.tables.files.SMALL", 2**20)
     schema = WORD | {6: i32(0)} if known else WORD  # text, or bytes
     (tmp_path / "t.parquet").write_bytes(constant(schema, 10_000, sized(b"x" * 1000)))
     assert unpacked_length(tmp_path / "t.parquet") < 2**19

@@ -192,7 +192,7 @@ def test_several_changes_are_refused_or_do_no_harm(mtl_train: MtlTrain, run: Pat
 @pytest.mark.parametrize("dictionary", [pl.String, pl.Categorical])
 def test_a_long_text_in_many_rows(mtl_train: MtlTrain, run: Path, dictionary: Any, monkeypatch: Any) -> None:
     """In the file it is one; the model would get it as often as it stands there."""
-    monkeypatch.setattr("mtl_cli.tables.reader.SMALL", 2**20)
+    monkeypatch.setattr("mtl_cli.tables.files.SMALL", 2**20)
     long = TABLE.with_columns(city=pl.lit("x" * 100_000).cast(dictionary))
     long.write_parquet(run.parent / "long.parquet")
     assert unpacked_length(run.parent / "long.parquet") < 2**19

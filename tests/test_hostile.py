@@ -526,13 +526,13 @@ def test_models_of_others(mtl_train: MtlTrain, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["gz", "zst"])
 def test_a_table_that_unpacks_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
-    monkeypatch.setattr("mtl_cli.tables.reader.SMALL", 2**20)
+    monkeypatch.setattr("mtl_cli.tables.files.SMALL", 2**20)
     file = tmp_path / f"t.csv.{suffix}"
     rows = pl.DataFrame({"a": ["0" * 1000] * 4000, "y": [1] * 4000}).lazy()
     rows.sink_csv(file, compression="gzip" if suffix == "gz" else "zstd")
     with pytest.raises(InputError, match="unpacks to more than 200 times its size"):
         read(str(file), "data.path")
-    monkeypatch.setattr("mtl_cli.tables.reader.SMALL", 2**28)
+    monkeypatch.setattr("mtl_cli.tables.files.SMALL", 2**28)
     assert len(read(str(file), "data.path").frame) == 4000
 
 
@@ -546,7 +546,7 @@ def test_a_compressed_table_by_another_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, packed: str
 ) -> None:
     """Polars goes by how a file begins, and so does what bounds it."""
-    monkeypatch.setattr("mtl_cli.tables.reader.SMALL", 2**20)
+    monkeypatch.setattr("mtl_cli.tables.files.SMALL", 2**20)
     (tmp_path / name).write_bytes(MANY_ROWS[packed])
     message = "can't be read as" if packed == "zlib" else "unpacks to more than 200 times its size"
     with pytest.raises(InputError, match=message) as refused:

@@ -23,7 +23,8 @@ from mtl_cli.tables.dtypes import Kind, floats, kind_of, refuse_cell
 from mtl_cli.tables.duplicates import duplicates_note, firsts, with_duplicates
 from mtl_cli.tables.features import FeatureColumns
 from mtl_cli.tables.labels import Found, balance, check_learnable, find, labelled, prediction_names, scale_of
-from mtl_cli.tables.reader import Source, join, read_all
+from mtl_cli.tables.reader import read_all
+from mtl_cli.tables.sources import Source, join
 from mtl_cli.tables.splits import named_splits, strata, with_every_class
 from mtl_cli.tables.warnings import notes_on, notes_on_forms, notes_on_labels
 from mtl_cli.tasks import Binary, Regression, Task, Tasks, Text

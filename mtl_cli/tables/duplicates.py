@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.tables.labels import Found
-from mtl_cli.tables.reader import Frame
+from mtl_cli.tables.sources import Frame
 
 Numbers = NDArray[np.int64]
 

@@ -38,7 +38,7 @@ from mtl_cli.tables.feature_columns import (
     fit_numeric,
 )
 from mtl_cli.tables.model_inputs import Input
-from mtl_cli.tables.reader import Frame
+from mtl_cli.tables.sources import Frame
 
 _KERAS_NAME: Final = re.compile(
     r"(functional|activation|concatenate|rescaling|\w+_lookup|where|is_?nan|cast)(_\d+)?"

@@ -8,9 +8,11 @@ from typing import Any, Final, NamedTuple
 from mtl_cli.tables.decompression import UNREADABLE
 from mtl_cli.tables.delimited import TEXT, Dialect, delimited
 from mtl_cli.tables.dtypes import without_marks
+from mtl_cli.tables.files import files_of, format_of
 from mtl_cli.tables.hints import SURE, Hint, hints_on, is_like_id, mostly_numbers
 from mtl_cli.tables.locate_errors import not_utf_8
-from mtl_cli.tables.reader import Source, files_of, format_of, read
+from mtl_cli.tables.reader import read
+from mtl_cli.tables.sources import Source
 
 MOST_CLASSES: Final = 20
 

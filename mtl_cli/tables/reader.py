@@ -1,91 +1,19 @@
-"""Reads the user's tables: CSV, TSV, Parquet, NDJSON, plain or compressed, one file or many. Imports no TensorFlow."""
+"""Reader of tables: CSV, TSV, Parquet, NDJSON, plain or compressed, one file or many. Imports no TensorFlow."""
 
-import glob
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from itertools import takewhile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from mtl_cli.errors import InputError, nearest
-from mtl_cli.paths import blocked
-from mtl_cli.tables.decompression import UNREADABLE, unpacked_lengths
+from mtl_cli.errors import InputError
 from mtl_cli.tables.delimited import INDEX, PLAIN, TEXT, Delimited, Dialect, delimited
 from mtl_cli.tables.dtypes import LONGEST_NAME, POINTS, Notation, as_numbers, plain, stripped, without
-from mtl_cli.tables.locate_errors import first_fault, key_twice
-
-Frame = Any
-"""A polars.DataFrame, or LazyFrame while it is only looked at (polars is imported when a table is read)."""
+from mtl_cli.tables.files import explaining, files_of, format_of, refuse_unpacked
+from mtl_cli.tables.locate_errors import key_twice
+from mtl_cli.tables.sources import NO_NAMES, Frame, Source, family_of, join
 
 LOOKED_AT: Final = 10_000
 """Rows of a text file whose cells decide what its columns hold, as long as the others agree."""
-MOST_UNPACKED: Final = 200
-"""Times its own size that a compressed file may unpack to."""
-SMALL: Final = 2**28
-"""Bytes that any may unpack to."""
-NO_NAMES: Final = "where the first row has values and no names, say data.header=false, or [their, names]"
-FORMATS: Final = ("csv", "tsv", "parquet", "ndjson")
-_ENDINGS: Final = {
-    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".txt": "csv", ".data": "csv", ".parquet": "parquet",
-    ".pq": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson",
-}  # fmt: skip
-_COMPRESSED: Final = {".gz", ".zst", ".zstd"}
-
-
-@dataclass(frozen=True)
-class Source:
-    """The rows of one file, or of several with the same columns.
-
-    Attributes:
-        frame: The rows.
-        files: Each file's name and its first row's number in the frame.
-        key: The config key that named them.
-        index: The first column, where it has no name, as pandas writes an index.
-        notation: How its numbers are written.
-        zeros: Columns of whole numbers that have leading zeros.
-        grouped: Columns of numbers with three digits behind every point, where points may group digits.
-        forms: How its text files are.
-    """
-
-    frame: Frame
-    files: Sequence[tuple[str, int]]
-    key: str
-    index: str | None = None
-    notation: Notation = POINTS
-    zeros: frozenset[str] = frozenset()
-    grouped: frozenset[str] = frozenset()
-    forms: Sequence[Delimited] = ()
-
-    @property
-    def name(self) -> str:
-        """What to call it in a message."""
-        first = self.files[0][0]
-        return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
-
-    def place(self, row: int) -> str:
-        """Returns where a row stands, counted from 1 below the header, as `homes.csv, row 4`."""
-        name, first = next((name, first) for name, first in reversed(self.files) if first <= row)
-        return f"{name}, row {row - first + 1}"
-
-    def understood(self, columns: Iterable[str]) -> "Source":
-        """Returns the table with these columns' texts as numbers in its notation, with their signs of currencies."""
-        import polars as pl
-
-        texts = [self.frame[column] for column in columns if self.frame[column].dtype == pl.String]
-        return replace(self, frame=self.frame.with_columns(self.notation.plain(series) for series in texts))
-
-    def need(self, columns: Sequence[str], key: str) -> None:
-        """Refuses columns that aren't there."""
-        known = dict.fromkeys(self.frame.columns)
-        for column in columns:
-            if column not in known:
-                hint = nearest(column, known, "columns")
-                numbered = re.fullmatch(r"column_\d+", column) and any(form.header for form in self.forms)
-                hint += f"; {NO_NAMES}" if numbered else ""
-                raise InputError(f"{key}: {self.name} has no column {column!r}; {hint}")
 
 
 def read(path: str | Sequence[str], key: str, dialect: Dialect = PLAIN) -> Source:
@@ -109,15 +37,15 @@ def read_all(paths: Sequence[tuple[str | Sequence[str], str]], dialect: Dialect 
         if resolved.count(place) > 1:
             raise InputError(f"{key}: {file} is named twice")
     read = [_read(file, key, dialect) for file, key, _ in named]
-    text = {column for each in read for column in each.frame.columns if _family(each.frame[column]) == "text"}
+    text = {column for each in read for column in each.frame.columns if family_of(each.frame[column]) == "text"}
     for i, (file, key, _) in enumerate(named):  # what is text in one text file is text in all
         frame = read[i].frame
-        mixed = [column for column in frame.columns if column in text and _family(frame[column]) == "number"]
+        mixed = [column for column in frame.columns if column in text and family_of(frame[column]) == "number"]
         if mixed and format_of(file, key) != "parquet":
             read[i] = _read(file, key, dialect, mixed)
     sources = []
     for number, _ in enumerate(paths):
-        parts = [each for each, (_, _, of) in zip(read, named, strict=True) if of == number]
+        parts = [each for each, (_, _, table) in zip(read, named, strict=True) if table == number]
         first = parts[0]
         for part in parts[1:]:
             odd = sorted(set(part.frame.columns) ^ set(first.frame.columns))
@@ -126,84 +54,6 @@ def read_all(paths: Sequence[tuple[str | Sequence[str], str]], dialect: Dialect 
                 raise InputError(f"{first.key}: {where}: only one of them has {odd[0]!r}")
         sources.append(join(parts, first.frame.columns))
     return sources
-
-
-def join(sources: Sequence[Source], columns: Sequence[str]) -> Source:
-    """Returns these columns of several tables, one after the other; a column that a table lacks is missing there.
-
-    Raises:
-        InputError: A column has types that don't go together.
-    """
-    import polars as pl
-
-    files, rows = [], 0
-    for source in sources:
-        files += [(name, first + rows) for name, first in source.files]
-        rows += len(source.frame)
-    known = [set(source.frame.columns) for source in sources]
-    joined = []
-    for column in columns:
-        parts = [s.frame[column] if column in names else None for s, names in zip(sources, known, strict=True)]
-        given = [(s, part) for s, part in zip(sources, parts, strict=True) if part is not None]
-        families = {_family(part): source for source, part in reversed(given)}
-        families.pop("nothing", None)
-        if len(families) > 1:
-            (one, first), (other, second), *_ = families.items()
-            where = f"{one} in {first.name} and {other} in {second.name}"
-            raise InputError(f"{second.key}: column {column!r} is {where}")
-        whole = [
-            pl.Series([None] * len(s.frame)) if part is None else part for s, part in zip(sources, parts, strict=True)
-        ]
-        stacked = pl.concat([part.alias(column).to_frame() for part in whole], how="vertical_relaxed")
-        joined.append(stacked.to_series())
-    return replace(
-        sources[0],
-        frame=pl.DataFrame(joined),
-        files=files,
-        zeros=frozenset[str]().union(*(source.zeros for source in sources)),
-        grouped=frozenset[str]().union(*(source.grouped for source in sources)),
-        forms=tuple(form for source in sources for form in source.forms),
-    )
-
-
-def _family(series: Any) -> str:
-    """Returns what a column holds: number, text, date, nothing, or the name of another type."""
-    import polars as pl
-
-    if series.dtype.is_numeric() or series.dtype == pl.Boolean:
-        return "number"
-    names = {pl.String: "text", pl.Date: "date", pl.Datetime: "date", pl.Null: "nothing"}
-    return names.get(series.dtype.base_type(), str(series.dtype))
-
-
-def files_of(path: str | Sequence[str], key: str) -> list[Path]:
-    """Returns the files that a path, a list of paths or a glob names, all of a format that can be read."""
-    files: list[Path] = []
-    if path in ("", []):
-        raise InputError(f"{key}: names no file")
-    for name in [path] if isinstance(path, str) else path:
-        found = [name]
-        if glob.has_magic(name) and not _exists(Path(name), key):
-            found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 (of any path, absolute ones too)
-        if not found:
-            plain = takewhile(lambda part: not glob.has_magic(part), Path(name).parts)
-            why = blocked(Path(*plain, "*"))
-            raise InputError(f"{key}: no file matches {name!r}" + (f": {why}" if why else ""))
-        files += [Path(file) for file in found]
-    for file in files:
-        _check_file(file, key)
-    return files
-
-
-def format_of(path: Path, key: str) -> str:
-    """Returns which of FORMATS a file's name stands for; `.gz` and `.zst` may follow."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in _COMPRESSED:
-        suffixes.pop()
-    form = _ENDINGS.get(suffixes[-1]) if suffixes else None
-    if form is None:
-        raise InputError(f"{key}: {path} is none of {', '.join(_ENDINGS)} (.gz and .zst may follow)")
-    return form
 
 
 class Opened(NamedTuple):
@@ -256,7 +106,7 @@ def check(path: Path, key: str, dialect: Dialect) -> tuple[Opened, int]:
     import polars as pl
 
     form = format_of(path, key)
-    with _explaining(path, key, form, dialect):
+    with explaining(path, key, form, dialect):
         opened = _opened(path, key, form, dialect)
         lazy, file = opened.scan(looked_at=0), opened.file
         last = lazy.collect_schema().names()[-1]
@@ -273,7 +123,7 @@ def _read(path: Path, key: str, dialect: Dialect, text: Sequence[str] = ()) -> S
     import polars as pl
 
     form = format_of(path, key)
-    with _explaining(path, key, form, dialect):
+    with explaining(path, key, form, dialect):
         opened = _opened(path, key, form, dialect)
         file, frame = opened.file, _collected(opened, dict.fromkeys(text, pl.String))
         frame = frame if file is None else _without_empty_end(frame)
@@ -369,62 +219,6 @@ def _collected(opened: Opened, types: Mapping[str, Any]) -> Frame:
     return frame
 
 
-@contextmanager
-def _explaining(path: Path, key: str, form: str, dialect: Dialect = PLAIN) -> Iterator[None]:
-    """Says where a file is wrong when polars can't read it."""
-    import polars as pl
-
-    try:
-        yield
-    except (*UNREADABLE, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        where = first_fault(path, form, dialect)
-        raise InputError(f"{key}: {path} can't be read as {form}: {where or _reason(error)}") from error
-
-
-def _exists(path: Path, key: str) -> bool:
-    try:
-        return path.exists()
-    except OSError as error:
-        raise InputError(f"{key}: {str(path)[:60]}... can't be looked up: {error.strerror}") from error
-
-
-def _check_file(path: Path, key: str) -> None:
-    if not _exists(path, key):
-        why = blocked(path)
-        if why:
-            raise InputError(f"{key}: there is no file {path}: {why}")
-        names = [other.name for other in path.parent.glob("*") if other.suffix.lower() in {*_ENDINGS, *_COMPRESSED}]
-        raise InputError(
-            f"{key}: there is no file {path}" + (f"; {nearest(path.name, names, 'files')}" if names else "")
-        )
-    if path.is_dir():
-        raise InputError(f"{key}: {path} is a directory; name a file, or all of them as '{path}/*.csv'")
-    if not path.is_file():
-        raise InputError(f"{key}: {path} is not a file")
-    format_of(path, key)
-    if path.stat().st_size == 0:
-        raise InputError(f"{key}: {path} is empty")
-    _refuse_bomb(path, key, format_of(path, key))
-
-
-def _refuse_bomb(path: Path, key: str, form: str) -> None:
-    """Refuses a file that unpacks to far more than a table does, or that doesn't say."""
-    unpacked = 0
-    with _explaining(path, key, form):
-        for length in unpacked_lengths(path, form):
-            unpacked += length
-            refuse_unpacked(path, key, unpacked)
-
-
-def refuse_unpacked(path: Path, key: str, size: float) -> None:
-    """Refuses a file of which so many bytes were unpacked."""
-    if size > max(SMALL, MOST_UNPACKED * path.stat().st_size):
-        raise InputError(
-            f"{key}: {path} unpacks to more than {MOST_UNPACKED} times its size, and more than "
-            f"{SMALL >> 20} MiB; save it as plain CSV"
-        )
-
-
 def _opened(path: Path, key: str, form: str, dialect: Dialect) -> Opened:
     """Returns a file; refuses columns without a name or with the same one."""
     file = delimited(path, form, dialect, key) if form in TEXT else None
@@ -445,10 +239,15 @@ def _opened(path: Path, key: str, form: str, dialect: Dialect) -> Opened:
         if len(name) > LONGEST_NAME:
             most = f"a name of {len(name)} characters; {LONGEST_NAME} are the most"
             raise InputError(f"{key}: {path}, column {number} has {most}")
-        if not name.strip() or name == "*" or (name.startswith("^") and name.endswith("$")):
+        if not name.strip() or _is_selector(name):
             what = "has no name" if not name.strip() else f"can't be used by its name {name!r}; rename it"
             raise InputError(f"{key}: {path}, column {number} {what}")
     return opened
+
+
+def _is_selector(name: str) -> bool:
+    """Returns whether polars takes a column's name for a pattern that names several."""
+    return name == "*" or (name.startswith("^") and name.endswith("$"))
 
 
 def _check_rows(path: Path, key: str, file: Delimited | None, rows: int, gaps: int) -> None:
@@ -473,8 +272,3 @@ def _check_rows(path: Path, key: str, file: Delimited | None, rows: int, gaps: i
     for number, fields in file.rows():
         if fields and len(fields) < width:
             raise InputError(f"{key}: {path}, line {number} has {len(fields)} fields, and the header has {width}")
-
-
-def _reason(error: BaseException) -> str:
-    first = str(error).strip().partition("\n")[0]
-    return re.sub(r"\s*Consider setting .*", "", first) or type(error).__name__

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mtl_cli.errors import InputError
 from mtl_cli.tables.dtypes import refuse_cell
 from mtl_cli.tables.labels import Found
-from mtl_cli.tables.reader import Source
+from mtl_cli.tables.sources import Source
 
 SPLIT_NAMES: Final = {
     "train": "train", "val": "val", "test": "test", "valid": "val", "validation": "val", "dev": "val",

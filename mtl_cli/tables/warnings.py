@@ -11,7 +11,7 @@ from mtl_cli.tables.dtypes import Series, numbers
 from mtl_cli.tables.features import FeatureColumns
 from mtl_cli.tables.hints import FEW_NUMBERS, Hint, hints_on, is_like_id
 from mtl_cli.tables.labels import Found
-from mtl_cli.tables.reader import NO_NAMES, Source
+from mtl_cli.tables.sources import NO_NAMES, Source
 
 LOOKED_AT = 10_000
 """Training rows that are compared with labels."""

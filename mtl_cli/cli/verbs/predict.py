@@ -16,9 +16,11 @@ from mtl_cli.errors import InputError, nearest
 from mtl_cli.paths import blocked, check_folder
 from mtl_cli.tables.delimited import Dialect
 from mtl_cli.tables.dtypes import Notation, as_numbers, plain, stripped, without
+from mtl_cli.tables.files import files_of, refuse_unpacked
 from mtl_cli.tables.model_inputs import Input, allowing_any_column, arrays
-from mtl_cli.tables.reader import Frame, Opened, check, files_of, refuse_unpacked
+from mtl_cli.tables.reader import Opened, check
 from mtl_cli.tables.schema import Predicted, Schema, read_schema
+from mtl_cli.tables.sources import Frame
 from mtl_cli.untrusted.escaping import cells
 from mtl_cli.untrusted.files import check_model
 

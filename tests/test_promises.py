@@ -26,9 +26,9 @@ from mtl_cli.run_folder import checkpoints as module
 from mtl_cli.run_folder.checkpoints import Checkpoints, Snapshot
 from mtl_cli.run_folder.locks import locked
 from mtl_cli.sweeps.resume import EarlierJob, before_of
-from mtl_cli.tables.duplicates import firsts
+from mtl_cli.tables.duplicates import first_occurrences
 from mtl_cli.tables.features import fit
-from mtl_cli.tables.labels import Found, find
+from mtl_cli.tables.labels import TaskLabels, read_labels
 from mtl_cli.tables.splits import strata, with_every_class
 from mtl_cli.tasks import NO_LOSS, Binary, Multiclass, Regression
 from mtl_cli.training.dataset_cache import load
@@ -283,8 +283,8 @@ def test_balanced_classes_and_row_weights_multiply(weighed: pl.DataFrame, tmp_pa
 
 
 # Beside test_tables.py
-def found_of(values: list[int], known: list[bool]) -> Found:
-    return Found(Multiclass(units=3), np.array(values, np.int32), np.array(known), ["a", "b", "c"])
+def found_of(values: list[int], known: list[bool]) -> TaskLabels:
+    return TaskLabels(Multiclass(units=3), {}, np.array(values, np.int32), np.array(known), ["a", "b", "c"])
 
 
 def test_rows_without_a_label_are_a_stratum_of_their_own() -> None:
@@ -305,14 +305,14 @@ def test_no_class_is_lost_for_another_one(tasks: list[str]) -> None:
 
 def test_a_row_with_a_part_of_its_labels_has_none() -> None:
     columns = {"a": pl.Series("a", [1.0, None, 3.0]), "b": pl.Series("b", [4.0, 5.0, None])}
-    found = find("y", Regression(column=["a", "b"]), columns, str)
+    found = read_labels("y", Regression(column=["a", "b"]), columns, str)
     assert found.known.tolist() == [True, False, False]
     assert np.isfinite(found.values).all()
 
 
 def test_yes_is_positive_whatever_letters_it_has() -> None:
     for cells_of, classes in ((["Yes", "no"], ["no", "Yes"]), (["TRUE", "false"], ["false", "TRUE"])):
-        found = find("y", Binary(), {"y": pl.Series("y", cells_of)}, str)
+        found = read_labels("y", Binary(), {"y": pl.Series("y", cells_of)}, str)
         assert found.classes == classes
         assert found.values.ravel().tolist() == [1.0, 0.0]
 
@@ -341,8 +341,8 @@ def test_dates_of_another_table_are_standardised_by_its_own(
 
 
 def test_a_row_without_a_label_is_no_duplicate_of_one_with_label_0() -> None:
-    found = Found(Regression(units=1), np.zeros((3, 1), np.float32), np.array([True, False, True]), [])
-    assert firsts(pl.DataFrame({"x": [1, 1, 1]}), ["x"], {"y": found}).tolist() == [0, 1, 0]
+    found = TaskLabels(Regression(units=1), {}, np.zeros((3, 1), np.float32), np.array([True, False, True]), [])
+    assert first_occurrences(pl.DataFrame({"x": [1, 1, 1]}), ["x"], {"y": found}).tolist() == [0, 1, 0]
 
 
 def test_a_split_without_a_part_gets_no_row() -> None:

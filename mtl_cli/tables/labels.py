@@ -1,4 +1,4 @@
-"""Label columns: what a task's kind makes of them. A row without a label is one the task doesn't have."""
+"""Labels of a task, read from its columns as its kind wants them. A row without one is no example of the task."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,23 +21,25 @@ YES_AND_NO: Final = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), (
 
 
 @dataclass(frozen=True)
-class Found:
-    """A task's labels.
+class TaskLabels:
+    """A task's labels in N rows.
 
     Attributes:
-        task: The task with its units filled in.
+        task: The task with its U units filled in.
+        cells: Its label columns as they are in the tables, [N] each.
         values: A label for every row, [N, U] (classes: [N]); 0 where there is none.
-        known: Where there is one.
+        known: Where there is one, [N].
         classes: The classes as the column has them; of a binary task no and yes.
     """
 
     task: Task
+    cells: Mapping[str, Series]
     values: Array
     known: NDArray[np.bool_]
     classes: list[Any]
 
 
-def find(name: str, task: Task, columns: Mapping[str, Series], place: Place) -> Found:
+def read_labels(name: str, task: Task, columns: Mapping[str, Series], place: Place) -> TaskLabels:
     """Returns a task's labels from its columns, which have a cell for every row.
 
     Raises:
@@ -64,10 +66,10 @@ def find(name: str, task: Task, columns: Mapping[str, Series], place: Place) -> 
     balanced = isinstance(task, Binary) and task.class_weight is not None
     if balanced and len(several) > 1:
         raise InputError(f"{where}.class_weight: a task with several label columns has no classes to balance")
-    return Found(task.model_copy(update={"units": len(several)}), values, known, classes)
+    return TaskLabels(task.model_copy(update={"units": len(several)}), columns, values, known, classes)
 
 
-def labelled(series: Series, missing: Sequence[str]) -> Series:
+def without_missing(series: Series, missing: Sequence[str]) -> Series:
     """Returns a label column without the values that stand for no label, as numbers where all others are."""
     return as_numbers(without(series, missing)) if missing else series
 
@@ -84,42 +86,6 @@ def balance(values: Array, classes: int) -> NDArray[np.float32]:
     codes = values.reshape(-1).astype(np.int64)
     counts = np.bincount(codes, minlength=classes)
     return np.asarray((len(codes) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[codes], np.float32)
-
-
-def check_learnable(
-    name: str, found: Found, columns: list[str], splits: Mapping[str, NDArray[np.int64]], place: Place
-) -> None:
-    """Refuses labels from which, split as they are, nothing can be learned or told.
-
-    Raises:
-        InputError: A split without a label, training labels that are all equal, a class that training rows lack.
-    """
-    where = f"tasks.{name}"
-    for split, rows in splits.items():
-        if not len(rows):
-            raise InputError(
-                f"{where}: none of the {split} rows has a label in {columns} "
-                f"({int(found.known.sum())} rows have one in all); change data.split"
-            )
-    train = found.values[splits["train"]].reshape(len(splits["train"]), -1)
-    same = (train == train[0]).all(axis=0) & (len(train) > 1)
-    if same.any():
-        value, column = train[0, int(same.argmax())], columns[int(same.argmax())]
-        shown = repr(found.classes[int(value)]) if found.classes else f"{value:g}"
-        raise InputError(
-            f"{where}: the label {column!r} is {shown} in all {len(train)} training rows; nothing to learn"
-        )
-    if not found.classes:
-        return
-    known = np.unique(train)
-    for split, rows in splits.items():
-        new = ~np.isin(found.values[rows].reshape(-1), known)
-        if new.any():
-            row = int(rows[new.argmax()])
-            label = found.classes[int(found.values[row].reshape(-1)[0])]
-            raise InputError(
-                f"{where}: {place(row)}, a {split} row, has the class {label!r}, which no training row has"
-            )
 
 
 def _numbers(where: str, column: str, series: Series, place: Place) -> Array:
@@ -187,9 +153,9 @@ def _as_word(positive: str, classes: list[Any]) -> str | None:
         return positive
     for pair in YES_AND_NO if positive in ("false", "true") else ():
         word = pair[positive == "true"]
-        found = next((name for name in classes if str(name).strip().lower() == word), None)
-        if found is not None:
-            return str(found)
+        meant = next((name for name in classes if str(name).strip().lower() == word), None)
+        if meant is not None:
+            return str(meant)
     return None
 
 
@@ -212,7 +178,7 @@ def _ordered(present: list[str]) -> list[str]:
     return present[::-1] if folded[::-1] in YES_AND_NO else present
 
 
-def _classes(where: str, task: Multiclass, column: str, series: Series, place: Place) -> Found:
+def _classes(where: str, task: Multiclass, column: str, series: Series, place: Place) -> TaskLabels:
     import polars as pl
 
     with _naming(where):
@@ -228,18 +194,7 @@ def _classes(where: str, task: Multiclass, column: str, series: Series, place: P
     codes = cells.replace_strict(present, list(range(len(present))), default=0, return_dtype=pl.Int32)
     values = codes.fill_null(0).to_numpy().astype(task.label_type)
     classes = [bool(v) for v in present] if series.dtype == pl.Boolean else present
-    return Found(task.model_copy(update={"units": max(len(present), 2)}), values, known, classes)
-
-
-def prediction_names(task: str, columns: list[str], probabilities: list[Any]) -> list[str]:
-    """Returns the columns of a task's predictions.
-
-    A classification's are `<task>`, the likeliest class, and `<task>_<class>` for the classes whose probabilities the
-    model gives (binary: the positive one's); a regression's `<task>`, or `<task>_<column>` where there are several.
-    """
-    if probabilities:
-        return [task, *(f"{task}_{str(c).lower() if isinstance(c, bool) else c}" for c in probabilities)]
-    return [task] if len(columns) == 1 else [f"{task}_{column}" for column in columns]
+    return TaskLabels(task.model_copy(update={"units": max(len(present), 2)}), {column: series}, values, known, classes)
 
 
 def _some(where: str, known: NDArray[np.bool_], columns: list[str]) -> None:

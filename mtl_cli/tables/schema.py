@@ -3,7 +3,7 @@
 A run's folder may come from others, so all that is made use of is checked first, and then held to the model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -15,9 +15,9 @@ from mtl_cli.settings import Settings
 from mtl_cli.tables.dates import DateFormat
 from mtl_cli.tables.delimited import Dialect, Encoding, Header, Separator, Thousands
 from mtl_cli.tables.dtypes import LONGEST_NAME
-from mtl_cli.tables.labels import prediction_names
+from mtl_cli.tables.labelled_rows import LabelledRows
 from mtl_cli.tables.model_inputs import Input
-from mtl_cli.tasks import MOST_TASKS, TASK_NAME
+from mtl_cli.tasks import MOST_TASKS, TASK_NAME, Binary
 from mtl_cli.untrusted.escaping import SHOWN
 from mtl_cli.untrusted.files import read_json
 
@@ -140,6 +140,63 @@ class Schema(Settings):
                 if other != task:
                     raise ValueError(f"tasks.{task}: its predictions and those of tasks.{other} have a column {name!r}")
         return self
+
+
+def schema_of(
+    inputs: Sequence[Input], rows: LabelledRows, dialect: Dialect, date_format: str | Mapping[str, str] | None
+) -> dict[str, Any]:
+    """Returns what `columns.json` is to hold.
+
+    Args:
+        inputs: The raw columns that the model takes.
+        rows: The rows that it learns from.
+        dialect: How the text files among their tables are written.
+        date_format: How dates are to be read, in all columns or by column.
+
+    Raises:
+        InputError: Predictions of two tasks would have the same column.
+    """
+    tasks: dict[str, Any] = {
+        name: {
+            "columns": list(labels.cells),
+            "classes": labels.classes,
+            "probabilities": labels.classes[isinstance(labels.task, Binary) :],
+        }
+        for name, labels in rows.labels.items()
+    }
+    owners: dict[str, str] = {}
+    for name, task in tasks.items():
+        for column in prediction_names(name, task["columns"], task["probabilities"]):
+            if column in owners:
+                raise InputError(
+                    f"tasks.{name}: its predictions and those of tasks.{owners[column]} would both have a column "
+                    f"{column!r}; rename one of the tasks"
+                )
+            owners[column] = name
+    decimal = "," if rows.tables[0].source.notation.decimal == "," else dialect.decimal
+    return {
+        "inputs": [column._asdict() for column in inputs],
+        "date_format": date_format,
+        "encoding": dialect.encoding,
+        "separator": dialect.separator,
+        "header": dialect.header,
+        "strip": dialect.strip,
+        "missing": list(dialect.missing),
+        "decimal": decimal,
+        "thousands": dialect.thousands,
+        "tasks": tasks,
+    }
+
+
+def prediction_names(task: str, columns: list[str], probabilities: list[Any]) -> list[str]:
+    """Returns the columns of a task's predictions.
+
+    A classification's are `<task>`, the likeliest class, and `<task>_<class>` for the classes whose probabilities the
+    model gives (binary: the positive one's); a regression's `<task>`, or `<task>_<column>` where there are several.
+    """
+    if probabilities:
+        return [task, *(f"{task}_{str(c).lower() if isinstance(c, bool) else c}" for c in probabilities)]
+    return [task] if len(columns) == 1 else [f"{task}_{column}" for column in columns]
 
 
 def read_schema(file: Path) -> Schema:

@@ -1,6 +1,6 @@
-"""What looks odd in a table, said before training: it may be meant, so nothing is refused."""
+"""Warnings of what looks odd in a table, before training: it may be meant, so nothing is refused."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,10 +8,13 @@ from numpy.typing import NDArray
 from mtl_cli.tables import remedies
 from mtl_cli.tables.delimited import Dialect
 from mtl_cli.tables.dtypes import Series, numbers
+from mtl_cli.tables.duplicates import duplicates_note
 from mtl_cli.tables.features import FeatureColumns
 from mtl_cli.tables.hints import FEW_NUMBERS, Hint, hints_on, is_like_id
-from mtl_cli.tables.labels import Found
+from mtl_cli.tables.labelled_rows import LabelledRows
+from mtl_cli.tables.labels import TaskLabels
 from mtl_cli.tables.sources import NO_NAMES, Source
+from mtl_cli.tables.splits import SplitRows
 
 LOOKED_AT = 10_000
 """Training rows that are compared with labels."""
@@ -20,51 +23,72 @@ SHOWN = 5
 """Columns that a note names."""
 
 
-def notes_on(
-    rows: Source,
-    columns: FeatureColumns,
-    found: Mapping[str, Found],
-    train: Mapping[str, NDArray[np.int64]],
-    declared: Collection[str],
-    missing: Sequence[str],
-) -> list[str]:
-    """Returns a line for each odd feature: constant, like an id, equal to a label, or perhaps something else.
+def notes_on(split: SplitRows, features: FeatureColumns, dialect: Dialect) -> list[str]:
+    """Returns a line for each thing that looks odd.
 
     Args:
-        rows: The table.
-        columns: Its features.
-        found: The tasks' labels.
-        train: The numbers of the training rows with a label, by task.
-        declared: The features of which the config says what they are.
-        missing: Texts that stand for missing values.
+        split: The rows.
+        features: Their features.
+        dialect: How the config says that text files are written.
     """
-    names = [*(number.name for number in columns.numbers), *(category.name for category in columns.categories)]
-    hints = [
-        hint
-        for name in names
-        for hint in hints_on(rows.frame[name], zeros=name in rows.zeros, grouped=name in rows.grouped)
-    ]
-    hints = [hint for hint in hints if hint.key in ("missing", "decimal") or hint.column not in declared]
-    ids = [name for name in names if is_like_id(rows.frame[name])]
-    hints = [hint for hint in hints if hint.key == "missing" or hint.column not in ids]
-    notes = [*_left_out(_constant(columns), [rows.frame[name] for name in ids]), *_worded(hints, missing)]
-    for task, labels in found.items():
-        notes += _leaks(rows, columns, task, labels, train[task][:LOOKED_AT])
+    rows = split.rows
+    notes = [
+        *_dropped_labels(rows), *_forms([table.source for table in rows.tables], dialect), *_indexes(rows),
+        *duplicates_note(split.numbers, split.first),
+    ]  # fmt: skip
+    for task, labels in rows.labels.items():
+        notes += _missing_labels(task, labels.cells)
+    notes += _features(rows, features, dialect.missing)
+    for task, labels in rows.labels.items():
+        notes += _leaks(rows.source, features, task, labels, split.examples[task]["train"][:LOOKED_AT])
     return notes
 
 
-def notes_on_labels(name: str, cells: Mapping[str, Series]) -> list[str]:
+def _dropped_labels(rows: LabelledRows) -> list[str]:
+    """Returns a line for each column that would be a feature if a task that is left out had no label in it."""
+    labels = {column for each in rows.labels.values() for column in each.cells}
+    return [
+        f"column {column!r} is the label of a task that is left out, so it is no feature of the others; "
+        "data.features lists the columns to learn from, where it is meant as one"
+        for column in rows.roles.dropped_labels
+        if rows.roles.features is None and column not in labels
+    ]
+
+
+def _indexes(rows: LabelledRows) -> list[str]:
+    """Returns a line for each table whose first column is left out because it has no name."""
+    return [
+        f"{source.name}: its first column has no name, as an index has that pandas writes; it is left out "
+        f"(data.features can list it, as {source.index})"
+        for source in (table.source for table in rows.tables)
+        if source.index is not None and rows.roles.features is None
+    ]
+
+
+def _features(rows: LabelledRows, features: FeatureColumns, missing: Sequence[str]) -> list[str]:
+    """Returns a line for each feature that is constant, like an id, or perhaps something else than it seems."""
+    frame, zeros, grouped = rows.source.frame, rows.source.zeros, rows.source.grouped
+    names = [*(number.name for number in features.numbers), *(category.name for category in features.categories)]
+    hints = [hint for name in names for hint in hints_on(frame[name], zeros=name in zeros, grouped=name in grouped)]
+    declared = rows.roles.declared
+    hints = [hint for hint in hints if hint.key in ("missing", "decimal") or hint.column not in declared]
+    ids = [name for name in names if is_like_id(frame[name])]
+    hints = [hint for hint in hints if hint.key == "missing" or hint.column not in ids]
+    return [*_left_out(_constant(features), [frame[name] for name in ids]), *_worded(hints, missing)]
+
+
+def _missing_labels(task: str, cells: Mapping[str, Series]) -> list[str]:
     """Returns a line for each value of a task's label columns that may stand for none."""
     hints = [hint for series in cells.values() for hint in hints_on(series) if hint.key == "missing"]
     if not hints:
         return []
     say = (
-        f"if that stands for no label, say {remedies.missing(f'tasks.{name}.missing', [hint.value for hint in hints])}"
+        f"if that stands for no label, say {remedies.missing(f'tasks.{task}.missing', [hint.value for hint in hints])}"
     )
     return [f"column {hint.column!r} {hint.why}; {say}" for hint in hints]
 
 
-def notes_on_forms(sources: Sequence[Source], dialect: Dialect) -> list[str]:
+def _forms(sources: Sequence[Source], dialect: Dialect) -> list[str]:
     """Returns a line for each form in which text files were found to be written, where nobody said so."""
     notes: dict[str, str] = {}
     for source in sources:
@@ -127,24 +151,24 @@ def _worded(hints: Sequence[Hint], missing: Sequence[str]) -> list[str]:
     return notes
 
 
-def _leaks(rows: Source, columns: FeatureColumns, task: str, found: Found, train: NDArray[np.int64]) -> list[str]:
+def _leaks(rows: Source, columns: FeatureColumns, task: str, labels: TaskLabels, train: NDArray[np.int64]) -> list[str]:
     """Finds features that are a label: numbers of correlation 1, categories that stand for its classes one by one."""
     frame, notes = rows.frame[train], []
-    labels = found.values[train].reshape(len(train), -1).astype(np.float64)
+    targets = labels.values[train].reshape(len(train), -1).astype(np.float64)
     for number in columns.numbers:
         x = numbers(frame[number.name], number.name, rows.place)
         known = ~np.isnan(x)
         x = x[known] - x[known].mean() if known.sum() > 2 else np.zeros(1)
-        for y in labels[known].T if known.sum() > 2 else ():
+        for y in targets[known].T if known.sum() > 2 else ():
             scale = np.sqrt((x**2).sum() * ((y - y.mean()) ** 2).sum())
             if scale > 0 and abs((x * (y - y.mean())).sum()) / scale > 1 - 1e-6:
                 notes.append(_leak(number.name, task, "correlation 1"))
                 break
-    if found.classes:
+    if labels.classes:
         for category in columns.categories:
             codes = category.encode(frame[category.name], rows.place)
-            pairs = len(np.unique(np.stack([codes, labels[:, 0]]), axis=1).T)
-            if pairs == len(np.unique(codes)) == len(np.unique(labels[:, 0])) > 1:
+            pairs = len(np.unique(np.stack([codes, targets[:, 0]]), axis=1).T)
+            if pairs == len(np.unique(codes)) == len(np.unique(targets[:, 0])) > 1:
                 notes.append(_leak(category.name, task, "its values are the classes"))
     return notes
 

@@ -1,0 +1,176 @@
+"""Cells of a column as float64, days, texts and integers; the first that is no such thing is named."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mtl_cli.errors import InputError
+from mtl_cli.tables.dtypes import (
+    NO_INTEGER,
+    categories,
+    days,
+    floats,
+    kind_of,
+    numbers,
+    plain,
+    refuse_cell,
+    stripped,
+    without,
+)
+from tests.tables.rows import place
+
+
+def test_texts_without_their_own_dictionary_and_empty_cells_are_missing() -> None:
+    for dtype in (pl.Categorical, pl.Enum(["a", "b"])):
+        assert plain(pl.Series(["a", "b"], dtype=dtype)).dtype == pl.String
+    assert plain(pl.Series(["a", ""])).to_list() == ["a", None]
+    assert plain(pl.Series([None, None], dtype=pl.Float64)).dtype == pl.Null
+
+
+def test_times_are_in_utc() -> None:
+    tokyo = timezone(timedelta(hours=9))
+    (moment,) = plain(pl.Series([datetime(2026, 1, 1, 3, tzinfo=tokyo)], dtype=pl.Datetime("us", "Asia/Tokyo")))
+    assert moment == datetime(2026, 1, 1, 3, tzinfo=tokyo).astimezone(UTC).replace(tzinfo=None)
+
+
+def test_blanks_around_texts_are_no_part_of_them() -> None:
+    assert stripped(pl.Series([" a ", "\u00a0b", "c c", "  ", " NA"]), ["NA"]).to_list() == [
+        "a",
+        "b",
+        "c c",
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "missing", "left"),
+    [
+        ([-9, 1], ["-9"], [None, 1]),
+        ([-9, 1], ["-9.0"], [None, 1]),
+        ([-9, 1], ["?"], [-9, 1]),
+        ([-9.0, 1.5], ["-9", "1.5"], [None, None]),
+        ([1.0, float("nan")], ["nan"], [1.0, pytest.approx(float("nan"), nan_ok=True)]),
+        (["?", "a"], ["?"], [None, "a"]),
+        ([True, False], ["true"], [None, False]),
+    ],
+)
+def test_values_that_stand_for_none(cells: list[Any], missing: list[str], left: list[Any]) -> None:
+    assert without(pl.Series(cells), missing).to_list() == left
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["$1,234.50", "(3)", "5-", ""], [1234.5, -3.0, -5.0, np.nan]),
+        ([1, None, -3], [1.0, np.nan, -3.0]),
+        ([True, False], [1.0, 0.0]),
+        ([None, None], [np.nan, np.nan]),
+        ([2**53 + 2, 1], [2.0**53 + 2, 1.0]),
+    ],
+)
+def test_numbers(cells: list[Any], expected: list[float]) -> None:
+    np.testing.assert_array_equal(numbers(pl.Series(cells), "x", place), expected)
+    assert floats(pl.Series(cells), "x", place).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (["1", "2", "two"], "row 3, column 'x' holds 'two', not a number"),
+        ([1.0, float("-inf")], "row 2, column 'x' holds -inf, not a finite number (float32)"),
+        ([1.0, 3.5e38], "row 2, column 'x' holds 3.5e+38, not a finite number (float32)"),
+        ([date(2026, 1, 1)], "row 1, column 'x' holds Date, not numbers"),
+        (["a" * 61], f"row 1, column 'x' holds '{'a' * 60}...', not a number"),
+    ],
+)
+def test_what_is_no_number(cells: list[Any], message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        numbers(pl.Series(cells), "x", place)
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    ("cells", "form", "expected"),
+    [
+        ([date(1970, 1, 2), None], None, [1.0, np.nan]),
+        ([datetime(1969, 12, 31, 12)], None, [-0.5]),
+        (["1970-01-11", "1970-01-01T06:00:00"], None, [10.0, 0.25]),
+        (["3.1.70"], "%d.%m.%y", [2.0]),
+        ([86_400, 43_200], "seconds", [1.0, 0.5]),
+        ([86_400], "milliseconds", [0.001]),
+        ([19700103], "%Y%m%d", [2.0]),
+    ],
+)
+def test_days_since_1970(cells: list[Any], form: str | None, expected: list[float]) -> None:
+    np.testing.assert_allclose(days(pl.Series(cells), "x", form, place), expected)
+
+
+@pytest.mark.parametrize(
+    ("cells", "form", "message"),
+    [
+        (["1970-01-01", "soon"], None, "row 2, column 'x' holds 'soon', not a date like 2026-11-22"),
+        (["1/2/70"], "%d.%m.%y", "row 1, column 'x' holds '1/2/70', not a date in the form '%d.%m.%y'"),
+        ([1.5], None, "row 1, column 'x' holds Float64, not dates"),
+    ],
+)
+def test_what_is_no_date(cells: list[Any], form: str | None, message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        days(pl.Series(cells), "x", form, place)
+    assert str(refused.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("cells", "dtype", "expected"),
+    [
+        ([1.0, float("nan"), None], pl.Float64, [1, None, None]),
+        ([True, False], pl.Boolean, [1, 0]),
+        (["a", "", None], pl.String, ["a", None, None]),
+        ([2**63, 1], pl.UInt64, [str(2**63), "1"]),
+        ([NO_INTEGER, 1], pl.Int64, [str(NO_INTEGER), "1"]),
+    ],
+)
+def test_categories(cells: list[Any], dtype: Any, expected: list[Any]) -> None:
+    assert categories(pl.Series(cells, dtype=dtype), "x", place).to_list() == expected
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ([1.0, 1.5], "row 2, column 'x' holds 1.5, not a whole number or text, as a category is"),
+        ([1.0, 2.0**63], "row 2, column 'x' holds 9.223372036854776e+18, not a whole number or text"),
+        (["a", "b\0"], "row 2, column 'x' holds 'b\\x00', not text without NUL characters"),
+        ([[1]], "row 1, column 'x' holds List(Int64), which can't be a category"),
+    ],
+)
+def test_what_is_no_category(cells: list[Any], message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        categories(pl.Series(cells), "x", place)
+    assert str(refused.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        ([date(2026, 1, 1)], "date"), ([datetime(2026, 1, 1)], "date"), (["a"], "category"), ([True], "category"),
+        ([1], "number"), ([1.5], "number"), ([None], "number"),
+    ],
+)  # fmt: skip
+def test_what_a_column_is_by_its_type(cells: list[Any], kind: str) -> None:
+    assert kind_of(pl.Series(cells), "x", place) == kind
+
+
+def test_what_nothing_can_be_learned_from() -> None:
+    with pytest.raises(
+        InputError, match=r"row 1, column 'x' holds List\(Int64\).*leave it out with 'data.exclude=\[x\]"
+    ):
+        kind_of(pl.Series([[1]]), "x", place)
+
+
+def test_a_long_cell_is_cut() -> None:
+    with pytest.raises(InputError) as refused:
+        refuse_cell(pl.Series(["b", "c" * 61]), 1, "x", place, "short")
+    assert str(refused.value) == f"row 2, column 'x' holds '{'c' * 60}...', not short"

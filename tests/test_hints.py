@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from mtl_cli.tables.dates import forms_of
-from mtl_cli.tables.dtypes import days
+from mtl_cli.tables.dtypes import to_days
 from mtl_cli.tables.hints import hints_on, is_like_id
 from tests.conftest import MtlTrain
 from tests.test_dialects import kinds_of
@@ -37,7 +37,7 @@ def test_the_form_of_dates_is_found_and_reads_them(form: str) -> None:
     written = [moment.strftime(form) for moment in MOMENTS]
     (found,) = forms_of(pl.Series(written))
     expected = [(datetime.strptime(text, form) - datetime(1970, 1, 1)) / timedelta(days=1) for text in written]
-    assert days(pl.Series(written), "x", found, place) == pytest.approx(np.array(expected, np.float32), abs=2e-3)
+    assert to_days(pl.Series(written), "x", found, place) == pytest.approx(np.array(expected, np.float32), abs=2e-3)
 
 
 @pytest.mark.parametrize(

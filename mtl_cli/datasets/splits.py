@@ -1,4 +1,4 @@
-"""Which rows train, which choose, which test."""
+"""Random splits into training, validation and test rows: of all rows alike, within strata, or of whole groups."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -109,8 +109,8 @@ def _every(rows: int, fraction: float, random: np.random.Generator) -> NDArray[n
     return chosen
 
 
-def _filled(dealt: Mapping[str, Rows], fractions: Fractions, of: str) -> dict[str, Rows]:
+def _filled(dealt: Mapping[str, Rows], fractions: Fractions, whole: str) -> dict[str, Rows]:
     for name, part in dealt.items():
         if not len(part) and getattr(fractions, name) > 0:
-            raise InputError(f"data.split.{name}: {getattr(fractions, name):g} of {of} leaves this split empty")
+            raise InputError(f"data.split.{name}: {getattr(fractions, name):g} of {whole} leaves this split empty")
     return dict(dealt)

@@ -1,1 +1,1 @@
-"""The user's tables: reading them, and what their columns become."""
+"""Tables: reading, labels, features, splits, warnings, and the dataset of them."""

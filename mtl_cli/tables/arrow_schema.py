@@ -1,4 +1,4 @@
-"""How large the cells of a Parquet file's columns are by the Arrow schema in its footer.
+"""Cell sizes of a Parquet file's columns by the Arrow schema in its footer.
 
 Polars follows it: a column may be one of arrays of a fixed length, and then a missing array takes as much memory as
 any other. It is a Flatbuffer (Apache Arrow's `Schema.fbs`), in which parts may stand for several others, so that few

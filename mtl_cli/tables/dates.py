@@ -1,4 +1,4 @@
-"""Dates that stand in texts or numbers: how they are read, and which forms a column's cells have."""
+"""Dates in texts or numbers: parsing them, and finding the forms that a column's cells have."""
 
 import re
 from collections.abc import Mapping
@@ -40,9 +40,9 @@ def _check_format(given: Any) -> Any:
     forms = given if isinstance(given, Mapping) else {"": given}
     for column, form in forms.items():
         if not isinstance(column, str) or not isinstance(form, str) or len(form) > LONGEST or not _is_form(form):
-            of = f"{column[:SHOWN]}: " if column else ""
+            where = f"{column[:SHOWN]}: " if column else ""
             raise ValueError(
-                f"{of}a form of dates is like '%d.%m.%Y', seconds or milliseconds, got {repr(form)[:SHOWN]}"
+                f"{where}a form of dates is like '%d.%m.%Y', seconds or milliseconds, got {repr(form)[:SHOWN]}"
             )
     return given
 

@@ -1,4 +1,4 @@
-"""Files that may be compressed: their bytes, and how many these are."""
+"""Decompression of files: their bytes, and how many these are."""
 
 import gzip
 import zlib

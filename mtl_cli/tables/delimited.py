@@ -1,4 +1,4 @@
-"""Text files whose lines hold cells between separators (CSV and its relatives): how one is written, and its rows."""
+"""Delimited text files (CSV and its relatives): encoding, separator and header of one, and its rows."""
 
 import codecs
 import csv

@@ -1,4 +1,4 @@
-"""Cells of a column as numbers, days, texts or integers; the first that is no such thing is refused with its place."""
+"""Conversion of cells to float64, days, texts or integers; a cell that is no such thing is refused with its place."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -149,7 +149,7 @@ def read_as(series: Series) -> tuple[Literal["types", "decimal", "thousands"], s
     return None
 
 
-def numbers(series: Series, name: str, place: Place) -> NDArray[np.float64]:
+def to_float64(series: Series, name: str, place: Place) -> NDArray[np.float64]:
     """Returns a column's numbers, NaN where one is missing.
 
     Raises:
@@ -174,12 +174,12 @@ def numbers(series: Series, name: str, place: Place) -> NDArray[np.float64]:
     return values
 
 
-def floats(series: Series, name: str, place: Place) -> NDArray[np.float32]:
+def to_float32(series: Series, name: str, place: Place) -> NDArray[np.float32]:
     """Returns a column's numbers as the saved model takes them, in float32."""
-    return numbers(series, name, place).astype(np.float32)
+    return to_float64(series, name, place).astype(np.float32)
 
 
-def days(series: Series, name: str, form: str | None, place: Place) -> NDArray[np.float32]:
+def to_days(series: Series, name: str, form: str | None, place: Place) -> NDArray[np.float32]:
     """Returns a column's dates as days since 1970-01-01, NaN where one is missing.
 
     `form` says how text or whole numbers are to be read, as `read_dates` takes it.
@@ -200,7 +200,7 @@ def days(series: Series, name: str, form: str | None, place: Place) -> NDArray[n
     return np.asarray(microseconds / 86_400e6, np.float32)
 
 
-def categories(series: Series, name: str, place: Place) -> Series:
+def to_categories(series: Series, name: str, place: Place) -> Series:
     """Returns a column as text, or as integers (booleans too), null where a value is missing.
 
     Integers that 64 bits don't hold come as text.

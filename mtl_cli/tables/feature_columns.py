@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.tables.dtypes import Place, Series, categories, days, numbers, refuse_cell
+from mtl_cli.tables.dtypes import Place, Series, refuse_cell, to_categories, to_days, to_float64
 
 MISSING, UNSEEN, FIRST = 0, 1, 2
 """Codes of a category; FIRST is the first value's."""
@@ -53,7 +53,7 @@ class NumericColumn:
 
     def encode(self, series: Series, place: Place) -> NDArray[np.float32]:
         """Returns the column standardised."""
-        values: NDArray[Any] = numbers(series, self.name, place).astype(self.type)
+        values: NDArray[Any] = to_float64(series, self.name, place).astype(self.type)
         for mean in self.means:
             values -= values.dtype.type(mean)
         values *= values.dtype.type(self.scale)
@@ -74,7 +74,7 @@ class DateColumn:
 
     def encode(self, series: Series, place: Place) -> NDArray[np.float32]:
         """Returns days since 1970-01-01."""
-        found = days(series, self.name, self.form, place)
+        found = to_days(series, self.name, self.form, place)
         return found if self.gaps else np.where(np.isnan(found), np.float32(self.mean), found)
 
     @property
@@ -103,7 +103,7 @@ class CategoryColumn:
         """Returns the codes."""
         import polars as pl
 
-        texts = categories(series, self.name, place)
+        texts = to_categories(series, self.name, place)
         if texts.dtype.is_integer() != self.integers:
             texts = texts.cast(pl.Int64 if self.integers else pl.String, strict=False)
         codes = texts.replace_strict(
@@ -121,7 +121,7 @@ def fit_numeric(series: Series, train: NDArray[np.int64], place: Place) -> Numer
     Raises:
         InputError: A cell is no number, or too far from the others for float32.
     """
-    values = numbers(series, series.name, place)
+    values = to_float64(series, series.name, place)
     _refuse_wide(values, series, place)
     known, gaps = _known(values[train])
     rounded = known.astype(np.float32).astype(np.float64)
@@ -139,7 +139,7 @@ def fit_date(series: Series, train: NDArray[np.int64], place: Place, form: str |
     Raises:
         InputError: A cell is no date in this form.
     """
-    known, gaps = _known(days(series, series.name, form, place)[train])
+    known, gaps = _known(to_days(series, series.name, form, place)[train])
     mean, deviation = _moments(known)
     return DateColumn(series.name, mean, deviation or 1.0, gaps, bool((known != np.floor(known)).any()), form)
 
@@ -160,7 +160,7 @@ def fit_category(
     Raises:
         InputError: A cell can't be a category.
     """
-    texts = categories(series, series.name, place)[train]
+    texts = to_categories(series, series.name, place)[train]
     counts = texts.drop_nulls().value_counts(name="rows")
     frequent = counts.filter(counts["rows"] >= min_count)[texts.name].sort().to_list()
     if not frequent:  # Keras' lookups want a value

@@ -1,4 +1,4 @@
-"""What a column may hold other than it seems: numbers or dates among texts, codes among numbers, marks for missing."""
+"""Hints at what a column may hold: numbers or dates among texts, codes among numbers, marks for missing values."""
 
 import re
 import shlex

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.errors import InputError
-from mtl_cli.tables.dtypes import Kind, Series, floats, refuse_cell
+from mtl_cli.tables.dtypes import Kind, Series, refuse_cell, to_float32
 from mtl_cli.tables.labels import TaskLabels, read_labels, without_missing
 from mtl_cli.tables.roles import Roles, feature_kinds
 from mtl_cli.tables.sources import Source, join
@@ -83,7 +83,7 @@ def _weights(source: Source, column: str | None) -> NDArray[np.float32]:
     if column is None:
         return np.ones(len(source.frame), np.float32)
     series = source.frame[column]
-    weights = floats(series, column, source.place)
+    weights = to_float32(series, column, source.place)
     bad = ~(weights >= 0)
     if bad.any():
         refuse_cell(series, int(bad.argmax()), column, source.place, "a weight, 0 or more")

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from mtl_cli.backend import Array
 from mtl_cli.datasets.dataset import Scale
 from mtl_cli.errors import InputError
-from mtl_cli.tables.dtypes import LONGEST_NAME, Place, Series, as_numbers, categories, numbers, refuse_cell, without
+from mtl_cli.tables.dtypes import (
+    LONGEST_NAME,
+    Place,
+    Series,
+    as_numbers,
+    refuse_cell,
+    to_categories,
+    to_float64,
+    without,
+)
 from mtl_cli.tables.hints import GAPS
 from mtl_cli.tables.remedies import missing
 from mtl_cli.tasks import Binary, Multiclass, Task
@@ -90,7 +99,7 @@ def balance(values: Array, classes: int) -> NDArray[np.float32]:
 
 def _numbers(where: str, column: str, series: Series, place: Place) -> Array:
     with _naming(where):
-        return numbers(series, column, place)
+        return to_float64(series, column, place)
 
 
 def _binary(where: str, task: Binary, column: str, series: Series, place: Place) -> tuple[Array, list[Any]]:
@@ -163,7 +172,7 @@ def _named_classes(series: Series, column: str, place: Place) -> Series:
     """Returns the classes that the cells name."""
     import polars as pl
 
-    cells = categories(series, column, place)
+    cells = to_categories(series, column, place)
     if cells.dtype == pl.String:
         long = (cells.str.len_chars() > LONGEST_NAME).fill_null(value=False)
         if long.any():

@@ -1,4 +1,4 @@
-"""Finds the place where a text file is wrong, once polars has found that it is."""
+"""Locates the error in a text file that polars can't read: its byte, line or key."""
 
 import codecs
 import json

@@ -1,4 +1,4 @@
-"""Rows as the saved model takes them: numbers, days since 1970-01-01, integers and texts."""
+"""Inputs of the saved model: numbers, days since 1970-01-01, integers and texts."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.tables.dates import form_of
-from mtl_cli.tables.dtypes import NO_INTEGER, Place, Series, categories, days, numbers, plain, refuse_cell
+from mtl_cli.tables.dtypes import NO_INTEGER, Place, Series, plain, refuse_cell, to_categories, to_days, to_float64
 
 Frame = Any
 """A polars.DataFrame."""
@@ -44,8 +44,8 @@ def arrays(
         InputError: A cell is no such thing.
     """
     readers: dict[str, Callable[[Series, str], NDArray[Any]]] = {
-        "number": lambda series, name: numbers(series, name, place),
-        "date": lambda series, name: days(series, name, form_of(date_format, name), place),
+        "number": lambda series, name: to_float64(series, name, place),
+        "date": lambda series, name: to_days(series, name, form_of(date_format, name), place),
         "integer": lambda series, name: _integers(series, name, place),
         "text": lambda series, name: _texts(series, name, place),
     }
@@ -63,14 +63,14 @@ def allowing_any_column() -> Iterator[None]:
 def _texts(series: Series, name: str, place: Place) -> NDArray[Any]:
     import polars as pl
 
-    texts: NDArray[Any] = categories(series, name, place).cast(pl.String).fill_null("").to_numpy().astype(object)
+    texts: NDArray[Any] = to_categories(series, name, place).cast(pl.String).fill_null("").to_numpy().astype(object)
     return texts
 
 
 def _integers(series: Series, name: str, place: Place) -> NDArray[np.int64]:
     import polars as pl
 
-    cells = categories(series, name, place)
+    cells = to_categories(series, name, place)
     whole = cells.cast(pl.Int64, strict=False)
     if cells.dtype == pl.String:  # true and false as well, where another cell made the column text
         truths = cells.str.to_lowercase().replace_strict(_TRUTHS, default=None, return_dtype=pl.Int64)

@@ -1,4 +1,4 @@
-"""How large the columns of a Parquet file are once they are unpacked, whatever the file says of itself.
+"""Unpacked size of a Parquet file's columns, whatever the file says of itself.
 
 The footer says how large they are, and the head of each page how large that page is; the first may say anything, but
 no decoder unpacks a page to more than its head says. So the heads are what counts, and the footer has to agree with

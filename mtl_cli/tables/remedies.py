@@ -1,4 +1,4 @@
-"""How to say on the command line what a column holds, whatever its name is."""
+"""Command-line overrides that say what a column holds, whatever its name is."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Structs in Thrift's compact protocol, read as strictly as a file that may lie about itself asks for.
+"""Reader of structs in Thrift's compact protocol, as strict as a file that may lie about itself asks for.
 
 Readers differ in what they make of a field that is there twice, or has another type than its specification says; each
 such difference is a way to show one of them other numbers than the other. So both are refused. Fields that no
@@ -118,9 +118,9 @@ class Compact:
         elif kind == 8:
             self._bytes(self._unsigned())
         elif kind in (9, 10):
-            of, count = self._elements()
+            element, count = self._elements()
             for _ in range(count):
-                self._skip(of, inside=True)
+                self._skip(element, inside=True)
         elif kind == 12:
             while head := self._byte():
                 if not head >> 4:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.tables import remedies
 from mtl_cli.tables.delimited import Dialect
-from mtl_cli.tables.dtypes import Series, numbers
+from mtl_cli.tables.dtypes import Series, to_float64
 from mtl_cli.tables.duplicates import duplicates_note
 from mtl_cli.tables.features import FeatureColumns
 from mtl_cli.tables.hints import FEW_NUMBERS, Hint, hints_on, is_like_id
@@ -156,7 +156,7 @@ def _leaks(rows: Source, columns: FeatureColumns, task: str, labels: TaskLabels,
     frame, notes = rows.frame[train], []
     targets = labels.values[train].reshape(len(train), -1).astype(np.float64)
     for number in columns.numbers:
-        x = numbers(frame[number.name], number.name, rows.place)
+        x = to_float64(frame[number.name], number.name, rows.place)
         known = ~np.isnan(x)
         x = x[known] - x[known].mean() if known.sum() > 2 else np.zeros(1)
         for y in targets[known].T if known.sum() > 2 else ():

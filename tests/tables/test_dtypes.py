@@ -10,14 +10,14 @@ import pytest
 from mtl_cli.errors import InputError
 from mtl_cli.tables.dtypes import (
     NO_INTEGER,
-    categories,
-    days,
-    floats,
     kind_of,
-    numbers,
     plain,
     refuse_cell,
     stripped,
+    to_categories,
+    to_days,
+    to_float32,
+    to_float64,
     without,
 )
 from tests.tables.rows import place
@@ -73,8 +73,8 @@ def test_values_that_stand_for_none(cells: list[Any], missing: list[str], left: 
     ],
 )
 def test_numbers(cells: list[Any], expected: list[float]) -> None:
-    np.testing.assert_array_equal(numbers(pl.Series(cells), "x", place), expected)
-    assert floats(pl.Series(cells), "x", place).dtype == np.float32
+    np.testing.assert_array_equal(to_float64(pl.Series(cells), "x", place), expected)
+    assert to_float32(pl.Series(cells), "x", place).dtype == np.float32
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_numbers(cells: list[Any], expected: list[float]) -> None:
 )
 def test_what_is_no_number(cells: list[Any], message: str) -> None:
     with pytest.raises(InputError) as refused:
-        numbers(pl.Series(cells), "x", place)
+        to_float64(pl.Series(cells), "x", place)
     assert str(refused.value) == message
 
 
@@ -106,7 +106,7 @@ def test_what_is_no_number(cells: list[Any], message: str) -> None:
     ],
 )
 def test_days_since_1970(cells: list[Any], form: str | None, expected: list[float]) -> None:
-    np.testing.assert_allclose(days(pl.Series(cells), "x", form, place), expected)
+    np.testing.assert_allclose(to_days(pl.Series(cells), "x", form, place), expected)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_days_since_1970(cells: list[Any], form: str | None, expected: list[floa
 )
 def test_what_is_no_date(cells: list[Any], form: str | None, message: str) -> None:
     with pytest.raises(InputError) as refused:
-        days(pl.Series(cells), "x", form, place)
+        to_days(pl.Series(cells), "x", form, place)
     assert str(refused.value).startswith(message)
 
 
@@ -134,7 +134,7 @@ def test_what_is_no_date(cells: list[Any], form: str | None, message: str) -> No
     ],
 )
 def test_categories(cells: list[Any], dtype: Any, expected: list[Any]) -> None:
-    assert categories(pl.Series(cells, dtype=dtype), "x", place).to_list() == expected
+    assert to_categories(pl.Series(cells, dtype=dtype), "x", place).to_list() == expected
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_categories(cells: list[Any], dtype: Any, expected: list[Any]) -> None:
 )
 def test_what_is_no_category(cells: list[Any], message: str) -> None:
     with pytest.raises(InputError) as refused:
-        categories(pl.Series(cells), "x", place)
+        to_categories(pl.Series(cells), "x", place)
     assert str(refused.value).startswith(message)
 
 

@@ -41,15 +41,15 @@ from mtl_cli.weighting.gradnorm import GradNorm
 from mtl_cli.weighting.gradvac import GradVac
 from mtl_cli.weighting.mgda import Mgda
 from mtl_cli.weighting.stch import Stch
-from tests import references as ref
+from tests.comparison.test_comparison import BOTH, METRIC, commands_of, job, text
 from tests.conftest import MtlTrain
-from tests.methods import draw, run
+from tests.end_to_end.test_endings import COSINE, values
+from tests.end_to_end.test_resume import SMALL, Fate, train
+from tests.support import references as ref
+from tests.support.methods import draw, run
 from tests.test_conf import composed
-from tests.test_divergence import GROWING, LINEAR, WILD, first_bad, restored
-from tests.test_endings import COSINE, values
-from tests.test_formulas import situation
-from tests.test_resume import SMALL, Fate, train
-from tests.test_summary import BOTH, METRIC, commands_of, job, text
+from tests.training.test_divergence import GROWING, LINEAR, WILD, first_bad, restored
+from tests.weighting.test_formulas import situation
 
 
 # Beside test_divergence.py

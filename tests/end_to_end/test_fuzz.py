@@ -1,6 +1,6 @@
 """Anything typed, and any table: a refusal of the project's own, or a run that ends.
 
-`MTL_FUZZ=1000 pytest tests/test_fuzz.py` tries that many, other ones each time.
+`MTL_FUZZ=1000 pytest tests/end_to_end/test_fuzz.py` tries that many, other ones each time.
 """
 
 import io

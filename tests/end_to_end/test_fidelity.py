@@ -15,7 +15,7 @@ from mtl_cli.config import parse
 from mtl_cli.training import experiment
 from mtl_cli.training.loop import draw
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
+CONF = Path(__file__).resolve().parents[2] / "conf"
 STEPS = 300
 FEATURES, UNITS, BATCH, HIGH = 10, 20, 10, 10.0
 FROM: dict[float, list[str]] = {0: [], -1: ["model.initializer_range=[-1.0,1.0]"]}

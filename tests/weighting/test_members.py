@@ -24,8 +24,8 @@ from mtl_cli.weighting.nash_mtl import NashMtl
 from mtl_cli.weighting.pcgrad import PcGrad
 from mtl_cli.weighting.rgw import Rgw
 from mtl_cli.weighting.upgrad import UpGrad
-from tests import references as ref
-from tests.methods import METHODS, WIDTH, Array, Outcome, beginning, compiled, draw, make, run
+from tests.support import references as ref
+from tests.support.methods import METHODS, WIDTH, Array, Outcome, beginning, compiled, draw, make, run
 from tests.test_conf import composed
 
 NEUTRAL = [name for name, cls in METHODS.items() if cls.neutral]

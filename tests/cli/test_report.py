@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MtlTrain
-from tests.test_sweeps import DIGITS, LINEAR
+from tests.end_to_end.test_sweeps import DIGITS, LINEAR
 
 
 def test_a_sweep_is_told_of_from_its_folders(mtl_train: MtlTrain, tmp_path: Path) -> None:

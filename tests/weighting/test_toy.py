@@ -3,7 +3,8 @@
 Two parameters x. Where x2 > 0 each loss has a valley; along its floor only the other loss falls, while its own gradient
 is long and points from wall to wall. Where x2 < 0 each loss is a bowl. From Liu et al. (arXiv 2110.14048, figure 1),
 then Navon et al. (2202.01017), Liu et al. (2306.03792, figure 1) and Senushkin et al. (2305.19000, figure 1), each
-with settings of its own, taken from the authors' code. `python tests/test_toy.py` prints what the README says.
+with settings of its own, taken from the authors' code. `python tests/weighting/test_toy.py` prints what the README
+says.
 
 The losses get below 0. Methods that take logarithms need them above; all get them less FAMO's lower bounds, -21 times
 the scale, plus 1e-8: gradients and weighted sums don't notice. The start (0, 0) of the later three is left out: the

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mtl_cli.errors import InputError
 from mtl_cli.tables.parquet_footer import CELL, VIEW, unpacked_length
 from mtl_cli.tables.reader import files_of, read
-from tests.parquet import (
+from tests.support.parquet import (
     BYTE_ARRAY,
     DELTA_BYTE_ARRAY,
     DOUBLE,

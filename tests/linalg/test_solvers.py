@@ -14,8 +14,8 @@ from mtl_cli.backend import tf
 from mtl_cli.linalg import gram, solvers
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import KNOWN, RIDGE
-from tests import references as ref
-from tests.references import Array
+from tests.support import references as ref
+from tests.support.references import Array
 
 seeds = st.integers(0, 2**32 - 1)
 WIDTH = 12

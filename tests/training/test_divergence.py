@@ -15,8 +15,8 @@ from mtl_cli.errors import RunFailed
 from mtl_cli.training.experiment import load, prepare
 from mtl_cli.training.loop import MOST_RESTORED
 from tests.conftest import MtlTrain
+from tests.end_to_end.test_resume import Fate, Killed, left, train
 from tests.test_conf import composed
-from tests.test_resume import Fate, Killed, left, train
 
 LINEAR = ["model.activation=linear", "model.output_activation=linear"]
 GROWING = [

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
-from tests import references as ref
-from tests.references import Array
+from tests.support import references as ref
+from tests.support.references import Array
 
 RANDOM = np.random.default_rng(0)
 FULL = [RANDOM.normal(size=(tasks, 6)) * 10 ** RANDOM.uniform(-1, 1, (tasks, 1)) for tasks in [2, 2, 3, 4] * 8]

@@ -38,8 +38,8 @@ from mtl_cli.weighting.rlw import Rlw
 from mtl_cli.weighting.stch import Stch
 from mtl_cli.weighting.uncertainty import Uncertainty
 from mtl_cli.weighting.upgrad import UpGrad
-from tests import references as ref
-from tests.methods import WIDTH, Array, draw, run
+from tests.support import references as ref
+from tests.support.methods import WIDTH, Array, draw, run
 
 A = np.array([[-4.0, 1.0, 1.0], [6.0, 1.0, 1.0]])
 """Two gradients in conflict, cosine -0.841191."""

@@ -42,12 +42,12 @@ from mtl_cli.weighting.gradvac import GradVac
 from mtl_cli.weighting.mgda import Mgda
 from mtl_cli.weighting.stch import Stch
 from tests.comparison.test_comparison import BOTH, METRIC, commands_of, job, text
-from tests.conftest import MtlTrain
-from tests.end_to_end.test_endings import COSINE, values
-from tests.end_to_end.test_resume import SMALL, Fate, train
+from tests.end_to_end.test_endings import COSINE
 from tests.support import references as ref
+from tests.support.command import MtlTrain
+from tests.support.configs import composed
 from tests.support.methods import draw, run
-from tests.test_conf import composed
+from tests.support.runs import SMALL, Fate, train, values
 from tests.training.test_divergence import GROWING, LINEAR, WILD, first_bad, restored
 from tests.weighting.test_formulas import situation
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import MtlTrain
-from tests.end_to_end.test_sweeps import DIGITS, LINEAR
+from tests.support.command import MtlTrain
+from tests.support.sweeps import DIGITS, LINEAR
 
 
 def test_a_sweep_is_told_of_from_its_folders(mtl_train: MtlTrain, tmp_path: Path) -> None:

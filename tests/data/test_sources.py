@@ -17,7 +17,7 @@ from mtl_cli.datasets.in_memory import RowsDataset, RowsFeed, Shuffled
 from mtl_cli.datasets.splits import Fractions, split_rows
 from mtl_cli.errors import InputError
 from mtl_cli.training.experiment import load
-from tests.test_conf import composed
+from tests.support.configs import composed
 
 PICKS = np.array([0, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 0], np.int32)
 DIGITS = ["data=digits", "data.examples={train: 300, val: 60, test: 60}"]

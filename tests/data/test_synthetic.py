@@ -12,7 +12,7 @@ from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.datasets.in_memory import RowsDataset
 from mtl_cli.errors import InputError
 from mtl_cli.training.experiment import load
-from tests.test_conf import composed
+from tests.support.configs import composed
 
 Numbers = NDArray[np.float32]
 EXAMPLES = "data.examples={train: 3000, val: 200, test: 300}"

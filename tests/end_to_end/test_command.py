@@ -14,7 +14,7 @@ import pytest
 
 from mtl_cli.datasets import dataset
 from mtl_cli.training import program
-from tests.conftest import MtlTrain, as_usual
+from tests.support.command import MtlTrain, as_usual
 
 SUMMARY_KEYS = {
     "status", "error", "iterations", "seconds", "train_seconds", "iterations_per_second", "best_iteration", "epochs",

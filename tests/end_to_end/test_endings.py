@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from mtl_cli.composition.recorded import schedule_unsaid
-from tests.conftest import MtlTrain
-from tests.test_conf import composed
+from tests.support.command import MtlTrain
+from tests.support.configs import composed
+from tests.support.runs import values
 
 DIGITS = [
     "data=digits", "data.examples={train: 300, val: 100, test: 100}", "batch_size=16", "steps=800", "eval.every=20",
@@ -23,13 +24,6 @@ SMALL = ["data=digits", "data.examples={train: 100, val: 50, test: 50}", "batch_
 def summary_of(folder: Path) -> dict[str, Any]:
     summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())
     return summary
-
-
-def values(folder: Path, metric: str) -> dict[int, float]:
-    """Returns what metrics.csv has of a metric that is about no single task, by iteration."""
-    rows = pl.read_csv(folder / "metrics.csv").filter(pl.col("metric") == metric)
-    assert rows["task"].is_null().all()
-    return dict(rows.select("iteration", "value").iter_rows())
 
 
 def test_what_selection_goes_by_and_the_rate_stand_beside_the_metrics(mtl_train: MtlTrain) -> None:

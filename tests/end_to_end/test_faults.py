@@ -24,9 +24,9 @@ from mtl_cli.errors import RunFailed
 from mtl_cli.signals import Interrupt
 from mtl_cli.terminal.run_view import View
 from mtl_cli.training.experiment import load, run
-from tests.conftest import MtlTrain, as_usual
-from tests.end_to_end.test_resume import SMALL, Fate, Killed, left, train
-from tests.test_conf import composed
+from tests.support.command import MtlTrain, as_usual
+from tests.support.configs import composed
+from tests.support.runs import SMALL, Fate, Killed, left, train
 
 KILLS = int(os.environ.get("MTL_KILLS", "12"))
 LONG = ["checkpoint.every=0.2", "log.console=quiet"]

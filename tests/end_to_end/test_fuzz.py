@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mtl_cli.config import FAMILIES, Config
 from mtl_cli.settings import Settings
 from mtl_cli.tasks import Binary, Multiclass, Regression
-from tests.conftest import MtlTrain, Outcome
+from tests.support.command import MtlTrain, Outcome
 
 MORE = int(os.environ.get("MTL_FUZZ", "0"))
 

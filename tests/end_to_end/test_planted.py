@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import as_usual
+from tests.support.command import as_usual
 
 NAMES = (
     "absl", "atexit", "cloudpickle", "hydra", "hydra_plugins/planted", "joblib", "json", "keras", "logging",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import MtlTrain
+from tests.support.command import MtlTrain
 
 TABLE = ["data=table", "data.path=t.csv", "batch_size=2"]
 PRICE = "+tasks.price.kind=regression"

@@ -10,52 +10,14 @@ import pytest
 
 from mtl_cli.backend import keras
 from mtl_cli.config import FAMILIES, Config
-from mtl_cli.signals import Interrupt
-from mtl_cli.terminal.run_view import View
-from mtl_cli.training.experiment import load, run
-from tests.conftest import MtlTrain
-from tests.test_conf import composed
+from tests.support.command import MtlTrain
+from tests.support.configs import composed
+from tests.support.runs import SMALL, Fate, Killed, left, train
 
-SMALL = ["data=digits", "data.examples={train: 96, val: 40, test: 40}", "batch_size=8", "steps=90", "eval.every=20"]
-TIMES = {"seconds", "train_seconds", "iterations_per_second"}
 WEIGHTINGS = [cls.model_fields["name"].default for cls in FAMILIES["weighting"]]
 SAMPLERS = [cls.model_fields["name"].default for cls in FAMILIES["sampling"]]
 OPTIMIZERS = [cls.model_fields["name"].default for cls in FAMILIES["optimizer"]]
 SCHEDULES = ["cosine", "exponential", "piecewise"]
-
-
-class Killed(BaseException):
-    """Ends a run at once, as SIGKILL does."""
-
-
-class Fate(Interrupt):
-    """Kills a run, or asks it to stop, after some chunks."""
-
-    def __init__(self, chunks: int, *, kills: bool) -> None:
-        super().__init__()
-        self.left = chunks
-        self.kills = kills
-
-    def __call__(self) -> bool:
-        self.left -= 1
-        if self.left < 0 and self.kills:
-            raise Killed
-        return self.left < 0
-
-    def let_through(self) -> None:
-        pass
-
-
-def train(config: Config, folder: Path, fate: Interrupt | None = None) -> dict[str, Any]:
-    folder.mkdir(exist_ok=True)
-    return run(config, load(config), folder, [], View(), fate)
-
-
-def left(folder: Path) -> dict[str, Any]:
-    """Returns what a run left that must not depend on interruptions."""
-    found: dict[str, Any] = {path.name: path.read_bytes() for path in folder.glob("*.csv")}
-    summary = json.loads((folder / "summary.json").read_text())
-    return found | {"summary": {key: value for key, value in summary.items() if key not in TIMES}}
 
 
 def weights(folder: Path) -> list[np.ndarray]:

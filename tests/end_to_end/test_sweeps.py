@@ -1,6 +1,5 @@
 """Sweeps: each job as if it had run alone, whatever becomes of the others."""
 
-import json
 import math
 import os
 import shutil
@@ -24,35 +23,9 @@ from mtl_cli.training import scheduler
 from mtl_cli.training.active_run import Lane
 from mtl_cli.training.job import Job
 from mtl_cli.training.vectorized import Way, cores, shards_for
-from tests.conftest import MtlTrain, as_usual
-from tests.test_conf import composed
-
-DIGITS = [
-    "data=digits", "data.examples={train: 200, val: 40, test: 40}", "batch_size=8", "model.shared_layers=[6]",
-    "eval.every=20",
-]  # fmt: skip
-LINEAR = ["model.activation=linear", "model.output_activation=linear"]
-TOGETHER, BESIDE, APART = "sweep.runs_at_once=8", "sweep.runs_at_once=null", "sweep.runs_at_once=1"
-BASIC = "hydra/launcher=basic"
-
-
-def summaries(folder: Path) -> dict[str, dict[str, Any]]:
-    """The summary.json of every job, by its folder's name."""
-    return {path.parent.name: json.loads(path.read_text()) for path in folder.glob("*/summary.json")}
-
-
-def content(folder: Path) -> dict[str, str]:
-    """What is in the files of a sweep's jobs that neither tell time nor the launcher."""
-    files = {}
-    for path in sorted(folder.glob("*/*.csv")) + sorted(folder.glob("*/.hydra/*.yaml")):
-        text = path.read_text().replace(str(folder), "").replace(folder.name, "")
-        files[str(path.relative_to(folder))] = text
-    return files
-
-
-def csv_files(folder: Path) -> dict[str, bytes]:
-    """What is in losses.csv and metrics.csv of every job."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.glob("*/*.csv")}
+from tests.support.command import MtlTrain, as_usual
+from tests.support.configs import composed
+from tests.support.sweeps import APART, BASIC, BESIDE, DIGITS, LINEAR, TOGETHER, content, csv_files, summaries, times
 
 
 @pytest.mark.parametrize(
@@ -380,10 +353,6 @@ def test_one_task_has_no_baselines(mtl_train: MtlTrain) -> None:
     assert done.status == 0, done.err
     assert "sweep.baselines: there is one task" in done.out
     assert "2 jobs" in done.out
-
-
-def times(sweep: Path) -> dict[str, int]:
-    return {path.parent.name: path.stat().st_mtime_ns for path in sweep.glob("*/losses.csv")}
 
 
 def test_resuming_trains_what_is_missing_and_what_is_new(mtl_train: MtlTrain, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mtl_cli.backend import keras
 from mtl_cli.tables.parquet_footer import unpacked_length
-from tests.conftest import MtlTrain, Outcome
+from tests.support.command import MtlTrain, Outcome
 
 COUNT = 60
 TABLE = pl.DataFrame(

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from mtl_cli.composition.resolve import plain
 from mtl_cli.errors import InputError
 from mtl_cli.tables.reader import read
-from tests.conftest import MtlTrain
+from tests.support.command import MtlTrain
 
 TOUCH = "{_target_: pathlib.Path.touch, self: {_target_: pathlib.Path, _args_: [owned]}}"
 CODE = [

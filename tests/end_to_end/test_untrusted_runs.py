@@ -17,8 +17,8 @@ from omegaconf import OmegaConf
 from mtl_cli.composition.recorded import quoted
 from mtl_cli.run_folder.checkpoints import Checkpoints, Snapshot, snapshots
 from mtl_cli.untrusted.files import MOST_JSON, check_model, read_summary
-from tests.conftest import MtlTrain, Outcome
-from tests.end_to_end.test_resume import SMALL, left
+from tests.support.command import MtlTrain, Outcome
+from tests.support.runs import SMALL, left
 
 NAMES = ["a b", "ü é", "a=b", "it's", 'a"b', "a,b", "a{b}[c]", "a$b", r"a\b", r"a\'b", "a\\", "a:b|c;d#e"]
 

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from mtl_cli.comparison.files import SweepFolder
 from mtl_cli.errors import InputError
 from mtl_cli.sweeps.other_launchers import secure
-from tests.conftest import MtlTrain
+from tests.support.command import MtlTrain
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from mtl_cli.config import Config
 from mtl_cli.models.base import Network
 from mtl_cli.training.experiment import load
 from mtl_cli.training.saved_model import predictor
-from tests.test_conf import composed
+from tests.support.configs import composed
 
 LAYERS = ["model.shared_layers=[7,5]", "model.task_layers=[4]", "tasks.y2.layers=[]", "tasks.y2.units=3"]
 

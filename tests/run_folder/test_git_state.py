@@ -13,7 +13,7 @@ import pytest
 
 from mtl_cli.run_folder import git_state as module
 from mtl_cli.run_folder.git_state import GitState, git_state
-from tests.conftest import MtlTrain
+from tests.support.command import MtlTrain
 
 GIT = shutil.which("git") or ""
 pytestmark = pytest.mark.skipif(not GIT, reason="needs git")

@@ -24,8 +24,8 @@ from mtl_cli.sampling.round_robin import RoundRobin
 from mtl_cli.sampling.temperature import Temperature
 from mtl_cli.sampling.uniform import Uniform
 from mtl_cli.training.experiment import load
-from tests.conftest import MtlTrain
-from tests.test_conf import composed
+from tests.support.command import MtlTrain
+from tests.support.configs import composed
 
 FOUND = [cls for cls in FAMILIES["sampling"] if issubclass(cls, Sampling)]
 SAMPLERS = [

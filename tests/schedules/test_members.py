@@ -17,7 +17,7 @@ from mtl_cli.schedules.constant import Constant
 from mtl_cli.schedules.cosine import Cosine
 from mtl_cli.schedules.exponential import Exponential
 from mtl_cli.schedules.piecewise import Piecewise
-from tests.conftest import MtlTrain
+from tests.support.command import MtlTrain
 
 RATE = 0.8
 TOTAL = 240

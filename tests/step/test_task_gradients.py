@@ -21,7 +21,10 @@ from mtl_cli.training.program import make_parts, settings_tree
 from mtl_cli.weighting.base import Memory, On, Seen, Update, Weighting
 from mtl_cli.weighting.imtl_g import ImtlG
 from mtl_cli.weighting.mgda import Mgda
-from tests.modes.test_gradients import (
+from tests.support import references as ref
+from tests.support.configs import composed
+from tests.support.methods import METHODS
+from tests.support.network import (
     DRAWN,
     FEATURES,
     LABELS,
@@ -36,10 +39,7 @@ from tests.modes.test_gradients import (
     take,
     tasks,
 )
-from tests.support import references as ref
-from tests.support.methods import METHODS
-from tests.test_conf import composed
-from tests.training.test_program import losses
+from tests.support.runs import losses
 
 OWN, SHARED = np.array([2.0, -1.0, 0.5]), np.array([0.3, 0.7, -2.0])
 

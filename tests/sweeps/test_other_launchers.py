@@ -26,8 +26,8 @@ from omegaconf import DictConfig
 from mtl_cli import sweeps
 from mtl_cli.cli.job_runner import Command
 from mtl_cli.run_folder.git_state import GitState
-from tests.conftest import MtlTrain, as_usual
-from tests.end_to_end.test_sweeps import BASIC, LINEAR, summaries
+from tests.support.command import MtlTrain, as_usual
+from tests.support.sweeps import BASIC, LINEAR, summaries
 
 RATES = ["optimizer=sgd", "optimizer.learning_rate=1e-9,1e30,2e-9,1e31", "steps=60", *LINEAR]
 """The second and the fourth job diverge."""

@@ -9,7 +9,7 @@ from rich.console import Console
 from mtl_cli.sweeps.plan import plan
 from mtl_cli.sweeps.view import SweepView
 from mtl_cli.training.job import Job
-from tests.test_conf import composed
+from tests.support.configs import composed
 
 
 @pytest.mark.parametrize("programs", [1, 2])

@@ -1,7 +1,6 @@
 """Tables as people have them: other separators, encodings and marks in numbers, no header."""
 
 import gzip
-import json
 import shlex
 from pathlib import Path
 
@@ -13,11 +12,8 @@ from mtl_cli.tables.delimited import Dialect
 from mtl_cli.tables.dtypes import Notation, as_numbers, without_marks
 from mtl_cli.tables.hints import hints_on
 from mtl_cli.tables.reader import read
-from tests.conftest import MtlTrain
-
-
-def kinds_of(folder: Path) -> dict[str, str]:
-    return {each["name"]: each["kind"] for each in json.loads((folder / "columns.json").read_text())["inputs"]}
+from tests.support.command import MtlTrain
+from tests.support.tables import kinds_of
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])

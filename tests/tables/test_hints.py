@@ -17,8 +17,8 @@ import yaml
 from mtl_cli.tables.dates import forms_of
 from mtl_cli.tables.dtypes import days
 from mtl_cli.tables.hints import hints_on, is_like_id
-from tests.conftest import MtlTrain
-from tests.tables.test_delimited import kinds_of
+from tests.support.command import MtlTrain
+from tests.support.tables import kinds_of
 
 MOMENTS = [datetime(2019, 12, 28, 3, 4, 5) + timedelta(hours=17 * i) for i in range(40)]
 FORMS = [

@@ -27,8 +27,8 @@ from mtl_cli.tables.model_inputs import allowing_any_column, arrays
 from mtl_cli.tables.reader import read
 from mtl_cli.training.experiment import load
 from mtl_cli.training.saved_model import predictor
-from tests.conftest import MtlTrain
-from tests.test_conf import composed
+from tests.support.command import MtlTrain
+from tests.support.configs import composed
 
 PLAIN = pl.DataFrame({"a": [1, 2, None], "b": ["x", 'y,"\n', None], "c": [1.5, None, -2.5e-3]})
 

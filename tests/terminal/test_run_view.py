@@ -13,8 +13,8 @@ from rich.console import Console
 from mtl_cli.terminal.heartbeat import Signs
 from mtl_cli.terminal.run_text import ending
 from mtl_cli.terminal.run_view import Display, Ending, Plan, Steady
-from tests.conftest import MtlTrain
-from tests.test_conf import composed
+from tests.support.command import MtlTrain
+from tests.support.configs import composed
 
 
 @pytest.mark.parametrize("kind", ["progress", "quiet", "auto"])

@@ -14,9 +14,9 @@ from mtl_cli.config import Config
 from mtl_cli.errors import RunFailed
 from mtl_cli.training.experiment import load, prepare
 from mtl_cli.training.loop import MOST_RESTORED
-from tests.conftest import MtlTrain
-from tests.end_to_end.test_resume import Fate, Killed, left, train
-from tests.test_conf import composed
+from tests.support.command import MtlTrain
+from tests.support.configs import composed
+from tests.support.runs import Fate, Killed, left, train
 
 LINEAR = ["model.activation=linear", "model.output_activation=linear"]
 GROWING = [

@@ -15,8 +15,8 @@ from mtl_cli.training import experiment
 from mtl_cli.training.experiment import load, run
 from mtl_cli.training.gradient_diagnostics import quantities
 from mtl_cli.training.loop import draw
-from tests.conftest import MtlTrain
-from tests.test_conf import composed
+from tests.support.command import MtlTrain
+from tests.support.configs import composed
 
 SMALL = ["data=digits", "data.examples={train: 200, val: 20, test: 20}", "batch_size=8", "model.shared_layers=[6]"]
 

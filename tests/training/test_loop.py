@@ -14,7 +14,7 @@ from mtl_cli.terminal.run_view import View
 from mtl_cli.training.evaluation import Selection
 from mtl_cli.training.experiment import load, run
 from mtl_cli.training.progress import Recent
-from tests.test_conf import composed
+from tests.support.configs import composed
 
 DIGITS = [
     "data=digits", "data.examples={train: 300, val: 100, test: 100}", "batch_size=16", "steps=400", "eval.every=20",

@@ -13,8 +13,8 @@ from sklearn import metrics as sk
 from mtl_cli.backend import start, tf
 from mtl_cli.datasets.in_memory import RowsDataset
 from mtl_cli.training.experiment import load, prepare
-from tests.conftest import MtlTrain
-from tests.test_conf import composed
+from tests.support.command import MtlTrain
+from tests.support.configs import composed
 
 ROWS = 400
 TASKS = ["+tasks.price.kind=regression", "+tasks.sold.kind=binary", "+tasks.kind.kind=multiclass"]

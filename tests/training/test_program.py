@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from tempfile import mkdtemp
 
 import numpy as np
 import pytest
@@ -14,21 +13,13 @@ from mtl_cli.datasets.dataset import Plain
 from mtl_cli.modes.base import Draws
 from mtl_cli.sampling.base import Pool
 from mtl_cli.settings import Settings, numbers
-from mtl_cli.terminal.run_view import View
 from mtl_cli.training import program
-from mtl_cli.training.experiment import load, prepare, run
-from tests.test_conf import composed
+from mtl_cli.training.experiment import load, prepare
+from tests.support.configs import composed
+from tests.support.runs import losses
 
 OPTIMIZERS = [str(cls.model_fields["name"].default) for cls in FAMILIES["optimizer"]]
 FULL = ["data=digits", "data.examples={train: 200, val: 20, test: 20}", "steps=12", "batch_size=8"]
-
-
-def losses(config: Config, folder: Path) -> bytes:
-    """Trains in a new folder inside this one, and returns what is in losses.csv."""
-    folder.mkdir(exist_ok=True)
-    folder = Path(mkdtemp(dir=folder))
-    run(config, load(config), folder, [], View())
-    return (folder / "losses.csv").read_bytes()
 
 
 @pytest.mark.parametrize("mode", ["joint", "alternating"])

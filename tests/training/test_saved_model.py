@@ -15,7 +15,7 @@ from mtl_cli.models.base import network_for
 from mtl_cli.training import saved_model
 from mtl_cli.training.experiment import load
 from mtl_cli.training.saved_model import predictor, save
-from tests.test_conf import composed
+from tests.support.configs import composed
 
 TABLE = [
     "data=table", "data.path=t.csv", "+tasks.p.kind=regression", "+tasks.s.kind=binary", "+tasks.c.kind=multiclass",

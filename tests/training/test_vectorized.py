@@ -9,7 +9,7 @@ import pytest
 from mtl_cli.backend import keras, quiet, start, tf
 from mtl_cli.config import FAMILIES
 from mtl_cli.training.experiment import Run, load, prepare
-from tests.test_conf import composed
+from tests.support.configs import composed
 
 STEPS = 200
 DIGITS = [

@@ -25,8 +25,8 @@ from mtl_cli.weighting.pcgrad import PcGrad
 from mtl_cli.weighting.rgw import Rgw
 from mtl_cli.weighting.upgrad import UpGrad
 from tests.support import references as ref
+from tests.support.configs import composed
 from tests.support.methods import METHODS, WIDTH, Array, Outcome, beginning, compiled, draw, make, run
-from tests.test_conf import composed
 
 NEUTRAL = [name for name, cls in METHODS.items() if cls.neutral]
 HONOURING = [name for name, cls in METHODS.items() if cls.honours_weights]

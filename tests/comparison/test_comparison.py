@@ -609,3 +609,92 @@ def test_whether_seeds_have_their_own_splits_is_said(tmp_path: Path, split: int 
     said = " ".join(text(SweepFolder(tmp_path).write()).split())
     assert ("Each seed has its own split of the rows" in said) == (split is None)
     assert ("All seeds have the same split of the rows" in said) == (split is not None)
+
+
+def test_the_verdict_counts_the_seeds_that_all_have_in_common(tmp_path: Path) -> None:
+    given = {"fixed": [1.0, 2.0, 3.0], "pcgrad": [1.1, 2.11, 3.12], "cagrad": [1.0, 2.1]}
+    numbers = iter(range(99))
+    for name, of in given.items():
+        for seed, value in enumerate(of):
+            job(tmp_path, next(numbers), [f"weighting={name}", f"seed={seed}"], BOTH,
+                {"val": {"left": 0.5, "right": 1.0}}, objective=value, weighting={"name": name})  # fmt: skip
+    assert SweepFolder(tmp_path).write().blocks[0].text.startswith("With 2 seeds ")  # type: ignore[union-attr]
+
+
+def test_settings_without_two_seeds_in_common_are_not_told_of_as_one_seed(tmp_path: Path) -> None:
+    for i, (name, seed) in enumerate((("fixed", 0), ("fixed", 1), ("pcgrad", 1))):
+        job(tmp_path, i, [f"weighting={name}", f"seed={seed}"], BOTH, {"val": {"left": 0.5, "right": 1.0}},
+            objective=2.0 if name == "pcgrad" else 1.0, weighting={"name": name})  # fmt: skip
+    said = SweepFolder(tmp_path).write().blocks[0].text  # type: ignore[union-attr]
+    assert said.startswith("Fewer than two seeds in common: no interval, so no difference can be told;")
+
+
+@pytest.mark.parametrize(
+    ("data", "own"),
+    [
+        ({"val_path": "v.csv"}, True),
+        ({"val_path": "v.csv", "test_path": "t.csv"}, None),
+        ({"split_column": "s"}, None),
+    ],
+)
+def test_whether_seeds_have_their_own_splits_where_files_say_some(
+    tmp_path: Path, data: dict[str, str], own: bool | None
+) -> None:
+    """A file for one split leaves the others to be dealt."""
+    for seed in range(2):
+        job(tmp_path, seed, [f"seed={seed}"], BOTH, {"val": {"left": 0.5, "right": 1.0}}, objective=1.0 + seed,
+            data={"name": "table", "split_seed": None, **data})  # fmt: skip
+    assert SweepFolder(tmp_path).write().answer.splits_vary is own
+
+
+def test_one_seed_has_no_splits_that_vary(tmp_path: Path) -> None:
+    for a in range(2):
+        job(tmp_path, a, [f"a={a}"], BOTH, {"val": {"left": 0.5, "right": 1.0}}, objective=1.0 + a)
+    assert "Each seed has its own split" not in " ".join(text(SweepFolder(tmp_path).write()).split())
+
+
+@pytest.mark.parametrize(("name", "seed"), [("val/left/accuracy", 1), ("val_loss", 0)])
+def test_the_command_trains_the_best_job_of_the_best_setting(tmp_path: Path, name: str, seed: int) -> None:
+    for i, value in enumerate((0.2, 0.8, 0.5)):
+        values = {"val": {"left": value, "right": 1.0}}
+        job(tmp_path, i, [f"seed={i}"], BOTH, values, objective=value, objective_name=name)
+    assert commands_of(SweepFolder(tmp_path).write())[0] == f"mtl-train seed={seed}"
+
+
+def test_the_naive_objective_is_a_mean_over_tasks_and_repeats(tmp_path: Path) -> None:
+    """Repeats are seeds on splits: the same seed on another split is another one."""
+    for i, (seed, split, left_one) in enumerate(((0, 5, 1.0), (0, 6, 2.0), (1, 5, 6.0))):
+        words = [f"seed={seed}", f"data.split_seed={split}"]
+        both = {"left": left_one, "right": 4.0}
+        job(tmp_path, i, words, BOTH, {"val": both}, objective=1.0, naive={"val": both},
+            data={"name": "digits", "split_seed": split})  # fmt: skip
+    answer = SweepFolder(tmp_path).write().answer
+    assert answer.naive_objective == pytest.approx(((1 + 2 + 6) / 3 + 4.0) / 2)
+
+
+def alone_and_together(folder: Path, seeds: int, better: float) -> Any:
+    """Makes jobs whose metrics are better or worse together than alone, and returns the answer's verdict."""
+    numbers = iter(range(99))
+    for seed in range(seeds):
+        wiggle = 0.001 * seed
+        job(folder, next(numbers), [f"seed={seed}"], BOTH, objective=1.0,
+            values={"val": {"left": 0.5 + better + wiggle, "right": 1.0 - better}})  # fmt: skip
+        for task in METRIC:
+            shares = {each: float(each == task) for each in METRIC}
+            words = [f"seed={seed}", *(f"tasks.{each}.weight={share}" for each, share in shares.items())]
+            job(folder, next(numbers), words, shares, {"val": {"left": 0.5, "right": 1.0}}, objective=1.0)
+    return SweepFolder(folder).write().blocks[0].text  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "better", "said"),
+    [
+        (3, 0.1, "training together helps"),
+        (3, -0.1, "training together hurts"),
+        (2, 0.1, "training together helps"),
+        (1, 0.1, "training together is better on average"),
+        (1, -0.1, "training together is worse on average"),
+    ],
+)
+def test_the_verdict_says_whether_training_together_helps(tmp_path: Path, seeds: int, better: float, said: str) -> None:
+    assert said in alone_and_together(tmp_path, seeds, better)

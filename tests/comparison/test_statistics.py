@@ -127,3 +127,11 @@ def test_what_has_no_complete_setting_has_no_volume() -> None:
     assert np.isnan(reference_point(means, [True, True])).all()
     assert math.isnan(hypervolume(means, [True, True], np.zeros(2)))
     assert math.isnan(hypervolume(np.ones((1, 7)), [True] * 7, np.zeros(7))), "too many tasks"
+
+
+def test_six_tasks_have_a_volume() -> None:
+    assert hypervolume(np.full((1, 6), 2.0), [True] * 6, np.zeros(6)) == pytest.approx(2.0**6)
+
+
+def test_settings_that_are_the_same_can_not_be_told_apart() -> None:
+    assert paired({0: 1.0, 1: 2.0}, {0: 1.0, 1: 2.0}).contains_0

@@ -197,3 +197,15 @@ def test_what_a_run_says_that_it_has_done_takes_no_room() -> None:
     assert schedule_unsaid(before, now, 2**31 - 2) is not None
     assert schedule_unsaid(before, before, 2**31 - 2) is None
     assert schedule_unsaid(before, now, 0) is None
+
+
+@pytest.mark.parametrize("sweep", [False, True])
+def test_a_killed_runs_schedule_is_made_longer_as_one_says(mtl_train: MtlTrain, tmp_path: Path, sweep: bool) -> None:
+    """Though no summary.json tells how many iterations it has done."""
+    words = ["-m", "seed=0,1", "hydra.sweep.dir=s"] if sweep else ["hydra.run.dir=s"]
+    assert mtl_train(*words, *COSINE).status == 0
+    for file in (tmp_path / "s").rglob("summary.json"):
+        file.unlink()
+    refused = mtl_train("resume", "s", "steps=80")
+    assert refused.status == 2, refused.err
+    assert "optimizer.schedule_steps=80 stretches it" in refused.err

@@ -248,3 +248,9 @@ def test_runs_of_a_version_that_had_less_keys_go_on(
     assert swept.status == 0, swept.err
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert (tmp_path / "sweep" / "2" / "losses.csv").exists()
+
+
+def test_an_end_that_is_asked_for_after_the_last_iteration_stops_nothing(tmp_path: Path) -> None:
+    """Five iterations are one chunk, after which somebody asks for an end."""
+    summary = train(composed(*SMALL, "steps=5"), tmp_path, Fate(0, kills=False))
+    assert (summary["status"], summary["ended_by"], summary["iterations"]) == ("finished", "steps", 5)

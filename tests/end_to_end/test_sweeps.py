@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from filelock import FileLock
@@ -18,7 +19,10 @@ from filelock import FileLock
 from mtl_cli.backend import start
 from mtl_cli.comparison.sweeper_objective import compared
 from mtl_cli.data.seed import UniformStream
+from mtl_cli.run_folder.locks import locked
 from mtl_cli.sweeps.plan import plan
+from mtl_cli.sweeps.resume import Found as Before
+from mtl_cli.sweeps.resume import before_of
 from mtl_cli.training import scheduler
 from mtl_cli.training.active_run import Lane
 from mtl_cli.training.job import Job
@@ -624,3 +628,31 @@ def test_a_failed_run_is_the_worst_for_a_sweeper_whatever_it_had_come_to(objecti
     assert compared(config, summary | {"objective": None}) == 0.5
     assert compared(config, summary | {"error": "diverged"}) == worst
     assert compared(config, summary | {"objective": math.nan}) == worst
+
+
+def test_no_job_is_gone_on_with_while_its_sweep_trains(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    assert mtl_train("-m", "seed=0,1", "steps=5", "hydra.sweep.dir=s").status == 0
+    with locked(tmp_path / "s"):
+        refused = mtl_train("resume", "s/0", "steps=9")
+    assert refused.status == 2
+    assert "another process is training into this folder" in refused.err
+    assert mtl_train("resume", "s/0", "steps=9").status == 0
+
+
+def test_two_seeds_train_on_rows_of_their_own(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """Mapped together, each has its own split of the table, as alone."""
+    pl.DataFrame({"x": [i / 8 for i in range(80)], "y": [i * 7 % 11 for i in range(80)]}).write_csv(tmp_path / "t.csv")
+    words = ["data=table", "data.path=t.csv", "+tasks.y.kind=regression", "batch_size=8", "steps=20"]
+    assert mtl_train("-m", *words, "seed=0,1", "sweep.runs_at_once=2", "hydra.sweep.dir=s").status == 0
+    for seed in (0, 1):
+        assert mtl_train(*words, f"seed={seed}", f"hydra.run.dir=alone{seed}").status == 0
+        one, other = (pl.read_csv(tmp_path / path / "losses.csv")["y_loss"] for path in (f"s/{seed}", f"alone{seed}"))
+        np.testing.assert_allclose(one, other, rtol=1e-3)
+
+
+def test_a_job_goes_on_in_no_folder_that_might_be_another_ones() -> None:
+    """Of two that differ in their steps alone, neither is what a third number of steps makes longer."""
+    config = composed("steps=30")
+    found = [Before(0, ("seed=1", "steps=10"), None), Before(1, ("seed=1", "steps=20"), None)]
+    assert before_of([Job(5, config, ("seed=1", "steps=30"))], found) == [None]
+    assert before_of([Job(5, config, ("seed=1", "steps=30"))], found[:1]) == found[:1]

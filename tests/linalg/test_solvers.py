@@ -13,7 +13,7 @@ from scipy.optimize import nnls
 from mtl_cli.backend import tf
 from mtl_cli.linalg import gram, solvers
 from mtl_cli.linalg.gram import Gram
-from mtl_cli.linalg.solvers import KNOWN, RIDGE
+from mtl_cli.linalg.solvers import KNOWN, RIDGE, psd_pinv_power
 from tests.support import references as ref
 from tests.support.references import Array
 
@@ -197,3 +197,14 @@ def test_gram_of_tiny_and_huge_gradients(seed: int, exponents: list[float]) -> N
     without = found.scaled(tf.constant([2.0, 0.0, 1.0, 1.0], tf.float64))
     np.testing.assert_allclose(without.norms_T, np.array([2, 0, 1, 1]) * found.norms_T)
     assert not without.cosines_TT.numpy()[1].any()
+
+
+def test_eigenvalues_count_from_tasks_times_1e_12_of_the_largest() -> None:
+    for tasks in (2, 5):
+        below, above = (np.diag([1.0] * (tasks - 1) + [factor * tasks * 1e-12]) for factor in (0.9, 1.1))
+        found, least = psd_pinv_power(tf.constant(below), 0.5)
+        np.testing.assert_allclose(found, np.diag([1.0] * (tasks - 1) + [0.0]), atol=1e-9)
+        assert float(least) == pytest.approx(1.0)
+        found, least = psd_pinv_power(tf.constant(above), 0.5)
+        np.testing.assert_allclose(np.diag(found)[-1], (1.1 * tasks * 1e-12) ** -0.5, rtol=1e-6)
+        assert float(least) == pytest.approx(1.1 * tasks * 1e-12)

@@ -19,12 +19,16 @@ from hypothesis import strategies as st
 from mtl_cli.backend import start, tf
 from mtl_cli.data.table import MISSING_TEXTS
 from mtl_cli.datasets.in_memory import RowsDataset
-from mtl_cli.datasets.splits import Fractions, split_groups, split_strata
+from mtl_cli.datasets.splits import Fractions, split_groups, split_rows, split_strata
 from mtl_cli.errors import InputError
 from mtl_cli.tables.delimited import Dialect
+from mtl_cli.tables.duplicates import firsts
 from mtl_cli.tables.features import Columns, fit
+from mtl_cli.tables.labels import Found, find
 from mtl_cli.tables.model_inputs import allowing_any_column, arrays
 from mtl_cli.tables.reader import read
+from mtl_cli.tables.splits import strata, with_every_class
+from mtl_cli.tasks import Binary, Multiclass, Regression
 from mtl_cli.training.experiment import load
 from mtl_cli.training.saved_model import predictor
 from tests.support.command import MtlTrain
@@ -834,3 +838,133 @@ def test_groups_fill_each_split_up_to_its_part(seed: int) -> None:
     dealt = split_groups(codes, Fractions(), seed)
     for name, share in (("train", 0.7), ("val", 0.15), ("test", 0.15)):
         assert abs(len(dealt[name]) - share * len(codes)) <= 5
+
+
+def found_of(values: list[int], known: list[bool]) -> Found:
+    return Found(Multiclass(units=3), np.array(values, np.int32), np.array(known), ["a", "b", "c"])
+
+
+def test_rows_without_a_label_are_a_stratum_of_their_own() -> None:
+    kinds = strata(np.zeros(4, np.int64), {"y": found_of([0, 1, 0, 1], [True, True, False, True])})
+    assert len(set(kinds.tolist())) == 3
+    assert kinds[1] == kinds[3]
+
+
+@pytest.mark.parametrize("tasks", [["y"], ["y", "same"]])
+def test_no_class_is_lost_for_another_one(tasks: list[str]) -> None:
+    """Row 2 is the only training row of its class; the row that goes for row 3 has another one. One row may do for two
+    tasks."""
+    dealt = {"train": np.array([2, 0, 1]), "val": np.array([3]), "test": np.array([], np.int64)}
+    found = with_every_class(dealt, {task: found_of([0, 0, 1, 2], [True] * 4) for task in tasks})
+    assert found["val"][0] in (0, 1)
+    assert {2, 3} < set(found["train"].tolist())
+
+
+def test_a_row_with_a_part_of_its_labels_has_none() -> None:
+    columns = {"a": pl.Series("a", [1.0, None, 3.0]), "b": pl.Series("b", [4.0, 5.0, None])}
+    found = find("y", Regression(column=["a", "b"]), columns, str)
+    assert found.known.tolist() == [True, False, False]
+    assert np.isfinite(found.values).all()
+
+
+def test_yes_is_positive_whatever_letters_it_has() -> None:
+    for cells_of, classes in ((["Yes", "no"], ["no", "Yes"]), (["TRUE", "false"], ["false", "TRUE"])):
+        found = find("y", Binary(), {"y": pl.Series("y", cells_of)}, str)
+        assert found.classes == classes
+        assert found.values.ravel().tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(("count", "width"), [(16, None), (17, round(1.6 * 17**0.56)), (3000, 50)])
+def test_from_how_many_values_on_a_category_is_embedded_and_how_wide(count: int, width: int | None) -> None:
+    frame = pl.DataFrame({"c": [f"v{i:04}" for i in range(count)] * 2})
+    columns = fit(frame, {"c": "category"}, np.arange(2 * count), str, date_format=None, min_count=2, embed_above=16)
+    assert columns.categories[0].width == width
+
+
+def test_dates_of_another_table_are_standardised_by_its_own(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a program is there, in the process, that was compiled for a table of the same shape."""
+    for name, first in (("old", "1990-01-01"), ("new", "2020-01-01")):
+        days = np.datetime64(first) + np.arange(60)
+        pl.DataFrame({"d": [str(day) for day in days], "y": [i % 7 for i in range(60)]}).write_csv(f"{name}.csv")
+    words = ["data=table", "+data.types.d=date", "+tasks.y.kind=regression", "batch_size=8", "steps=9"]
+    for name, folder in (("old", "first"), ("new", "after")):
+        assert mtl_train(*words, f"data.path={name}.csv", f"hydra.run.dir={folder}").status == 0
+    monkeypatch.setattr("mtl_cli.training.program._programs", {})
+    monkeypatch.setattr("mtl_cli.models.base._networks", {})
+    assert mtl_train(*words, "data.path=new.csv", "hydra.run.dir=alone").status == 0
+    assert (tmp_path / "after" / "losses.csv").read_bytes() == (tmp_path / "alone" / "losses.csv").read_bytes()
+
+
+def test_a_row_without_a_label_is_no_duplicate_of_one_with_label_0() -> None:
+    found = Found(Regression(units=1), np.zeros((3, 1), np.float32), np.array([True, False, True]), [])
+    assert firsts(pl.DataFrame({"x": [1, 1, 1]}), ["x"], {"y": found}).tolist() == [0, 1, 0]
+
+
+def test_a_split_without_a_part_gets_no_row() -> None:
+    """Though half of 5, rounded to 2, is twice 4."""
+    dealt = split_rows(5, Fractions(train=0.5, val=0.5, test=0.0), seed=0)
+    assert {name: len(rows) for name, rows in dealt.items()} == {"train": 2, "val": 3, "test": 0}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_three_groups_are_enough_for_three_splits(seed: int) -> None:
+    dealt = split_groups(np.repeat([0, 1, 2], 10), Fractions(), seed)
+    assert {name: len(rows) for name, rows in dealt.items()} == {"train": 10, "val": 10, "test": 10}
+
+
+def test_every_row_has_the_same_chance_whatever_its_stratum() -> None:
+    """Where each row is a stratum, whose order says nothing of which one is held out."""
+    trained = np.zeros(20)
+    for seed in range(400):
+        trained[split_strata(np.arange(20), Fractions(), seed)["train"]] += 1
+    assert np.abs(trained / 400 - 0.7).max() < 5 * (0.7 * 0.3 / 400) ** 0.5
+
+
+def test_a_moment_is_its_year_its_week_and_its_time_of_day_and_may_be_missing() -> None:
+    moments = [datetime(2026, 1, 1) + timedelta(hours=7 * i) for i in range(9)]
+    frame = pl.DataFrame({"d": [*moments, None]})
+    columns = fit(frame, {"d": "date"}, np.arange(10), str, date_format=None, min_count=2, embed_above=16)
+    units, _ = columns.units(tf.constant(columns.encode(frame, str)), np.random.default_rng(0))
+    first = (moments[0] - datetime(1970, 1, 1)).days
+    days = np.array([first + 7 / 24 * i for i in range(9)])
+    whole = np.append(days, days.mean())
+    phases = [2 * np.pi * (whole % period) / period for period in (365.2425, 7, 1)]
+    cycles = [of(phase) for phase in phases for of in (np.sin, np.cos)]
+    expected = np.column_stack([(whole - days.mean()) / days.std(), *cycles, [0.0] * 9 + [1.0]])
+    np.testing.assert_allclose(units, expected, atol=1e-2)  # float32 has a day of 2026 to three minutes
+
+
+def test_a_batch_may_have_all_rows_and_no_more(tmp_path: Path) -> None:
+    pl.DataFrame({"x": range(10), "y": range(10), "s": ["train"] * 6 + ["val"] * 2 + ["test"] * 2}).write_csv(
+        tmp_path / "t.csv"
+    )
+    table = ["data=table", f"data.path={tmp_path / 't.csv'}", "+tasks.y.kind=regression", "data.split_column=s"]
+    digits = ["data=digits", "data.examples={train: 6, val: 2, test: 2}"]
+    for words in (table, digits):
+        assert load(composed(*words, "batch_size=6")).rows["train"] == 6
+        with pytest.raises(InputError, match="batch_size: 7 is more than the 6 rows of the training split"):
+            load(composed(*words, "batch_size=7"))
+
+
+def test_a_group_that_is_in_a_splits_own_file_too_is_refused(tmp_path: Path) -> None:
+    for name, of in (("t", ["a", "b", "c", "d"]), ("v", ["e", "c", "f", "g"])):
+        pl.DataFrame({"x": range(12), "y": range(12), "g": of * 3}).write_csv(tmp_path / f"{name}.csv")
+    words = [f"data.path={tmp_path / 't.csv'}", f"data.test_path={tmp_path / 'v.csv'}", "data.group_column=g"]
+    with pytest.raises(InputError, match="has the group 'c', which is in another file, too"):
+        load(composed("data=table", *words, "+tasks.y.kind=regression", "batch_size=2"))
+
+
+def test_no_group_is_parted_for_the_sake_of_a_class(tmp_path: Path) -> None:
+    """Six groups of six, the one that isn't dealt to training having a class of its own."""
+    groups = np.repeat(np.arange(6), 6)
+    common = np.tile(["a", "b", "a"], 12)
+    pl.DataFrame({"x": range(36), "y": common, "g": groups}).write_csv(tmp_path / "t.csv")
+    words = ["data=table", f"data.path={tmp_path / 't.csv'}", "+tasks.y.kind=multiclass", "data.group_column=g"]
+    val = load(composed(*words, "batch_size=2")).splits["val"].rows
+    assert val is not None
+    labels = np.where(groups == groups[val[0]], "c", common)
+    pl.DataFrame({"x": range(36), "y": labels, "g": groups}).write_csv(tmp_path / "t.csv")
+    with pytest.raises(InputError, match="a val row, has the class 'c', which no training row has"):
+        load(composed(*words, "batch_size=2"))

@@ -16,7 +16,7 @@ from mtl_cli.training.experiment import load, prepare
 from mtl_cli.training.loop import MOST_RESTORED
 from tests.support.command import MtlTrain
 from tests.support.configs import composed
-from tests.support.runs import Fate, Killed, left, train
+from tests.support.runs import Fate, Killed, left, train, values
 
 LINEAR = ["model.activation=linear", "model.output_activation=linear"]
 GROWING = [
@@ -161,3 +161,19 @@ def test_an_initializer_that_lets_a_deep_network_diverge_at_once_is_named(
     )
     assert (named in run.err) == (rate == "0.001")
     assert ("model.initializer=he_uniform keeps their size" in run.err) == (rate == "0.001")
+
+
+def test_the_rate_in_metrics_csv_is_the_one_after_going_back(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    done = mtl_train(*WILD, "mode=joint", "checkpoint.every_steps=20", "hydra.run.dir=run")
+    assert done.status == 0, done.err
+    times = len(restored(tmp_path / "run"))
+    assert times >= 1
+    assert values(tmp_path / "run", "learning_rate") == pytest.approx({200: 3e-3 / 2**times}, rel=1e-6)
+
+
+def test_the_iteration_that_diverged_is_in_losses_csv_whatever_is_logged(tmp_path: Path) -> None:
+    words = [*GROWING, *LINEAR, "steps=300", "mode=joint", "optimizer.learning_rate=1e-8"]
+    iteration, _ = first_bad(composed(*words))
+    with pytest.raises(Exception, match="diverged"):
+        train(composed(*words, f"log.every={iteration + 1}"), tmp_path)
+    assert pl.read_csv(tmp_path / "losses.csv")["iteration"].to_list() == [iteration]

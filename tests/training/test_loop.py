@@ -1,7 +1,9 @@
 """Evaluation, selection, early stopping."""
 
+import itertools
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,11 +12,14 @@ import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
 from mtl_cli.backend import keras
+from mtl_cli.tasks import NO_LOSS
 from mtl_cli.terminal.run_view import View
 from mtl_cli.training.evaluation import Selection
 from mtl_cli.training.experiment import load, run
 from mtl_cli.training.progress import Recent
+from tests.support.command import MtlTrain
 from tests.support.configs import composed
+from tests.support.runs import SMALL, train
 
 DIGITS = [
     "data=digits", "data.examples={train: 300, val: 100, test: 100}", "batch_size=16", "steps=400", "eval.every=20",
@@ -94,3 +99,46 @@ def test_a_task_that_was_never_picked_has_no_running_loss() -> None:
     metrics = recent.metrics(["a", "b"])
     assert metrics["a"]["running_loss"] == 1
     assert math.isnan(metrics["b"]["running_loss"])
+
+
+def test_the_running_loss_is_of_the_batches_with_a_label() -> None:
+    recent = Recent()
+    recent.add(np.array([[0.5, 1.0, NO_LOSS], [0.5, 1.0, 4.0], [0.5, 0.0, 2.0]], np.float32), None)
+    assert recent.metrics(["a", "b"]) == {"a": {"running_loss": pytest.approx(2 / 3)}, "b": {"running_loss": 3.0}}
+
+
+def test_the_time_of_a_run_that_goes_on_is_that_of_both_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that goes on by a second each time somebody looks at it; the second part is a single iteration."""
+    ticks = itertools.count()
+    monkeypatch.setattr("mtl_cli.training.loop.time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
+    first = train(composed(*SMALL, "steps=60"), tmp_path)["train_seconds"]
+    assert first >= 4
+    assert train(composed(*SMALL, "steps=61"), tmp_path)["train_seconds"] > first
+
+
+def test_an_objective_that_can_not_be_told_ends_the_run(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """All validation rows are of one class, so nothing could ever be chosen by auc."""
+    split = ["train"] * 30 + ["val"] * 6 + ["test"] * 6
+    pl.DataFrame({"x": range(42), "sold": ["yes", "no"] * 15 + ["yes"] * 12, "s": split}).write_csv("t.csv")
+    words = ["data=table", "data.path=t.csv", "data.split_column=s", "+tasks.sold.kind=binary", "steps=5"]
+    run = mtl_train(*words, "objective=val/sold/auc", "batch_size=8")
+    assert run.status == 1
+    assert "objective: val/sold/auc is NaN on the validation rows" in run.err
+
+
+def test_an_infinite_loss_on_the_validation_rows_is_a_divergence(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """Labels of 1e25, whose squares float32 doesn't hold; the training rows have none of these."""
+    labels = [float(i % 7) for i in range(30)] + [1e25] * 6
+    pl.DataFrame({"x": range(36), "y": labels, "s": ["train"] * 30 + ["val"] * 6}).write_csv(tmp_path / "t.csv")
+    words = ["data=table", "data.path=t.csv", "data.split_column=s", "+tasks.y.kind=regression", "steps=5"]
+    run = mtl_train(*words, "batch_size=8")
+    assert run.status == 1
+    assert "diverged: task y's loss is inf on the validation split after iteration 5" in run.err
+
+
+@pytest.mark.parametrize("mode", ["joint", "alternating"])
+def test_epochs_are_rows_drawn_by_rows_there_are(tmp_path: Path, mode: str) -> None:
+    summary = train(composed(*SMALL, f"mode={mode}"), tmp_path)
+    of = summary["picks"] or {"left": 90, "right": 90}
+    assert sum(of.values()) == (180 if mode == "joint" else 90)
+    assert summary["epochs"] == {task: round(count * 8 / 96, 3) for task, count in of.items()}

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 from sklearn import metrics as sk
+from sklearn.utils.class_weight import compute_sample_weight
 
 from mtl_cli.backend import start, tf
 from mtl_cli.datasets.in_memory import RowsDataset
@@ -197,3 +198,48 @@ def test_metrics_are_the_same_however_many_rows_are_evaluated_at_once(
         for split, tasks in found[0][key].items():
             for task, metrics in tasks.items():
                 assert metrics == pytest.approx(found[1][key][split][task], rel=1e-5, abs=1e-7)
+
+
+@pytest.fixture
+def weighed(tmp_path: Path) -> pl.DataFrame:
+    """Returns a table with rows that count differently, and writes it; those of weight 0 have labels far away."""
+    random = np.random.default_rng(7)
+    x, w = random.normal(size=200), random.integers(0, 4, 200)
+    y = np.where(w > 0, 10 * x + random.normal(size=200), 1e4)
+    sold = np.where(random.random(200) < 0.2 + 0.15 * w, "yes", "no")
+    split = np.array(["train", "val", "test"])[np.minimum(random.integers(0, 6, 200) // 2, 2)]
+    frame = pl.DataFrame({"x": x, "y": y, "sold": sold, "w": w, "s": split})
+    frame.write_csv(tmp_path / "w.csv")
+    return frame
+
+
+WEIGHED = ["data=table", "+tasks.y.kind=regression", "data.weight_column=w", "data.split_column=s", "batch_size=8"]
+
+
+def test_the_loss_of_a_split_is_the_weighted_mean(mtl_train: MtlTrain, weighed: pl.DataFrame) -> None:
+    """In units of the training labels' deviation, without the rows that count 0."""
+    run = mtl_train(*WEIGHED, "data.path=w.csv", "data.exclude=[sold]", "steps=40", "eval.every=40")
+    assert run.status == 0, run.err
+    deviation = weighed.filter(pl.col("s") == "train", pl.col("w") > 0)["y"].to_numpy().std()
+    for split in ("train", "val", "test"):
+        reported = run.summary()["metrics"][split]["y"]
+        assert reported["loss"] == pytest.approx(reported["mse"] / deviation**2, rel=1e-4)
+
+
+def test_rows_that_count_0_have_no_part_in_the_labels_scale(weighed: pl.DataFrame, tmp_path: Path) -> None:
+    dataset = load(composed(*WEIGHED, f"data.path={tmp_path / 'w.csv'}", "data.exclude=[sold]"))
+    assert isinstance(dataset, RowsDataset)
+    here = (weighed["s"] == "train") & (weighed["w"] > 0)
+    assert dataset.own["y"].tolist() == here.arg_true().to_list()
+    y = weighed.filter(here)["y"].to_numpy()
+    assert (dataset.scales["y"].mean, dataset.scales["y"].deviation) == pytest.approx((y.mean(), y.std()))
+
+
+def test_balanced_classes_and_row_weights_multiply(weighed: pl.DataFrame, tmp_path: Path) -> None:
+    words = [word for word in WEIGHED if "tasks.y" not in word] + ["+tasks.sold={kind: binary, class_weight: balanced}"]
+    dataset = load(composed(*words, f"data.path={tmp_path / 'w.csv'}", "data.exclude=[y]"))
+    assert isinstance(dataset, RowsDataset)
+    train = weighed.filter(pl.col("s") == "train", pl.col("w") > 0)
+    expected = compute_sample_weight("balanced", train["sold"].to_numpy()) * train["w"].to_numpy()
+    found = dataset.resident["weights"]["sold"][dataset.own["sold"]]
+    np.testing.assert_allclose(found, expected / expected.mean(), rtol=1e-5)

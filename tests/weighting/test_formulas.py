@@ -432,3 +432,64 @@ def test_gradvac_turns_gradients_to_their_averages() -> None:
         assert math.dist(found.direction, direction) < 1e-4 * math.hypot(*direction)
         np.testing.assert_allclose(found.memory["averages"], averages, rtol=0, atol=1e-5)
         memory = found.memory
+
+
+def test_dwa_keeps_the_means_of_a_task_without_a_label_in_a_window() -> None:
+    method, memory = Dwa(window=1, temperature=1.0), None
+    for losses, present in (([4, 8], [True, True]), ([2, 2], [True, True]), ([3, 0], [True, False])):
+        memory = run(method, np.eye(2), losses, [1, 1], present=present, memory=memory).memory
+    found = run(method, np.eye(2), [1, 1], [1, 1], memory=memory)
+    np.testing.assert_allclose(found.own, 2 * softmax([3 / 2, 2 / 8]), rtol=1e-5)
+
+
+def test_dwas_means_are_over_the_batches_with_a_label() -> None:
+    method, memory = Dwa(window=2, temperature=1.0), None
+    both, one = [True, True], [True, False]
+    for losses, present in (([4, 8], both), ([4, 8], both), ([3, 2], both), ([3, 0], one)):
+        memory = run(method, np.eye(2), losses, [1, 1], present=present, memory=memory).memory
+    found = run(method, np.eye(2), [1, 1], [1, 1], memory=memory)
+    np.testing.assert_allclose(found.own, 2 * softmax([3 / 4, 2 / 8]), rtol=1e-5)
+
+
+def test_no_weight_of_gradnorm_falls_below_its_floor() -> None:
+    """Adam's first step is as long as its learning rate: 1 - 5 counts as 1e-4, beside 1 + 5."""
+    found = run(GradNorm(alpha=0.0, learning_rate=5.0), [[4.0, 0.0], [0.0, 1.0]], [1.0, 1.0])
+    np.testing.assert_allclose(found.memory["weights"], 2 * np.array([1e-4, 6.0]) / 6.0001, rtol=1e-5)
+
+
+def test_a_task_of_weight_0_is_no_part_of_the_smooth_maximum() -> None:
+    found = run(Stch(mu=0.5), np.eye(3), [1.0, 2.0, 3.0], [0.5, 0.5, 0.0])
+    assert found.joint_loss == pytest.approx(0.5 * logsumexp([0.5 * 1.0 / 0.5, 0.5 * 2.0 / 0.5]), rel=1e-5)
+
+
+def test_gradvac_turns_to_no_cosine_of_1() -> None:
+    """An average of 1 counts as 0.999, as gradients that were the same for long have it."""
+    method, J = GradVac(beta=0.0), np.array([[1.0, 0.0], [1.0, 1.0]])
+    drawn = draw(method, 2)
+    found = run(method, J, weights=[1.0, 1.0], memory={"averages": np.ones((2, 2), np.float32)}, drawn=drawn)
+    expected, _ = ref.gradvac(J, np.full((2, 2), 0.999), 0.0, drawn["orders"])
+    np.testing.assert_allclose(found.direction[:2], expected, rtol=1e-4)
+
+
+ONE_AWAY = [True, True, False]
+
+
+def test_the_geometric_mean_is_of_the_tasks_in_the_batch() -> None:
+    found = run(Geometric(), np.eye(3), [2.0, 8.0, 0.0], [0.3, 0.3, 0.4], present=ONE_AWAY)
+    assert found.joint_loss == pytest.approx(4.0, rel=1e-5)
+    np.testing.assert_allclose(found.own[:2], [0.5 * 4 / 2, 0.5 * 4 / 8], rtol=1e-5)
+
+
+def test_the_smooth_maximum_is_of_the_tasks_in_the_batch() -> None:
+    found = run(Stch(mu=0.5, ideal=-3.0), np.eye(3), [1.0, 2.0, 0.0], [0.5, 0.5, 1.0], present=ONE_AWAY)
+    assert found.joint_loss == pytest.approx(0.5 * logsumexp([0.5 * 4.0 / 0.5, 0.5 * 5.0 / 0.5]), rel=1e-5)
+
+
+@pytest.mark.parametrize("normalize", ["none", "loss"])
+def test_the_shortest_combination_is_of_the_tasks_in_the_batch(normalize: str) -> None:
+    method, seen = Mgda.model_validate({"normalize": normalize}), situation(Mgda(), 3, 1)
+    by = seen.L[:2, None] if normalize == "loss" else np.ones((2, 1))
+    alpha = run(method, seen.J * np.array(ONE_AWAY)[:, None], seen.L * ONE_AWAY, present=ONE_AWAY).shared
+    expected = ref.mgda(seen.J[:2] / by)
+    assert math.hypot(*expected) > 0.01
+    assert math.dist(alpha[:2] @ (seen.J[:2] / by), expected) <= 1e-4 * math.hypot(*expected)

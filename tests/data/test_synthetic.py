@@ -11,8 +11,7 @@ from mtl_cli.data.synthetic import Synthetic, mixing
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.datasets.in_memory import RowsDataset
 from mtl_cli.errors import InputError
-from mtl_cli.training.experiment import load
-from tests.support.configs import composed
+from tests.support.configs import loaded
 
 Numbers = NDArray[np.float32]
 EXAMPLES = "data.examples={train: 3000, val: 200, test: 300}"
@@ -25,7 +24,7 @@ THIRD = "+tasks.y3.kind=regression"
 def test_waves_follow_the_papers_formula(relatedness: float) -> None:
     settings = [f"data.relatedness={relatedness}", "data.noise=0", "data.scale=0.8", "data.waves=3", "seed=4"]
     truth = Synthetic(relatedness=relatedness, scale=0.8, waves=3).truth(2, seed=4)
-    for x, labels in _splits(_loaded(*WAVES, *settings)).values():
+    for x, labels in _splits(loaded(*WAVES, *settings)).values():
         for w, task in zip(truth.weights, ("y1", "y2"), strict=True):
             expected = np.zeros(len(x))
             for row, features in enumerate(x.astype(float)):
@@ -74,7 +73,7 @@ def test_the_waves_are_standard_normal() -> None:
 
 
 def test_relatedness_changes_nothing_but_the_second_task() -> None:
-    near, far = (_splits(_loaded(*WAVES, f"data.relatedness={p}")) for p in (0.9, 0.1))
+    near, far = (_splits(loaded(*WAVES, f"data.relatedness={p}")) for p in (0.9, 0.1))
     for name, (x, labels) in near.items():
         np.testing.assert_array_equal(x, far[name][0])
         np.testing.assert_array_equal(labels["y1"], far[name][1]["y1"])
@@ -85,20 +84,20 @@ def test_labels_are_the_more_alike_the_higher_the_relatedness() -> None:
     """True of any waves: the labels' correlation is a power series in p >= 0 without negative coefficients (Mehler)."""
 
     def alikeness(relatedness: float, *more: str) -> float:
-        labels = _splits(_loaded(*WAVES, f"data.relatedness={relatedness}", *more))["train"][1]
+        labels = _splits(loaded(*WAVES, f"data.relatedness={relatedness}", *more))["train"][1]
         return float(np.corrcoef(labels["y1"][:, 0], labels["y2"][:, 0])[0, 1])
 
     rising = [alikeness(p) for p in (0, 0.3, 0.6, 0.9, 1)]
     assert rising == sorted(rising)
     assert abs(rising[0]) < 0.1
     assert alikeness(1, "data.noise=0") == pytest.approx(1, abs=1e-9)
-    variance = _splits(_loaded(*WAVES, "data.noise=0"))["train"][1]["y1"].var()
+    variance = _splits(loaded(*WAVES, "data.noise=0"))["train"][1]["y1"].var()
     assert rising[-1] == pytest.approx(variance / (variance + 0.1**2), abs=0.02)
 
 
 def test_the_noise_has_its_deviation_and_is_each_tasks_own() -> None:
     (x, noisy), (same, clean) = (
-        _splits(_loaded(*WAVES, "data.relatedness=1", f"data.noise={noise}"))["train"] for noise in (0.1, 0)
+        _splits(loaded(*WAVES, "data.relatedness=1", f"data.noise={noise}"))["train"] for noise in (0.1, 0)
     )
     np.testing.assert_array_equal(x, same)
     noise = np.stack([noisy[task][:, 0] - clean[task][:, 0] for task in ("y1", "y2")])
@@ -110,7 +109,7 @@ def test_the_noise_has_its_deviation_and_is_each_tasks_own() -> None:
 @pytest.mark.parametrize(("data", "sigmas"), [(WAVES, ""), (TANH, "data.sigmas=[1.0,100.0,5.0]")])
 def test_another_task_leaves_the_others_as_they_are(data: list[str], sigmas: str) -> None:
     """A comparison of two tasks with three is one of the tasks, not of the data."""
-    two, three = _splits(_loaded(*data)), _splits(_loaded(*data, THIRD, *filter(None, [sigmas])))
+    two, three = _splits(loaded(*data)), _splits(loaded(*data, THIRD, *filter(None, [sigmas])))
     for name, (x, labels) in two.items():
         np.testing.assert_array_equal(x, three[name][0])
         for task, values in labels.items():
@@ -122,7 +121,7 @@ def test_tanh_follows_the_papers_formula() -> None:
     sigmas = [2.0, 30.0, 0.1]
     settings = ["data.sigmas=[2.0,30.0,0.1]", THIRD, "data.outputs=7", "data.features=20", "seed=3"]
     matrices = ScaledTanh(sigmas=sigmas, outputs=7, features=20).matrices(seed=3)
-    for x, labels in _splits(_loaded(*TANH, *settings)).values():
+    for x, labels in _splits(loaded(*TANH, *settings)).values():
         np.testing.assert_allclose((x.astype(float) ** 2).sum(axis=1), 1, atol=1e-5)
         for sigma, matrix, task in zip(sigmas, matrices, ("y1", "y2", "y3"), strict=True):
             expected = [
@@ -143,7 +142,7 @@ def test_tanh_matrices_share_one_and_differ_by_another() -> None:
 
 @pytest.mark.parametrize("data", [WAVES, TANH])
 def test_labels_stay_in_their_own_unit(data: list[str]) -> None:
-    dataset = _loaded(*data)
+    dataset = loaded(*data)
     assert not dataset.scales
     widths = [task.units for task in dataset.tasks.values()]
     assert widths == ([1, 1] if data is WAVES else [100, 100])
@@ -154,7 +153,7 @@ def test_labels_stay_in_their_own_unit(data: list[str]) -> None:
 
 @pytest.mark.parametrize("data", [WAVES, TANH])
 def test_splits_have_their_rows_and_share_none(data: list[str]) -> None:
-    dataset = _loaded(*data)
+    dataset = loaded(*data)
     assert dataset.rows == {"train": 3000, "val": 200, "test": 300}
     rows = {name: {tuple(row) for row in x.tolist()} for name, (x, _) in _splits(dataset).items()}
     assert {name: len(of_split) for name, of_split in rows.items()} == dataset.rows
@@ -164,7 +163,7 @@ def test_splits_have_their_rows_and_share_none(data: list[str]) -> None:
 @pytest.mark.parametrize("data", [WAVES, TANH])
 def test_the_same_seed_gives_the_same_data(data: list[str]) -> None:
     def everything(*overrides: str) -> list[bytes]:
-        splits = _splits(_loaded(*data, *overrides)).values()
+        splits = _splits(loaded(*data, *overrides)).values()
         return [array.tobytes() for x, labels in splits for array in (x, *labels.values())]
 
     first = everything("seed=1")
@@ -195,12 +194,8 @@ REFUSALS = [
 @pytest.mark.parametrize(("data", "overrides", "message"), REFUSALS)
 def test_refusals(data: str, overrides: list[str], message: str) -> None:
     with pytest.raises(InputError) as refused:
-        _loaded(f"data={data}", *overrides)
+        loaded(f"data={data}", *overrides)
     assert message in str(refused.value)
-
-
-def _loaded(*overrides: str) -> Dataset:
-    return load(composed(*overrides))
 
 
 def _splits(dataset: Dataset) -> dict[str, tuple[Numbers, dict[str, Numbers]]]:

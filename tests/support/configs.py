@@ -1,4 +1,4 @@
-"""Configs as Hydra composes them from conf/."""
+"""Configs as Hydra composes them from conf/, and the data that they ask for."""
 
 from pathlib import Path
 
@@ -6,6 +6,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mtl_cli.config import Config, parse
+from mtl_cli.datasets.dataset import Dataset
+from mtl_cli.training.experiment import load
 
 CONF = Path(__file__).parent.parent.parent / "conf"
 
@@ -16,3 +18,8 @@ def composed(*overrides: str) -> Config:
         plain = OmegaConf.to_container(compose("config", list(overrides)), resolve=True)
     assert isinstance(plain, dict)
     return parse({str(key): value for key, value in plain.items()})
+
+
+def loaded(*overrides: str) -> Dataset:
+    """Returns the data of the config that Hydra composes."""
+    return load(composed(*overrides))

@@ -34,3 +34,8 @@ def csv_files(folder: Path) -> dict[str, bytes]:
 
 def times(sweep: Path) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in sweep.glob("*/losses.csv")}
+
+
+def training_starts(sweep: Path) -> dict[str, int]:
+    """How often each job of a sweep was trained, by its log."""
+    return {file.parent.name: file.read_text().count("training into") for file in sweep.glob("*/train.log")}

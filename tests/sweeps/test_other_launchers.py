@@ -1,8 +1,7 @@
-"""Sweepers that ask for batches, and launchers that train jobs elsewhere than in this process."""
+"""Launchers that train jobs elsewhere than in this process."""
 
 import csv
 import importlib
-import math
 import os
 import pickle
 import shutil
@@ -11,23 +10,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 from filelock import FileLock
-from hydra.core.plugins import Plugins
-from hydra.plugins.sweeper import Sweeper
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
 
-from mtl_cli import sweeps
 from mtl_cli.cli.job_runner import Command
 from mtl_cli.run_folder.git_state import GitState
 from tests.support.command import MtlTrain, as_usual
-from tests.support.sweeps import BASIC, LINEAR, summaries
+from tests.support.sweeps import BASIC, LINEAR, summaries, training_starts
 
 RATES = ["optimizer=sgd", "optimizer.learning_rate=1e-9,1e30,2e-9,1e31", "steps=60", *LINEAR]
 """The second and the fourth job diverge."""
@@ -52,27 +46,6 @@ class Traces(Callback):
 """A callback that leaves in a job's folder which process trained it, and the traces of that process' programs."""
 
 
-class InTwos(Sweeper):
-    """Asks for jobs two at a time, as sweepers do that learn from what came of the last ones."""
-
-    __module__ = "hydra_plugins.in_twos"  # Hydra takes plugins from there only
-    values: ClassVar[list[Any]] = []
-
-    def __init__(self, **parameters: Any) -> None:
-        pass
-
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.our_launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
-
-    def sweep(self, arguments: list[str]) -> None:
-        rates = [["optimizer.learning_rate=1e-9", "optimizer.learning_rate=1e30"], ["optimizer.learning_rate=2e-9"]]
-        first = 0
-        for batch in rates:
-            asked: Sequence[Sequence[str]] = [[*arguments, rate] for rate in batch]
-            InTwos.values += [job.return_value for job in self.our_launcher.launch(asked, initial_job_idx=first)]
-            first += len(batch)
-
-
 @pytest.fixture(autouse=True)
 def _fresh_workers() -> Iterator[None]:
     """Ends joblib's processes after each test: they stay for the next call, in the folder they began in."""
@@ -80,66 +53,6 @@ def _fresh_workers() -> Iterator[None]:
     if "joblib" in sys.modules:
         get_reusable_executor = importlib.import_module("joblib.externals.loky").get_reusable_executor
         get_reusable_executor().shutdown(wait=True)
-
-
-def training_starts(sweep: Path) -> dict[str, int]:
-    """How often each job of a sweep was trained, by its log."""
-    return {file.parent.name: file.read_text().count("training into") for file in sweep.glob("*/train.log")}
-
-
-@pytest.fixture
-def in_twos(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The override that chooses it."""
-    monkeypatch.syspath_prepend(Path(sweeps.__file__).parent / "plugins")  # Hydra looks for plugins once
-    monkeypatch.setitem(sys.modules, InTwos.__module__, sys.modules[__name__])
-    Plugins.instance().register(InTwos)
-    InTwos.values.clear()
-    return f"hydra.sweeper._target_={InTwos.__module__}.{InTwos.__name__}"
-
-
-@pytest.mark.parametrize("launcher", ["hydra/launcher=mtl", BASIC])
-def test_a_sweeper_gets_floats_for_its_batches(
-    mtl_train: MtlTrain, tmp_path: Path, in_twos: str, launcher: str
-) -> None:
-    """Infinity for a run that diverged: NaN, or nothing, ends a search."""
-    done = mtl_train("-m", in_twos, launcher, "optimizer=sgd", "steps=60", *LINEAR, "hydra.sweep.dir=s")
-    assert (done.status, "diverged" in done.err) == (1, True), done.err
-    of = summaries(tmp_path / "s")
-    losses = {number: summary["metrics"].get("train", {}).values() for number, summary in of.items()}
-    means = [sum(task["loss"] for task in losses[number]) / 2 for number in "02"]
-    assert InTwos.values == pytest.approx([means[0], math.inf, means[1]])
-    assert all(type(value) is float for value in InTwos.values)
-    rates = [summary["overrides"][-1] for _, summary in sorted(of.items())]
-    assert rates == [f"optimizer.learning_rate={rate}" for rate in ("1e-9", "1e30", "2e-9")]
-    with (tmp_path / "s" / "sweep.csv").open() as file:
-        assert [row["status"] for row in csv.DictReader(file)] == ["finished", "failed", "finished"]
-
-
-def test_a_search_does_not_write_into_a_folder_with_runs(mtl_train: MtlTrain, tmp_path: Path, in_twos: str) -> None:
-    (tmp_path / "s" / "0").mkdir(parents=True)
-    refused = mtl_train("-m", in_twos, "hydra.sweep.dir=s")
-    assert refused.status == 2
-    assert "hydra.sweep.dir: s exists" in refused.err
-
-
-def test_each_batch_trains_its_own_jobs(mtl_train: MtlTrain, tmp_path: Path) -> None:
-    """The baselines, which no sweeper asks for, go with the last ones."""
-    grid = ["seed=0,1,2", "tasks.y1.weight=0.3", "steps=20", "hydra.sweeper.max_batch_size=2"]
-    done = mtl_train("-m", *grid, "sweep.baselines=true", "hydra.sweep.dir=s")
-    assert done.status == 0, done.err
-    assert "2 runs finished" in done.out
-    assert "7 runs finished" in done.out
-    assert [of["seed"] for _, of in sorted(summaries(tmp_path / "s").items())] == [0, 1, 2, 0, 0, 1, 1, 2, 2]
-    assert set(training_starts(tmp_path / "s").values()) == {1}
-
-
-def test_no_batch_follows_a_failure_that_is_to_end_the_sweep(mtl_train: MtlTrain, tmp_path: Path) -> None:
-    grid = ["optimizer=sgd", "optimizer.learning_rate=1e30,1e-9,2e-9,3e-9", "steps=100", *LINEAR]
-    done = mtl_train("-m", *grid, "sweep.fail_fast=true", "hydra.sweeper.max_batch_size=2", "hydra.sweep.dir=s")
-    assert done.status == 1
-    assert "sweep.fail_fast" in done.err
-    assert "0" in summaries(tmp_path / "s")
-    assert set(summaries(tmp_path / "s")) <= {"0", "1"}  # its batch, whose jobs may train beside each other
 
 
 def test_what_a_worker_gets_is_small_and_its_own() -> None:

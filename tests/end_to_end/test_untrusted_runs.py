@@ -11,58 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
 
-from mtl_cli.composition.recorded import quoted
 from mtl_cli.run_folder.checkpoints import Checkpoints, Snapshot, snapshots
-from mtl_cli.untrusted.files import MOST_JSON, check_model, read_summary
+from mtl_cli.untrusted.files import check_model
 from tests.support.command import MtlTrain, Outcome
 from tests.support.runs import SMALL, left
-
-NAMES = ["a b", "ü é", "a=b", "it's", 'a"b', "a,b", "a{b}[c]", "a$b", r"a\b", r"a\'b", "a\\", "a:b|c;d#e"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_any_name_is_quoted(name: str) -> None:
-    override = OverridesParser.create().parse_override(f"hydra.run.dir={quoted(Path(name))}")
-    assert not override.is_sweep_override()
-    assert OmegaConf.create({"name": "other", "dir": override.value()}).dir == name
-
-
-@pytest.mark.parametrize("name", ["it's", r"a\b", "a,b", "a{b}[c]"])
-@pytest.mark.parametrize("sweep", [True, False])
-def test_a_folder_of_any_name_is_gone_on_with(mtl_train: MtlTrain, tmp_path: Path, name: str, sweep: bool) -> None:
-    words = ["-m", "seed=0,1", "hydra.sweep.dir=run"] if sweep else ["hydra.run.dir=run"]
-    assert mtl_train(*words, "steps=20").status == 0
-    (tmp_path / "run").rename(tmp_path / name)
-    done = mtl_train("resume", name, "steps=30")
-    assert done.status == 0, done.err
-    assert {path.name for path in tmp_path.iterdir()} == {name}
-    summaries = list((tmp_path / name).rglob("summary.json"))
-    assert [json.loads(path.read_text())["iterations"] for path in summaries] == [30] * (2 if sweep else 1)
-
-
-def test_a_name_that_hydra_would_replace_is_refused(mtl_train: MtlTrain, tmp_path: Path) -> None:
-    for name in ("a${name}b/.hydra", "c${name}d"):
-        (tmp_path / name).mkdir(parents=True)
-        done = mtl_train("resume", name.removesuffix("/.hydra"))
-        assert done.status == 2
-    assert {path.name for path in tmp_path.iterdir()} == {"a${name}b", "c${name}d"}
-
-
-def test_a_sweep_with_jobs_that_are_the_same_is_gone_on_with(mtl_train: MtlTrain, tmp_path: Path) -> None:
-    words = ["-m", "seed=0,0,1", "steps=20", "hydra.sweep.dir=s"]
-    assert mtl_train(*words).status == 0
-    whole = {number: (tmp_path / "s" / number / "losses.csv").read_bytes() for number in "012"}
-    for number in "01":
-        (tmp_path / "s" / number / "summary.json").unlink()
-    done = mtl_train("resume", "s")
-    assert done.status == 0, done.err
-    assert "1 of 3 jobs are done" in done.out
-    assert {path.name for path in (tmp_path / "s").iterdir() if path.is_dir()} == set("012")
-    assert {number: (tmp_path / "s" / number / "losses.csv").read_bytes() for number in "012"} == whole
-    assert "3 of 3 jobs are done" in mtl_train("resume", "s").out
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -217,90 +170,6 @@ def test_a_forged_checkpoint_is_refused(mtl_train: MtlTrain, run: Path, forge: C
     assert "is of no run like this" in resumed(mtl_train).err
 
 
-TOUCH = "{_target_: pathlib.Path.touch, self: {_target_: pathlib.Path, _args_: [OWNED]}}"
-RECORDED = {
-    "a mode": ("hydra: {mode: MULTIRUN, sweeper: {params: {seed: '0,1'}}}", "hydra: a run's config has no such key"),
-    "a search path": ("hydra: {searchpath: ['file://sp']}", "hydra: a run's config has no such key"),
-    "a launcher": (f"hydra: {{launcher: {TOUCH}}}", "hydra: a run's config has no such key"),
-    "other files": ("defaults: [{override hydra/launcher: evil}, _self_]", "defaults: a run's config has no such key"),
-    "a package": ("# @package hydra", "a run's config has no @package"),
-}
-
-
-@pytest.mark.parametrize("kind", RECORDED)
-@pytest.mark.parametrize(
-    "words",
-    [["resume", "run"], ["-cp", "run/.hydra", "-cn", "config"], ["-m", "-cp", "run/.hydra", "-cn", "config"]],
-    ids=["resume", "again", "multirun"],
-)
-def test_a_recorded_config_is_no_more_than_a_runs(
-    mtl_train: MtlTrain, tmp_path: Path, kind: str, words: list[str]
-) -> None:
-    """Hydra would follow it; a launcher's file is beside it, and in a folder that it names."""
-    assert mtl_train("steps=20", "hydra.run.dir=run").status == 0
-    for folder in ("run/.hydra/hydra/launcher", "sp/hydra/launcher"):
-        (tmp_path / folder).mkdir(parents=True)
-        (tmp_path / folder / "evil.yaml").write_text(
-            f"_target_: hydra_plugins.mtl_launcher.SweepLauncher\na: {TOUCH}\n"
-        )
-    config, (text, message) = tmp_path / "run" / ".hydra" / "config.yaml", RECORDED[kind]
-    config.write_text(f"{text}\n{config.read_text()}")
-    if words[0] == "resume":
-        shutil.rmtree(tmp_path / "run" / ".hydra" / "hydra")  # it is refused as no file of a run
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    done = mtl_train(*words, "steps=30")
-    assert done.status == 2
-    assert done.err.startswith(f"mtl-train: {config}: {message}"), done.err
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
-
-
-@pytest.mark.parametrize("launcher", ["evil", "sub/evil"])
-def test_a_launcher_beside_a_recorded_config_is_looked_at(mtl_train: MtlTrain, tmp_path: Path, launcher: str) -> None:
-    """That it is chosen doesn't mean that what is in it was typed."""
-    assert mtl_train("steps=20", "hydra.run.dir=run").status == 0
-    file = tmp_path / "run" / ".hydra" / "hydra" / "launcher" / f"{launcher}.yaml"
-    file.parent.mkdir(parents=True)
-    file.write_text(f"_target_: hydra_plugins.mtl_launcher.SweepLauncher\na: {TOUCH}\n")
-    done = mtl_train("-m", "-cp", "run/.hydra", "-cn", "config", f"hydra/launcher={launcher}", "seed=0,1")
-    assert done.status in (1, 2)
-    assert "launcher" in done.err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
-
-
-@pytest.mark.parametrize("option", ["--experimental-rerun", "--experimental-rerun=", "--exp", "--e="])
-def test_a_pickle_is_not_opened(mtl_train: MtlTrain, tmp_path: Path, option: str) -> None:
-    (tmp_path / "config.pickle").write_bytes(b"cposix\nsystem\n(S'touch OWNED'\ntR.")
-    words = [f"{option}config.pickle"] if option.endswith("=") else [option, "config.pickle"]
-    done = mtl_train(*words)
-    assert done.status == 2
-    assert "a pickle may hold code; a run is repeated by -cp RUN_DIR/.hydra -cn config" in done.err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.pickle"]
-
-
-DAMAGES: dict[str, Callable[[Path], object]] = {
-    "it is empty": lambda file: file.write_bytes(b""),
-    "this key is missing": lambda file: file.write_bytes(file.read_bytes()[: file.read_bytes().index(b"\ntasks:") + 1]),
-    "it is no mapping": lambda file: file.write_text("- 1\n- 2\n"),
-    "isn't YAML": lambda file: file.write_text("a: [1, {"),
-    "can't decode byte": lambda file: file.write_bytes(b"name: \xff\xfe\n"),
-    "is missing": lambda file: file.unlink(),
-}
-
-
-@pytest.mark.parametrize("message", DAMAGES)
-@pytest.mark.parametrize("words", [["resume", "run"], ["-cp", "run/.hydra", "-cn", "config"]], ids=["resume", "again"])
-def test_a_damaged_config_is_named(mtl_train: MtlTrain, tmp_path: Path, message: str, words: list[str]) -> None:
-    assert mtl_train("steps=20", "hydra.run.dir=run").status == 0
-    config = tmp_path / "run" / ".hydra" / "config.yaml"
-    DAMAGES[message](config)
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    done = mtl_train(*words, "steps=30")
-    assert done.status == 2
-    assert message in done.err
-    assert str(config) in done.err or words[0] == "-cp"  # a part of a config may be what is wanted there
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
-
-
 @pytest.mark.parametrize("lost", ["hydra.yaml", "overrides.yaml"])
 def test_a_run_whose_other_records_are_lost_goes_on(mtl_train: MtlTrain, tmp_path: Path, lost: str) -> None:
     assert mtl_train("steps=20", "hydra.run.dir=run").status == 0
@@ -327,26 +196,6 @@ def test_a_checkpoint_of_another_config_is_left_as_it_is(mtl_train: MtlTrain, tm
     before = {path: content for path, content in before.items() if path.name != "train.log"}
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name != "train.log"}
     assert after == before
-
-
-def test_no_file_of_any_size_is_read(tmp_path: Path) -> None:
-    """Holes take no room on the disk."""
-    for size, refused in ((MOST_JSON + 1, True), (MOST_JSON, False)):
-        file = tmp_path / "summary.json"
-        file.write_bytes(b'{"status": "finished"}')
-        with file.open("ab") as opened:
-            opened.write(b" " * (size - file.stat().st_size))
-        if refused:
-            with pytest.raises(ValueError, match="more than"):
-                read_summary(tmp_path)
-        else:
-            assert read_summary(tmp_path)["status"] == "finished"
-    for name, large in (("small.keras", 10), ("large.keras", MOST_JSON + 1)):
-        with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr("config.json", b'{"a": 1}' + b" " * large)
-    check_model(tmp_path / "small.keras")
-    with pytest.raises(ValueError, match="too large"):
-        check_model(tmp_path / "large.keras")
 
 
 @pytest.mark.parametrize(

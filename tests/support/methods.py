@@ -148,3 +148,27 @@ def _pieces(rows: Any) -> list[Any]:
         found.append(tf.reshape(rows[:, start : start + size], [rows.shape[0], *shape]))
         start += size
     return found
+
+
+def shown(parameter: object) -> str:
+    """Returns a test's part of a name, the same in every process; a function has none."""
+    return "" if callable(parameter) else str(parameter)
+
+
+class Situation(NamedTuple):
+    """What a method sees."""
+
+    J: Array
+    L: Array
+    w: Array
+    drawn: Mapping[str, NDArray[Any]]
+
+
+def situation(method: Weighting, tasks: int, seed: int, rank: int = WIDTH) -> Situation:
+    """Returns gradients whose lengths differ by up to 100, losses, and where the method takes them unequal weights."""
+    random = np.random.default_rng(seed)
+    basis = np.eye(WIDTH) if rank == WIDTH else random.normal(size=(rank, WIDTH))
+    J = random.normal(size=(tasks, rank)) @ basis * 10 ** random.uniform(-1, 1, (tasks, 1))
+    w = random.uniform(0.2, 1, tasks) if method.honours_weights else np.full(tasks, 1 / tasks)
+    J, L, w = (array.astype(np.float32).astype(float) for array in (J, random.uniform(0.1, 3, tasks), w))
+    return Situation(J, L, w, draw(method, tasks, seed))

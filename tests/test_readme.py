@@ -71,7 +71,11 @@ def test_a_method_of_ones_own_works_as_written(tmp_path: Path) -> None:
         [sys.executable, "tests/test_readme.py"], cwd=tmp_path, check=True, env=os.environ | {"PYTHONPATH": "."}
     )
     assert f"| `{name}` | The largest of the weighted losses | honoured |" in (tmp_path / "README.md").read_text()
-    tests = ["test_conf.py", "weighting/test_members.py", "step/test_task_gradients.py"]
+    tests = [
+        "test_conf.py",
+        *(f"weighting/test_{part}.py" for part in ("members", "absent_tasks", "geometry")),
+        "step/test_task_gradients.py",
+    ]
     contract = [*python, "pytest", "-q", "-p", "no:cacheprovider", "-k", name, *(f"tests/{file}" for file in tests)]
     done = subprocess.run(contract, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

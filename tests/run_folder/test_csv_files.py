@@ -1,6 +1,5 @@
-"""The files of a run."""
+"""The CSV files of a run."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nst
 
-from mtl_cli.run_folder.atomic_files import write_json
 from mtl_cli.run_folder.csv_files import LossesCsv, MetricsCsv
 from mtl_cli.tasks import NO_LOSS
 
@@ -46,9 +44,3 @@ def test_metrics_are_long(tmp_path: Path) -> None:
     assert rows.columns == ["iteration", "split", "task", "metric", "value"]
     assert rows.row(2) == (9, "test", "a", "rmse", 1 / 3)
     assert len(rows) == 3
-
-
-def test_the_summary_is_strict_json(tmp_path: Path) -> None:
-    write_json(tmp_path / "summary.json", {"a": {"b": float("nan"), "c": 1.5}, "d": None})
-    assert json.loads((tmp_path / "summary.json").read_text()) == {"a": {"b": None, "c": 1.5}, "d": None}
-    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]

@@ -196,3 +196,23 @@ def arrow_schema(depth: int, width: int) -> bytes:
         content.extend(struct.pack("<I4s", 1, b"a"))
         waiting = parts(here + 12, 0 if last else width)
     return base64.b64encode(b"\xff\xff\xff\xff" + len(content).to_bytes(4, "little") + content)
+
+
+NUMBER, PRICE, WORD = leaf(b"a", INT64), leaf(b"price", DOUBLE), leaf(b"a", BYTE_ARRAY)
+FEW, MANY = 10, 1_000_000_000
+PAGE = data_page(numbers(FEW), FEW)
+
+
+def made(
+    pages: bytes = PAGE,
+    values: int = FEW,
+    schema: Struct = NUMBER,
+    dictionary: bytes = b"",
+    said: Struct | None = None,
+    **of_file: Any,
+) -> bytes:
+    """Returns a file of two columns; `said` is what the footer says otherwise of the first."""
+    file = File()
+    file.column(schema, pages, values, dictionary, said)
+    file.constant(PRICE, FEW, struct.pack("<d", 1.5))
+    return file.whole(**{"rows": FEW} | of_file)

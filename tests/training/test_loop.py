@@ -1,7 +1,6 @@
 """Evaluation, selection, early stopping."""
 
 import itertools
-import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,11 +11,8 @@ import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
 from mtl_cli.backend import keras
-from mtl_cli.tasks import NO_LOSS
 from mtl_cli.terminal.run_view import View
-from mtl_cli.training.evaluation import Selection
 from mtl_cli.training.experiment import load, run
-from mtl_cli.training.progress import Recent
 from tests.support.command import MtlTrain
 from tests.support.configs import composed
 from tests.support.runs import SMALL, train
@@ -73,17 +69,6 @@ def test_selection_by_a_named_metric(tmp_path: Path) -> None:
     assert summary["best_iteration"] == rows.filter(pl.col("value") == rows["value"].max())["iteration"].min()
 
 
-@pytest.mark.parametrize(("objective", "better"), [("val_loss", False), ("val/a/rmse", False), ("val/a/r2", True)])
-def test_what_better_means(objective: str, better: bool) -> None:
-    selection = Selection(every=1, objective=objective, patience=None, counted=("a",))
-    assert selection.better(2.0, 1.0) is better
-    assert selection.better(1.0, 2.0) is not better
-    assert not selection.better(1.0, 1.0)
-    assert selection.better(5.0, None)
-    assert not selection.better(math.nan, None)
-    assert not selection.better(math.nan, 1.0)
-
-
 def test_the_running_loss_is_the_mean_of_the_last_1000(tmp_path: Path) -> None:
     for mode in ("joint", "alternating"):
         summary, _ = trained(tmp_path / mode, f"mode={mode}", "steps=1300")
@@ -91,20 +76,6 @@ def test_the_running_loss_is_the_mean_of_the_last_1000(tmp_path: Path) -> None:
         for task in ("left", "right"):
             expected = rows[f"{task}_loss"].drop_nulls().mean()
             assert summary["running_loss"][task] == pytest.approx(expected, rel=1e-5)
-
-
-def test_a_task_that_was_never_picked_has_no_running_loss() -> None:
-    recent = Recent()
-    recent.add(np.ones((5, 3), np.float32), np.zeros(5, np.int32))
-    metrics = recent.metrics(["a", "b"])
-    assert metrics["a"]["running_loss"] == 1
-    assert math.isnan(metrics["b"]["running_loss"])
-
-
-def test_the_running_loss_is_of_the_batches_with_a_label() -> None:
-    recent = Recent()
-    recent.add(np.array([[0.5, 1.0, NO_LOSS], [0.5, 1.0, 4.0], [0.5, 0.0, 2.0]], np.float32), None)
-    assert recent.metrics(["a", "b"]) == {"a": {"running_loss": pytest.approx(2 / 3)}, "b": {"running_loss": 3.0}}
 
 
 def test_the_time_of_a_run_that_goes_on_is_that_of_both_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,8 +126,6 @@ def _monitor_of_a_working_tree(program: str) -> None:
 
 def _hook(program: str) -> None:
     shutil.copy(program, ".git/hooks/post-index-change")
-    git("update-index", "--refresh")
-    Path("../ran").unlink()
     touched()
 
 

@@ -6,12 +6,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
 
-from mtl_cli.tables.labels import find
+from mtl_cli.errors import InputError
+from mtl_cli.tables.labels import balance, check_learnable, find, labelled, scale_of
 from mtl_cli.tasks import Binary, Regression
 from mtl_cli.training.experiment import load
 from tests.support.command import MtlTrain
 from tests.support.configs import composed
+from tests.support.tables import found_of, place
 
 
 def test_labels_keep_their_digits(tmp_path: Path) -> None:
@@ -95,3 +99,45 @@ def test_yes_is_positive_whatever_letters_it_has() -> None:
         found = find("y", Binary(), {"y": pl.Series("y", cells_of)}, str)
         assert found.classes == classes
         assert found.values.ravel().tolist() == [1.0, 0.0]
+
+
+def test_balanced_classes_are_scikit_learns() -> None:
+    """Also where a class that there is has no row."""
+    values = np.array([0, 2, 2, 0, 2, 2, 4], np.int32)
+    np.testing.assert_allclose(balance(values, 6), compute_sample_weight("balanced", values), rtol=1e-6)
+    yes = np.array([[1.0], [0.0], [1.0], [1.0]], np.float32)
+    np.testing.assert_allclose(balance(yes, 2), compute_sample_weight("balanced", yes[:, 0]), rtol=1e-6)
+
+
+def test_the_scale_is_scikit_learns() -> None:
+    values = np.random.default_rng(0).normal(7, 3, (50, 2)).astype(np.float32)
+    values[:, 1] = 4  # all the same: not divided by 0
+    scaler, scale = StandardScaler().fit(values.astype(float)), scale_of(values)
+    np.testing.assert_allclose(scale.mean, scaler.mean_)
+    np.testing.assert_allclose(scale.deviation, scaler.scale_)
+
+
+def test_values_that_stand_for_no_label_are_none() -> None:
+    series = pl.Series("y", ["1.5", "?", "2", None, "-"])
+    assert labelled(series, ["?", "-"]).to_list() == [1.5, None, 2.0, None, None]
+    assert labelled(series, []).to_list() == series.to_list()
+
+
+@pytest.mark.parametrize(
+    ("values", "val", "message"),
+    [
+        ([0, 1, 0, 1], [3], None),
+        ([0, 1, 0, 1], [], "none of the val rows has a label in ['y'] (4 rows have one in all)"),
+        ([1, 1, 1, 0], [3], "the label 'y' is 'b' in all 3 training rows"),
+        ([0, 1, 0, 2], [3], "row 4, a val row, has the class 'c', which no training row has"),
+    ],
+)
+def test_what_nothing_can_be_learned_from(values: list[int], val: list[int], message: str | None) -> None:
+    splits = {"train": np.array([0, 1, 2]), "val": np.array(val, np.int64)}
+    found = found_of(values, [True] * 4)
+    if message is None:
+        check_learnable("y", found, ["y"], splits, place)
+        return
+    with pytest.raises(InputError) as refused:
+        check_learnable("y", found, ["y"], splits, place)
+    assert message in str(refused.value)

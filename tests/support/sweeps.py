@@ -1,8 +1,18 @@
 """Sweeps' overrides, and what their jobs leave."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from tests.support.configs import CONF
 
 DIGITS = [
     "data=digits", "data.examples={train: 200, val: 40, test: 40}", "batch_size=8", "model.shared_layers=[6]",
@@ -39,3 +49,11 @@ def times(sweep: Path) -> dict[str, int]:
 def training_starts(sweep: Path) -> dict[str, int]:
     """How often each job of a sweep was trained, by its log."""
     return {file.parent.name: file.read_text().count("training into") for file in sweep.glob("*/train.log")}
+
+
+@contextmanager
+def sweep_of(*words: str) -> Iterator[tuple[ConfigLoader, DictConfig]]:
+    """Has Hydra ready to compose a sweep's jobs; yields its loader and the sweep's own config."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        yield loader, loader.load_configuration("config", list(words), RunMode.MULTIRUN)

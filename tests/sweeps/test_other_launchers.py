@@ -17,10 +17,16 @@ from typing import Any
 import numpy as np
 import pytest
 from filelock import FileLock
+from omegaconf import DictConfig, OmegaConf
 
 from mtl_cli.cli.job_runner import Command
+from mtl_cli.errors import InputError
 from mtl_cli.run_folder.git_state import GitState
+from mtl_cli.sweeps.other_launchers import failures, is_basic, is_elsewhere, refuse_elsewhere, stopped
+from mtl_cli.training.job import Job
 from tests.support.command import MtlTrain, as_usual
+from tests.support.configs import composed
+from tests.support.sweep_folders import BOTH, job
 from tests.support.sweeps import BASIC, LINEAR, summaries, training_starts
 
 RATES = ["optimizer=sgd", "optimizer.learning_rate=1e-9,1e30,2e-9,1e31", "steps=60", *LINEAR]
@@ -234,3 +240,64 @@ def test_a_signal_ends_the_wait_for_other_processes(tmp_path: Path, number: sign
         assert process.returncode == 128 + number
     assert "go on with: mtl-train resume s\n" in out
     assert (tmp_path / "s" / "multirun.yaml").exists()  # to resume with
+
+
+OURS, BASIC_ONE, JOBLIB = (
+    "hydra_plugins.mtl_launcher.SweepLauncher",
+    "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
+    "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
+)
+
+
+def launched_by(launcher: str, **sweep: bool) -> DictConfig:
+    """Returns what is looked at of a sweep's config."""
+    own = {"baselines": False, "fail_fast": False, **sweep}
+    return OmegaConf.create({"hydra": {"launcher": {"_target_": launcher}}, "sweep": own})
+
+
+def test_where_launchers_train() -> None:
+    sweeps = [launched_by(launcher) for launcher in (OURS, BASIC_ONE, JOBLIB)]
+    assert [is_elsewhere(sweep) for sweep in sweeps] == [False, False, True]
+    assert [is_basic(sweep) for sweep in sweeps] == [False, True, False]
+
+
+@pytest.mark.parametrize("key", ["baselines", "fail_fast"])
+def test_only_our_own_launcher_has_baselines_and_ends_with_a_failure(tmp_path: Path, key: str) -> None:
+    refuse_elsewhere(launched_by(OURS, **{key: True}), tmp_path, [])
+    for launcher in (BASIC_ONE, JOBLIB):
+        refuse_elsewhere(launched_by(launcher), tmp_path, [])
+        with pytest.raises(InputError, match=f"^sweep.{key}: only hydra/launcher=mtl does that"):
+            refuse_elsewhere(launched_by(launcher, **{key: True}), tmp_path, [])
+
+
+@pytest.mark.parametrize(
+    ("now", "refused"),
+    [
+        (["seed=1", "steps=5"], False),
+        (["seed=1", "steps=9", "log.every=2"], False),
+        (["seed=2", "steps=5"], True),
+        (["seed=1", "+x=1", "steps=5"], True),
+    ],
+)
+def test_a_job_that_goes_on_elsewhere_keeps_its_number(tmp_path: Path, now: list[str], refused: bool) -> None:
+    """How long it trains and what it logs may change."""
+    job(tmp_path, 0, ["seed=1", "steps=5"], BOTH, {})
+    jobs = [Job(0, composed(), tuple(now))]
+    refuse_elsewhere(launched_by(OURS), tmp_path, jobs)
+    if refused:
+        with pytest.raises(InputError, match="has another job in 0"):
+            refuse_elsewhere(launched_by(JOBLIB), tmp_path, jobs)
+    else:
+        refuse_elsewhere(launched_by(JOBLIB), tmp_path, jobs)
+
+
+def test_what_became_of_jobs_is_read_from_their_folders(tmp_path: Path) -> None:
+    job(tmp_path, 10, ["a=3"], BOTH, {}, status="failed", error="late")
+    job(tmp_path, 2, ["a=1", "b=2"], BOTH, {}, status="failed", error="early")
+    job(tmp_path, 3, ["a=2"], BOTH, {})
+    assert [(str(error), which) for error, which in failures(tmp_path)] == [
+        ("early", " (job 2: a=1 b=2)"), ("late", " (job 10: a=3)")
+    ]  # fmt: skip
+    assert not stopped(tmp_path)
+    job(tmp_path, 4, ["a=4"], BOTH, {}, status="stopped")
+    assert stopped(tmp_path)

@@ -28,6 +28,13 @@ def test_a_delimited_file(tmp_path: Path, content: bytes, fault: str | None) -> 
     assert found is None if fault is None else str(found).startswith(fault), found
 
 
+def test_titles_stand_in_the_first_ten_lines(tmp_path: Path) -> None:
+    for before, hint in ((8, True), (9, False)):
+        (tmp_path / "t.csv").write_text("a,b\n" + "1,2\n" * before + "1,2,3\n")
+        fault = str(first_fault(tmp_path / "t.csv", "csv", Dialect()))
+        assert fault.endswith("; if the table begins there, remove the lines before it") is hint
+
+
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
@@ -54,7 +61,7 @@ def test_a_key_that_is_there_twice(tmp_path: Path) -> None:
     file = tmp_path / "t.ndjson"
     file.write_text('{"a": 1}\n{"a": {"a": 2}, "b": [{"c": 1}, {"c": 2}], "d": "a\\": 1"}\n')
     assert key_twice(file) is None
-    file.write_text('{"a": 1}\n{"b": 0, "a": 1, "b": 2}\n')
+    file.write_text('{"a": {"a": 1}}\n{"b": 0, "a": 1, "b": 2}\n')
     assert key_twice(file) == "line 2, key 'b' is there 2 times"
 
 

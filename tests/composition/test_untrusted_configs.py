@@ -48,6 +48,7 @@ CODE: list[tuple[str, Any]] = [
     ("launcher._target_", "os.getcwd"),
     ("launcher._target_", SWEEPER),
     ("launcher.setup", ["touch owned"]),
+    ("launcher.additional_parameters.mem", 3),
     ("launcher.partition", "x\ntouch owned"),
     ("launcher.partition", "-x"),
     ("launcher.unknown", "text"),

@@ -66,6 +66,7 @@ def test_yaml_is_bounded_in_bytes_levels_and_values(tmp_path: Path) -> None:
 
 def test_what_yaml_and_json_hold(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"\xef\xbb\xbfa: [1, yes]\n")
+    assert yaml_text(tmp_path / "x.yaml") == "a: [1, yes]\n"
     assert read_yaml(tmp_path / "x.yaml") == {"a": [1, True]}
     (tmp_path / "x.json").write_text('{"a": null}')
     assert read_json(tmp_path / "x.json") == {"a": None}

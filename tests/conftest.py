@@ -1,53 +1,17 @@
 """The command, run in this process as a user would run it."""
 
-import json
 import logging
-import signal
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import polars as pl
 import pytest
 from absl.logging import get_absl_handler
 from hypothesis import settings
 
 from mtl_cli.cli.main import main
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a call of the command came to."""
-
-    status: int
-    out: str
-    err: str
-    folders: list[Path]
-    """The run folders it made, in the order of their names."""
-
-    @property
-    def folder(self) -> Path:
-        """The only run folder."""
-        (folder,) = self.folders
-        return folder
-
-    def losses(self) -> pl.DataFrame:
-        """The rows of losses.csv."""
-        return pl.read_csv(self.folder / "losses.csv")
-
-    def summary(self) -> dict[str, Any]:
-        """The content of summary.json."""
-        summary: dict[str, Any] = json.loads((self.folder / "summary.json").read_text())
-        return summary
-
-
-def as_usual() -> None:
-    """Undoes, in a new process, that pytest's workers ignore Ctrl-C, and `nohup` the terminal's end."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
+pytest.register_assert_rewrite("tests.support")  # before it is imported, so that its asserts show their values
+from tests.support.command import MtlTrain, Outcome  # noqa: E402
 
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
@@ -56,8 +20,6 @@ collect_ignore = ["benchmarks"]
 # TensorFlow's log handler keeps the standard error it finds at import, here pytest's, and closes it when Hydra sets
 # logging up anew; it leaves the process' own alone.
 get_absl_handler().python_handler.setStream(sys.__stderr__)
-
-MtlTrain = Callable[..., Outcome]
 
 
 @pytest.fixture

@@ -1,26 +1,15 @@
 """The YAML files under conf/ and the classes they describe say the same."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from mtl_cli.config import FAMILIES, Config, parse
+from mtl_cli.config import FAMILIES
 from mtl_cli.settings import Settings
+from tests.support.configs import CONF, composed
 
-CONF = Path(__file__).parent.parent / "conf"
 MEMBERS = [(family, cls) for family, classes in FAMILIES.items() for cls in classes]
-
-
-def composed(*overrides: str) -> Config:
-    """Returns the config that Hydra composes."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        plain = OmegaConf.to_container(compose("config", list(overrides)), resolve=True)
-    assert isinstance(plain, dict)
-    return parse({str(key): value for key, value in plain.items()})
 
 
 def test_the_members_are_found() -> None:

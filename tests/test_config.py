@@ -11,7 +11,7 @@ from mtl_cli.config import Config, parse
 from mtl_cli.errors import InputError
 from mtl_cli.identity import config_hash
 from mtl_cli.settings import bind, numbers, signature
-from tests.test_conf import composed
+from tests.support.configs import composed
 
 IN_FLOAT32 = st.one_of(st.just(0.0), st.floats(1e-37, 1))
 """Shares that the config takes; smaller ones than float32's smallest are refused."""

@@ -38,7 +38,7 @@ from mtl_cli.settings import (
     without,
 )
 from mtl_cli.tasks import Regression
-from tests.test_conf import composed
+from tests.support.configs import composed
 
 KEYS: dict[str, Callable[[Config], str]] = {
     "program": program_key,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "mtl_cli"
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "mtl_cli"
 ROOMS = [
     *("errors", "settings", "families", "paths", "config_errors", "backend", "randomness", "signals", "tasks"),
     *("untrusted", "run_folder", "datasets", "tables", "data"),
@@ -57,6 +58,19 @@ def test_imports_go_one_way() -> None:
 
 def test_imports_go_in_no_circle() -> None:
     TopologicalSorter({module: imports(path) & modules().keys() for module, path in modules().items()}).prepare()
+
+
+def test_tests_import_no_other_tests() -> None:
+    """What several of them need is in tests/support."""
+    paths = list(TESTS.rglob("*.py"))
+    assert len(paths) > 50
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [f"{node.module}.{each.name}" for each in node.names] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                shared = name.startswith("tests.support.") and ".test_" not in name
+                assert shared or name.partition(".")[0] != "tests", f"{path} imports {name}"
 
 
 @pytest.mark.parametrize("family", FAMILIES)

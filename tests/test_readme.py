@@ -19,7 +19,7 @@ from mtl_cli.config import FAMILIES
 from mtl_cli.settings import Settings
 from mtl_cli.weighting.base import Weighting
 from tests.config_reference import with_reference
-from tests.conftest import MtlTrain
+from tests.support.command import MtlTrain
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn import metrics as sk
+from sklearn.metrics import r2_score
 
 from mtl_cli.backend import keras, tf
 from mtl_cli.tasks import HIGHER_IS_BETTER, KINDS, Binary, Multiclass, Regression, Task
@@ -217,3 +218,22 @@ def test_what_better_means(task: Task, labels: Array, raw: Array) -> None:
         assert value > bad_values[name] if name in HIGHER_IS_BETTER else value < bad_values[name], name
     assert loss(task, labels, good) < loss(task, labels, raw)
     assert labels.dtype == task.label_type
+
+
+def test_r2_of_labels_that_do_not_vary_is_scikit_learns() -> None:
+    labels = np.full((4, 1), 2.0, np.float32)
+    for given in (labels, labels + np.float32(0.5)):
+        assert Regression(units=1).metrics(labels, given)["r2"] == r2_score(labels, given)
+
+
+def test_the_sum_of_squares_counts_a_row_as_often_as_its_weight() -> None:
+    task = Regression(units=2, loss="l2")
+    y, w = np.ones((3, 2), np.float32), np.array([3, 0, 0.5], np.float32)
+    f = np.array([[1, 2], [3, 1], [0, 0]], np.float32)
+    found = task.batch_loss(task.row_losses(tf.constant(y), tf.constant(f)), tf.constant(w))
+    assert float(found) == pytest.approx(3 * 0.5 * 1 + 0 * 0.5 * 4 + 0.5 * 0.5 * 2)
+
+
+def test_each_of_several_labels_has_its_own_prior() -> None:
+    labels = np.array([[1, 0], [1, 0], [1, 1], [0, 0]], np.float32)
+    np.testing.assert_allclose(Binary(units=2).prior(labels), np.log([3 / 1, 1 / 3]), rtol=1e-5)

@@ -11,7 +11,7 @@ from mtl_cli.tables.dataset import rows_dataset
 from mtl_cli.tables.features import fit
 from mtl_cli.tables.splits import assign_splits
 from mtl_cli.tasks import Binary, Regression, Task
-from tests.tables.rows import labelled, source
+from tests.support.table_rows import labelled, source
 
 X = [0.0, 2.0, 4.0, 6.0, 9.0, 8.0]
 Y: list[float | None] = [1.0, 3.0, None, 8.0, 5.0, None]

@@ -10,7 +10,7 @@ from mtl_cli.errors import InputError
 from mtl_cli.tables.roles import feature_kinds
 from mtl_cli.tables.sources import Source
 from mtl_cli.tables.task_tables import TaskTable
-from tests.tables.rows import NONE, source
+from tests.support.table_rows import NONE, source
 
 FIRST: dict[str, Any] = {
     "a": [1.5], "b": ["u"], "c": [date(2026, 1, 1)], "d": ["2026-01-01"], "y": [1], "z": [1], "s": ["train"], "g": [1],

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from mtl_cli.datasets.splits import Fractions
@@ -14,7 +15,10 @@ from mtl_cli.tables.sources import Source
 from mtl_cli.tables.splits import assign_splits
 from mtl_cli.tables.warnings import notes_on
 from mtl_cli.tasks import Binary, Regression, Task
-from tests.tables.rows import labelled, source
+from mtl_cli.training.dataset_cache import load
+from tests.support.configs import composed
+from tests.support.table_rows import labelled, source
+from tests.support.tables import MIXED, mixed
 
 ROWS = 40
 RANDOM = np.random.default_rng(0)
@@ -159,3 +163,19 @@ def test_the_order_of_the_lines() -> None:
     ]  # fmt: skip
     assert found[3].startswith("column 'c' is the same in all training rows")
     assert found[-1].startswith("column 'copy' equals the label of task y")
+
+
+def test_what_looks_odd_is_said(tmp_path: Path) -> None:
+    frame = mixed(200).with_row_index("nr")
+    frame = frame.with_columns(
+        same=pl.lit(1), copy=pl.col("price") * 2 + 1, mark=pl.col("sold").replace({"n": "0-", "y": "1+"}),
+        nearly=pl.Series(["1", "2", "3", "?"] * 50),
+    )  # fmt: skip
+    frame.write_csv(tmp_path / "t.csv")
+    notes = "\n".join(load(composed("data=table", f"data.path={tmp_path / 't.csv'}", *MIXED)).notes)
+    assert "column 'nr' looks like an id" in notes
+    assert "column 'same' is the same in all training rows" in notes
+    assert "column 'copy' equals the label of task price (correlation 1)" in notes
+    assert "column 'mark' equals the label of task sold" in notes
+    assert "column 'nearly' is text because of cells like '?'" in notes
+    assert "street" not in notes

@@ -1,0 +1,90 @@
+"""What is said of a sweep: the best setting, its command, and tables that fit."""
+
+import itertools
+import shlex
+from pathlib import Path
+
+import polars as pl
+import pytest
+import scipy.stats
+import yaml
+
+from mtl_cli.comparison.files import SweepFolder
+from mtl_cli.terminal.markdown import Command
+from tests.support.sweep_folders import BOTH, cells, commands_of, grid, job, read, text
+
+
+def test_the_best_setting_and_the_command_that_trains_it(tmp_path: Path) -> None:
+    rows = pl.DataFrame(grid(tmp_path), infer_schema_length=None).filter(pl.col("alone").is_null())
+    report = SweepFolder(tmp_path).write()
+    means = rows.group_by("weight", "rate").agg(pl.col("objective").mean()).sort("objective")
+    weight, rate, _ = means.row(0)
+    own = rows.filter((pl.col("weight") == weight) & (pl.col("rate") == rate)).sort("objective")
+    commands = [block.text for block in report.blocks if isinstance(block, Command)]
+    words = [f"tasks.left.weight={weight}", f"optimizer.learning_rate={rate}"]
+    assert shlex.split(commands[0]) == ["mtl-train", *words, f"seed={own['seed'][0]}", "steps=9"]
+    assert shlex.split(commands[1]) == ["mtl-train", "-m", *words, "steps=9", "seed=0,1,2,3"]
+    *found, _ = cells(report, "difference")
+    keys = [(float(row["left.weight"]), float(row["optimizer.learning_rate"])) for row in found]
+    assert keys == [(w, r) for w, r, _ in means.iter_rows()]  # the best one first
+    objective = {
+        (w, r): dict(of.select("seed", "objective").iter_rows()) for (w, r), of in rows.group_by("weight", "rate")
+    }
+    tied = 0
+    assert found[0]["difference"] == "best"
+    for key, row in zip(keys[1:], found[1:], strict=True):
+        ours, theirs = objective[weight, rate], objective[key]
+        low, high = scipy.stats.ttest_rel([theirs[s] for s in ours], list(ours.values())).confidence_interval()
+        assert read(row["difference"]) == pytest.approx(((low + high) / 2, (high - low) / 2), rel=0.05)
+        tied += low <= 0 <= high
+    assert 0 < tied < 5
+    said = report.blocks[0].text  # type: ignore[union-attr]
+    assert said.startswith("With 4 seeds no difference between ")
+    assert said.partition(" can be told in val_loss; ")[0].count("left.weight=") == tied + 1
+
+
+def test_the_command_names_what_the_first_one_did(tmp_path: Path) -> None:
+    """Folders of configs, another main config, and a grid that is in the configs."""
+    made = job(tmp_path, 0, ["sweep=mine"], BOTH, {"val": {"left": 0.5, "right": 1.0}}, objective=1.0)
+    sources = [{"path": "hydra.conf", "provider": "hydra"}, {"path": "/my confs", "provider": "command-line"}]
+    settings = {
+        "runtime": {"config_sources": sources},
+        "job": {"config_name": "other"},
+        "sweeper": {"params": {"a": 1}},
+    }
+    (made / ".hydra" / "hydra.yaml").write_text(yaml.safe_dump({"hydra": settings}))
+    (command,) = commands_of(SweepFolder(tmp_path).write())
+    expected = ["mtl-train", "sweep=mine", "--config-dir", "/my confs", "-cn", "other", "hydra.mode=RUN"]
+    assert shlex.split(command) == expected
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_wide_sweep_fits_80_columns_and_a_screen(tmp_path: Path, sign: int) -> None:
+    """The settings that are shown are the best ones, whether less is better or more."""
+    tasks = [f"a_task_with_a_long_name_{i}" for i in range(6)]
+    metric = dict.fromkeys(tasks, "rmse")
+    shares = dict.fromkeys(tasks, 1 / 6)
+    for i in range(100):
+        values = {"val": {task: i + k + 0.5 for k, task in enumerate(tasks)}}
+        words = [f"optimizer.learning_rate={i}", f"model.shared_layers=[{i},{i}]"]
+        name = f"val/{tasks[0]}/{'rmse' if sign < 0 else 'accuracy'}"
+        job(tmp_path, i, words, shares, values, metric=metric, objective=sign * float(i), objective_name=name)
+    report = SweepFolder(tmp_path).write()
+    lines = text(report).splitlines()
+    assert max(len(line) for line in lines if not line.startswith("  mtl-train")) <= 80
+    assert len(lines) < 280
+    assert "and 80 more, in sweep.md" in lines
+    assert "[99,99]" in text(report)
+    assert "[3,3]" not in text(report)
+    headings = " ".join(line for line, below in itertools.pairwise(lines) if "───" in below)
+    assert all(f"{task} rmse" in headings for task in tasks)  # in one piece
+    assert (tmp_path / "sweep.md").read_text().count("\n| ") > 100
+    assert "Left out for their length" in text(report)
+
+
+@pytest.mark.parametrize(("name", "seed"), [("val/left/accuracy", 1), ("val_loss", 0)])
+def test_the_command_trains_the_best_job_of_the_best_setting(tmp_path: Path, name: str, seed: int) -> None:
+    for i, value in enumerate((0.2, 0.8, 0.5)):
+        values = {"val": {"left": value, "right": 1.0}}
+        job(tmp_path, i, [f"seed={i}"], BOTH, values, objective=value, objective_name=name)
+    assert commands_of(SweepFolder(tmp_path).write())[0] == f"mtl-train seed={seed}"

@@ -1,0 +1,25 @@
+"""Configs as Hydra composes them from conf/, and the data that they ask for."""
+
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from mtl_cli.config import Config, parse
+from mtl_cli.datasets.dataset import Dataset
+from mtl_cli.training.dataset_cache import load
+
+CONF = Path(__file__).parent.parent.parent / "conf"
+
+
+def composed(*overrides: str) -> Config:
+    """Returns the config that Hydra composes."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        plain = OmegaConf.to_container(compose("config", list(overrides)), resolve=True)
+    assert isinstance(plain, dict)
+    return parse({str(key): value for key, value in plain.items()})
+
+
+def loaded(*overrides: str) -> Dataset:
+    """Returns the data of the config that Hydra composes."""
+    return load(composed(*overrides))

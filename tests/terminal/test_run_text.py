@@ -1,0 +1,18 @@
+"""What is said of a run in the end."""
+
+from pathlib import Path
+from typing import Any
+
+from mtl_cli.terminal.run_text import ending
+from tests.support.configs import composed
+
+
+def test_the_closing_line_counts_picks_and_stays_short() -> None:
+    summary: dict[str, Any] = dict.fromkeys(("best_iteration", "iterations_per_second"), None)
+    summary |= {"status": "finished", "iterations": 9, "train_seconds": 1.0, "metrics": {}, "epochs": {}, "picks": None}
+    assert "picks" not in ending(composed(), summary, Path("x")).text
+    summary["picks"] = {"y1": 12345, "y2": 0}
+    assert ending(composed(), summary, Path("x")).text.endswith("; picks y1 12,345, y2 0")
+    for key in ("picks", "epochs"):
+        summary[key] = {f"t{i}": i for i in range(50)}
+        assert ending(composed(), summary, Path("x")).text.count(" and 42 more") == (1 if key == "picks" else 2)

@@ -181,7 +181,7 @@ class Config(Settings):
     @model_validator(mode="after")
     def _check_probs(self) -> Self:
         """Refuses probabilities that the sampling has no use for."""
-        trained = {task: of.prob for task, of in self.tasks.items() if of.prob != 0}
+        trained = {name: task.prob for name, task in self.tasks.items() if task.prob != 0}
         for task, prob in trained.items():
             if prob is not None and abs(prob - 1 / len(trained)) > 1e-6 and not self.sampling.uses_prob:
                 raise ValueError(
@@ -205,7 +205,7 @@ class Config(Settings):
     @model_validator(mode="after")
     def _check_weights(self) -> Self:
         """Refuses weights that the weighting has no meaning for."""
-        weights = {task: of.weight or 0.0 for task, of in self.tasks.items()}
+        weights = {name: task.weight or 0.0 for name, task in self.tasks.items()}
         unequal = max(weights.values()) - min(weights.values()) > 1e-6 * max(weights.values())
         if unequal and not self.weighting.honours_weights:
             listed = ", ".join(f"tasks.{task}.weight={weight:g}" for task, weight in weights.items())

@@ -116,7 +116,11 @@ class Interrupt:
         if passes_on:
             self.signal, self._over, self._begun = None, False, time.monotonic()
         before = {number: signal.getsignal(number) for number in SIGNALS}
-        own = [number for number, of in before.items() if not (passes_on and number == signal.SIGTERM and callable(of))]
+        own = [
+            number
+            for number, handler in before.items()
+            if not (passes_on and number == signal.SIGTERM and callable(handler))
+        ]
         self._handlers = {number: SIG_IGN if before[number] == SIG_IGN else self._handle for number in own}
         self._install()
         try:

@@ -125,12 +125,12 @@ def _task(column: Column, taken: set[str]) -> str:
     while name in taken:
         name += "_"
     taken.add(name)
-    of = "" if name == column.name else f", column: {_quoted(column.name)}"
+    source = "" if name == column.name else f", column: {_quoted(column.name)}"
     missing = [hint for hint in column.hints if hint.key == "missing"]
     look = "".join(
         f"   # {printable(hint.why)}; missing: {_list([hint.value])} where that is no label" for hint in missing
     )
-    return f"  {name}: {{kind: {column.task}{of}}}{look}"
+    return f"  {name}: {{kind: {column.task}{source}}}{look}"
 
 
 def _quoted(text: str) -> str:

@@ -93,8 +93,8 @@ def refuse_code(plain: Mapping[str, Any], typed: Sequence[str]) -> None:
     for path, value in _leaves(plain):
         if not _harmless(path, value, plain) and not any(f"{path}.".startswith(f"{key}.") for key in typed):
             raise InputError(f"{path}: {value!r} can name code, or leave the run's folder; a config can't do that")
-    for name, of in (plain["callbacks"] or {}).items():
-        if not of and not any(f"hydra.callbacks.{name}.".startswith(f"{key}.") for key in typed):
+    for name, settings in (plain["callbacks"] or {}).items():
+        if not settings and not any(f"hydra.callbacks.{name}.".startswith(f"{key}.") for key in typed):
             raise InputError(f"hydra.callbacks.{name}: callbacks are code; a config can't do that")
 
 

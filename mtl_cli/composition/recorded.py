@@ -134,12 +134,12 @@ def schedule_unsaid(before: Config, now: Config, done: int) -> str | None:
     """Returns what to say where other steps would change the learning rates of iterations that are done, unsaid."""
     iterations = np.linspace(0, done - 1, min(done, LOOKED_AT)).astype(np.int64)
     last = np.array([done, now.steps - 1])
-    then, new = (of.optimizer.learning_rates(iterations, of.steps) for of in (before, now))
+    then, new = (each.optimizer.learning_rates(iterations, each.steps) for each in (before, now))
     whole = before.optimizer.schedule_steps or before.steps
     if now.optimizer.schedule_steps != before.optimizer.schedule_steps or (then == new).all():
         return None
     kept = now.optimizer.model_copy(update={"schedule_steps": whole})
-    (first, end), (first_kept, end_kept) = (of.learning_rates(last, now.steps) for of in (now.optimizer, kept))
+    (first, end), (first_kept, end_kept) = (each.learning_rates(last, now.steps) for each in (now.optimizer, kept))
     return (
         f"steps: it was {before.steps} and is {now.steps}, but the learning rate's schedule "
         f"({now.optimizer.schedule.name}) went over {whole} iterations, and came to {then[-1]:.3g} after {done}; say "

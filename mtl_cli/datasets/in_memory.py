@@ -175,7 +175,7 @@ def dataset(tasks: Tasks, entry: Entry, splits: Mapping[str, Split], batch_size:
         tasks=tasks,
         entry=entry,
         feed=RowsFeed((tuple(tasks),)),
-        resident={"features": train.features, "labels": {name: of.values for name, of in train.labels.items()}},
+        resident={"features": train.features, "labels": {name: labels.values for name, labels in train.labels.items()}},
         splits={name: split for name, split in splits.items() if name != "train" and len(split)},
         train=train,
         rows={name: len(split) for name, split in splits.items() if len(split)},

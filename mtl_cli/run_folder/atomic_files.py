@@ -38,7 +38,7 @@ def refuse_odd(folder: Path, names: Iterable[str] = RUN_FILES) -> None:
         InputError: One of them is a link, a folder, a pipe or the like.
     """
     inside = [folder / name for name in FOLDERS]
-    listed = [path for of in inside if of.is_dir() and not of.is_symlink() for path in of.iterdir()]
+    listed = [path for inner in inside if inner.is_dir() and not inner.is_symlink() for path in inner.iterdir()]
     for path in [*inside, *listed, *(folder / name for name in names)]:
         with suppress(FileNotFoundError):
             mode = path.lstat().st_mode

@@ -118,7 +118,9 @@ class MetricsCsv(Output):
     def write(self, iteration: int, split: str, metrics: Metrics) -> None:
         """Appends the metrics of one evaluation; those of the task "" are about no single one."""
         rows = [
-            (iteration, split, task or None, name, value) for task, of in metrics.items() for name, value in of.items()
+            (iteration, split, task or None, name, value)
+            for task, values in metrics.items()
+            for name, value in values.items()
         ]
         self.append(_csv(pl.DataFrame(rows, orient="row")))
 

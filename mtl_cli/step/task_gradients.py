@@ -98,9 +98,9 @@ class TaskGradients:
     def _downward(self, of_representation: list[Tensor], params: list[Tensor]) -> list[Tensor]:
         return self._gradient(self._representation, params, of_representation)
 
-    def _gradient(self, of: Any, by: list[Tensor], times: Any = None) -> list[Tensor]:
+    def _gradient(self, target: Any, by: list[Tensor], times: Any = None) -> list[Tensor]:
         """Returns gradients, dense (an embedding's comes as a list of rows)."""
-        found = self._tape.gradient(of, by, times, unconnected_gradients="zero")
+        found = self._tape.gradient(target, by, times, unconnected_gradients="zero")
         return [tf.convert_to_tensor(gradient) for gradient in found]
 
 

@@ -65,7 +65,9 @@ class Signs(View):
             self._shown.sign(line)
 
     def _line(self, train: Metrics, now: float) -> str:
-        known = {task: of["running_loss"] for task, of in train.items() if not math.isnan(of["running_loss"])}
+        known = {
+            task: values["running_loss"] for task, values in train.items() if not math.isnan(values["running_loss"])
+        }
         losses = [f"{task} {number(loss)}" for task, loss in list(known.items())[:SHOWN_TASKS]]
         losses += [f"and {len(known) - SHOWN_TASKS} more"] * (len(known) > SHOWN_TASKS)
         parts = [f"running loss {', '.join(losses)}"]

@@ -91,8 +91,8 @@ def _notes(config: Config, summary: Mapping[str, Any]) -> list[str]:
             "ends a run after N evaluations that were no better"
         )
     losses = {
-        task: of["loss"]
-        for task, of in summary["metrics"].get("val", {}).items()
+        task: values["loss"]
+        for task, values in summary["metrics"].get("val", {}).items()
         if getattr(config.tasks[task], config.mode.share) > 0
     }
     total = sum(losses.values())

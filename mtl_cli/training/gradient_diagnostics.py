@@ -80,7 +80,10 @@ def quantities(tasks: Sequence[str], row: NDArray[np.float32]) -> Iterator[Quant
     pairs = list(combinations(tasks, 2))
     yield from (("cosine", *pair, cosine) for pair, cosine in zip(pairs, cosines, strict=True))
     lengths = combinations(norms.tolist(), 2)
-    yield from (("magnitude_similarity", *pair, _similarity(*of)) for pair, of in zip(pairs, lengths, strict=True))
+    yield from (
+        ("magnitude_similarity", *pair, _similarity(*lengths_of_pair))
+        for pair, lengths_of_pair in zip(pairs, lengths, strict=True)
+    )
     if count > 1:
         yield "conflict_rate", "", "", float(np.mean(cosines < 0))
         yield "condition_number", "", "", _condition_number(norms, cosines)

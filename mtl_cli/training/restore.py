@@ -130,7 +130,7 @@ def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
     """
     lines = []
     for key in ("versions", "data"):
-        before, after = (of if isinstance(of, dict) else {} for of in (recorded.get(key), now.get(key)))
+        before, after = (part if isinstance(part, dict) else {} for part in (recorded.get(key), now.get(key)))
         lines += [
             f"{name} was {before.get(name, 'not there')} and is {after.get(name, 'not there')}"
             for name in dict.fromkeys([*before, *after])

@@ -62,7 +62,7 @@ def _print_run(folder: Path, summary: dict[str, Any], console: Console) -> None:
     """Prints the closing lines of a run that has ended."""
     config = parse(summary["config"])
     numbers = {key: summary.get(key) for key in ("objective", "metrics", "naive")}
-    read = summary | {key: _nan(of) for key, of in numbers.items() if of is not None or key == "objective"}
+    read = summary | {key: _nan(value) for key, value in numbers.items() if value is not None or key == "objective"}
     closing = ending(config, read, folder)
     if closing.metrics:
         Display(console, list(config.tasks)).end(closing)

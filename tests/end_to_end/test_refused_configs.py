@@ -191,6 +191,13 @@ def test_files_of_configs(mtl_train: MtlTrain, tmp_path: Path, content: bytes, m
     assert_refused(run.status, run.err, tmp_path, message)
 
 
+def test_another_main_config_is_at_fault_rather_than_an_override(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "x.yaml").write_text("steps: [3\n")
+    run = mtl_train("--config-dir", "own", "-cn", "x", "seed=1")
+    assert_refused(run.status, run.err, tmp_path, f"mtl-train: {tmp_path}/own/x.yaml: line 2 is not YAML")
+
+
 def test_a_byte_order_mark_hides_no_key(mtl_train: MtlTrain, tmp_path: Path) -> None:
     (tmp_path / "own" / "experiment").mkdir(parents=True)
     text = "# @package _global_\nname: marked\n"

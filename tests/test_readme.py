@@ -18,8 +18,8 @@ import pytest
 from mtl_cli.config import FAMILIES
 from mtl_cli.settings import Settings
 from mtl_cli.weighting.base import Weighting
-from tests.config_reference import with_reference
 from tests.support.command import MtlTrain
+from tests.support.config_reference import with_reference
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [

@@ -61,9 +61,13 @@ def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
         parts.append("rows seen " + _of_tasks({task: f"{n:,.4g}x" for task, n in summary["epochs"].items()}))
     if summary["status"] == "stopped":
         parts.append(f"mtl-train resume {shlex.quote(shown(folder))} goes on")
+    known = summary["metrics"].values()
     return Ending(
         text="; ".join(parts),
-        main_metrics={name: task.metric for name, task in config.tasks.items()},
+        main_metrics={
+            name: task.metric if all(task.metric in metrics[name] for metrics in known) else "loss"  # of older versions
+            for name, task in config.tasks.items()
+        },
         metrics=summary["metrics"],
         naive=summary.get("naive", {}),
         folder=shown(folder),

@@ -20,7 +20,7 @@ from mtl_cli.schedules.base import Schedule
 from mtl_cli.settings import Settings
 from mtl_cli.tasks import KINDS
 
-CONF = Path(__file__).parent.parent / "conf"
+CONF = Path(__file__).resolve().parents[2] / "conf"
 BEGIN, END = "<!-- keys: python tests/test_readme.py writes them -->\n", "<!-- end of the keys -->\n"
 LARGE = 2**24
 """Upper bounds from here on are those of the number's type, and aren't shown."""

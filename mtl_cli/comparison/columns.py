@@ -9,7 +9,7 @@ from typing import Final
 from mtl_cli.comparison.comparison import Comparison
 from mtl_cli.comparison.setting import Setting
 from mtl_cli.comparison.statistics import Mean
-from mtl_cli.terminal.run_view import number
+from mtl_cli.terminal.run_view import format_number
 
 LEAST_INTERVAL: Final = 1e-9
 """As a part of the mean; a smaller interval isn't written with as many decimals."""
@@ -53,7 +53,7 @@ def result_columns(comparison: Comparison) -> Sequence[Column]:
     if comparison.baselines:
         columns.append(Column("delta_m_gain_%", _gain))
     if len(comparison.tasks) > 1:
-        columns.append(Column("mean rank", lambda setting: format_number(setting.rank)))
+        columns.append(Column("mean rank", lambda setting: format_value(setting.rank)))
         columns.append(Column("Pareto", lambda setting: "*" if setting.pareto else ""))
     return columns
 
@@ -75,9 +75,9 @@ def _gain(setting: Setting) -> str:
     return with_interval(setting.gain, sign="+") + fewer
 
 
-def format_number(value: float) -> str:
+def format_value(value: float) -> str:
     """Returns a number as text; nothing for NaN."""
-    return number(value) if math.isfinite(value) else ""
+    return format_number(value) if math.isfinite(value) else ""
 
 
 def label(key: str) -> str:
@@ -103,7 +103,7 @@ def with_interval(mean: Mean, sign: str = "") -> str:
         return ""
     plus = sign if mean.mean > 0 else ""
     if math.isnan(mean.half) or mean.half <= LEAST_INTERVAL * abs(mean.mean):
-        return plus + number(mean.mean) + ("" if math.isnan(mean.half) else f" +- {number(mean.half)}")
+        return plus + format_number(mean.mean) + ("" if math.isnan(mean.half) else f" +- {format_number(mean.half)}")
     exponent = math.floor(math.log10(max(abs(mean.mean), mean.half)))
     if not -4 <= exponent < 15:
         scaled, half = mean.mean / 10.0**exponent, mean.half / 10.0**exponent

@@ -6,14 +6,14 @@ from itertools import combinations
 from pathlib import Path
 from typing import Final
 
-from mtl_cli.comparison.columns import SEEDS, format_number, label, name_columns, result_columns, with_interval
+from mtl_cli.comparison.columns import SEEDS, format_value, label, name_columns, result_columns, with_interval
 from mtl_cli.comparison.commands import train_again, train_all_seeds_again
 from mtl_cli.comparison.comparison import TRAIN_LOSS, Comparison
 from mtl_cli.comparison.results import Result
 from mtl_cli.comparison.setting import Setting
 from mtl_cli.comparison.statistics import MOST_OBJECTIVES, Mean
 from mtl_cli.comparison.verdict import verdict, verdict_on_gain
-from mtl_cli.terminal.markdown import Block, Command, Grid, Heading, Paragraph
+from mtl_cli.terminal.markdown import Block, CodeBlock, Grid, Heading, Paragraph
 
 SHOWN_SETTINGS: Final = 20
 """Settings that a terminal shows; the file has all."""
@@ -67,7 +67,7 @@ def _settings(comparison: Comparison) -> Iterator[Block]:
     naive = any(math.isfinite(column.naive) for column in results)
     if naive:
         shown.append(len(rows))
-        rows.append(["naive", *(format_number(column.naive) for column in columns[1:])])
+        rows.append(["naive", *(format_value(column.naive) for column in columns[1:])])
     yield Grid([column.heading for column in columns], rows, len(names), shown)
     several = len(comparison.tasks) > 1
     yield Paragraph(_legend(comparison, several=several, gains=bool(comparison.baselines), naive=naive))
@@ -186,10 +186,10 @@ def _best(comparison: Comparison, folder: Path) -> Iterator[Block]:
         yield Paragraph(f"{_counted(best.failed, 'job')} of this setting failed, and are in none of its means.")
     seed = f" with its best seed, {job.seed}," if len(best.counted) > 1 else ""
     yield Paragraph(f"This trains it{seed} again (job {job.name}):")
-    yield Command(train_again(job, folder))
+    yield CodeBlock(train_again(job, folder))
     if command := train_all_seeds_again(best, job, folder):
         yield Paragraph("And this with all its seeds:")
-        yield Command(command)
+        yield CodeBlock(command)
 
 
 def _test_rows(comparison: Comparison, best: Setting) -> Iterator[Block]:
@@ -200,7 +200,7 @@ def _test_rows(comparison: Comparison, best: Setting) -> Iterator[Block]:
     if any(mean.n for mean in baselines):
         columns["alone"] = [with_interval(mean) for mean in baselines]
     if any(map(math.isfinite, naive)):
-        columns["naive"] = [format_number(value) for value in naive]
+        columns["naive"] = [format_value(value) for value in naive]
     rows = [
         [each.task, each.metric, *(cells[i] for cells in columns.values())] for i, each in enumerate(comparison.main)
     ]

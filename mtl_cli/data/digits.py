@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mtl_cli.data.base import Data
 from mtl_cli.datasets.dataset import Dataset, Labels, Split
-from mtl_cli.datasets.encoder import Plain
+from mtl_cli.datasets.encoder import PlainFeatures
 from mtl_cli.datasets.in_memory import dataset
 from mtl_cli.datasets.splits import Fractions, split_rows
 from mtl_cli.errors import InputError, nearest
@@ -74,7 +74,7 @@ class Digits(Data):
             for i, (name, rows) in enumerate(dealt.items())
             if len(rows)
         }
-        return dataset(filled, Plain((SIDE + self.shift) ** 2), splits, batch_size)
+        return dataset(filled, PlainFeatures((SIDE + self.shift) ** 2), splits, batch_size)
 
     def _pair(
         self,

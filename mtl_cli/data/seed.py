@@ -11,9 +11,9 @@ from pydantic import Field
 
 from mtl_cli.backend import Arrays
 from mtl_cli.data.base import Data
-from mtl_cli.datasets.batches import Batch, Feed, Resident, Rows, Stream
+from mtl_cli.datasets.batches import Batch, DeviceData, Feed, Rows, Stream
 from mtl_cli.datasets.dataset import Dataset, Labels, Split
-from mtl_cli.datasets.encoder import Plain
+from mtl_cli.datasets.encoder import PlainFeatures
 from mtl_cli.errors import InputError
 from mtl_cli.randomness import ROWS, SAMPLE, Position, generator, go_to, position_of
 from mtl_cli.tasks import Regression, Tasks
@@ -31,7 +31,7 @@ class UniformFeed(Feed):
     features: int
     units: tuple[tuple[str, int], ...]
 
-    def joint(self, resident: Resident, batch: Batch) -> list[Rows]:
+    def joint(self, device_data: DeviceData, batch: Batch) -> list[Rows]:
         """Returns x [B, F] and y [B, U] for each task from a block [B, F + sum of U]."""
         block, labels, start = HIGH * batch["block"], {}, self.features
         for task, units in self.units:
@@ -39,7 +39,7 @@ class UniformFeed(Feed):
             start += units
         return [Rows(block[:, : self.features], labels, {})]
 
-    def single(self, resident: Resident, batch: Batch, task: str) -> Rows:
+    def single(self, device_data: DeviceData, batch: Batch, task: str) -> Rows:
         """Returns x and y of one task from a block [B, F + largest U]."""
         block = HIGH * batch["block"]
         labels = block[:, self.features : self.features + dict(self.units)[task]]
@@ -107,7 +107,7 @@ class Seed(Data):
         filled = {name: tasks[name].model_copy(update={"units": count}) for name, count in units}
         return UniformDataset(
             tasks=filled,
-            entry=Plain(self.features),
+            encoder=PlainFeatures(self.features),
             feed=UniformFeed(self.features, units),
             train=_sample(self.features, units),
         )

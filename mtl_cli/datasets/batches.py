@@ -15,7 +15,7 @@ from mtl_cli.randomness import Position
 
 Batch = Mapping[str, Tensor]
 """What the host drew for one iteration."""
-Resident = Mapping[str, Any]
+DeviceData = Mapping[str, Any]
 """What stays on the device for the whole run, given to every call of the program."""
 
 MAX_ITERATIONS: Final = 2000
@@ -52,11 +52,11 @@ class Feed(ABC):
         return True
 
     @abstractmethod
-    def joint(self, resident: Resident, batch: Batch) -> list[Rows]:
+    def joint(self, device_data: DeviceData, batch: Batch) -> list[Rows]:
         """Returns the rows of an iteration: the same ones for all tasks, or a batch for each group of tasks."""
 
     @abstractmethod
-    def single(self, resident: Resident, batch: Batch, task: str) -> Rows:
+    def single(self, device_data: DeviceData, batch: Batch, task: str) -> Rows:
         """Returns a batch of one task's own rows."""
 
 

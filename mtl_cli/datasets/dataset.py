@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import Array
 from mtl_cli.datasets.batches import Feed, Stream
-from mtl_cli.datasets.encoder import Entry
+from mtl_cli.datasets.encoder import FeatureEncoder
 from mtl_cli.tasks import Tasks
 
 
@@ -64,9 +64,9 @@ class Dataset(ABC):
     """The rows of an experiment. `tasks` are the configured ones with their units filled in."""
 
     tasks: Tasks
-    entry: Entry
+    encoder: FeatureEncoder
     feed: Feed
-    resident: dict[str, Any] = field(default_factory=dict)
+    device_data: dict[str, Any] = field(default_factory=dict)
     splits: dict[str, Split] = field(default_factory=dict)
     """What there is to evaluate on: `val` and `test`, or nothing."""
     train: Split

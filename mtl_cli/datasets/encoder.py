@@ -9,7 +9,7 @@ import numpy as np
 from mtl_cli.backend import Array, Tensor, keras
 
 
-class Entry(ABC):
+class FeatureEncoder(ABC):
     """The way from a row of data to the network's first units."""
 
     @property
@@ -36,7 +36,7 @@ class Entry(ABC):
 
 
 @dataclass(frozen=True)
-class Plain(Entry):
+class PlainFeatures(FeatureEncoder):
     """Features that go into the network as they are."""
 
     count: int

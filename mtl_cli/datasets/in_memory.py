@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Arrays, tf
-from mtl_cli.datasets.batches import Batch, Feed, Resident, Rows, Stream
+from mtl_cli.datasets.batches import Batch, DeviceData, Feed, Rows, Stream
 from mtl_cli.datasets.dataset import Dataset, Split
-from mtl_cli.datasets.encoder import Entry
+from mtl_cli.datasets.encoder import FeatureEncoder
 from mtl_cli.errors import InputError
 from mtl_cli.randomness import ROWS, Position, generator, go_to, position_of
 from mtl_cli.tasks import Tasks
@@ -38,21 +38,21 @@ class RowsFeed(Feed):
         """Tells whether there is only one group."""
         return len(self.groups) == 1
 
-    def joint(self, resident: Resident, batch: Batch) -> list[Rows]:
+    def joint(self, device_data: DeviceData, batch: Batch) -> list[Rows]:
         """Returns the rows that `batch["rows"]` [G, B] numbers for each of the G groups."""
         counted = {*self.weighted, *self.masked}
-        return [_gathered(resident, batch["rows"][i], group, counted) for i, group in enumerate(self.groups)]
+        return [_gathered(device_data, batch["rows"][i], group, counted) for i, group in enumerate(self.groups)]
 
-    def single(self, resident: Resident, batch: Batch, task: str) -> Rows:
+    def single(self, device_data: DeviceData, batch: Batch, task: str) -> Rows:
         """Returns the rows that `batch["rows"]` [B] numbers, all of which have a label of the task."""
-        return _gathered(resident, batch["rows"], [task], self.weighted)
+        return _gathered(device_data, batch["rows"], [task], self.weighted)
 
 
-def _gathered(resident: Resident, rows: Any, tasks: Sequence[str], counted: Any) -> Rows:
+def _gathered(device_data: DeviceData, rows: Any, tasks: Sequence[str], counted: Any) -> Rows:
     return Rows(
-        tf.gather(resident["features"], rows),
-        {task: tf.gather(resident["labels"][task], rows) for task in tasks},
-        {task: tf.gather(resident["weights"][task], rows) for task in tasks if task in counted},
+        tf.gather(device_data["features"], rows),
+        {task: tf.gather(device_data["labels"][task], rows) for task in tasks},
+        {task: tf.gather(device_data["weights"][task], rows) for task in tasks if task in counted},
     )
 
 
@@ -161,7 +161,7 @@ class RowsDataset(Dataset):
         return RowsStream(self.feed.groups, self.shared, self.own, seed, batch_size)
 
 
-def dataset(tasks: Tasks, entry: Entry, splits: Mapping[str, Split], batch_size: int) -> Dataset:
+def dataset(tasks: Tasks, encoder: FeatureEncoder, splits: Mapping[str, Split], batch_size: int) -> Dataset:
     """Returns the dataset whose splits (`train`, and perhaps `val` and `test`) these are, every row with all labels.
 
     Raises:
@@ -173,9 +173,12 @@ def dataset(tasks: Tasks, entry: Entry, splits: Mapping[str, Split], batch_size:
     rows = np.arange(len(train), dtype=np.int32)
     return RowsDataset(
         tasks=tasks,
-        entry=entry,
+        encoder=encoder,
         feed=RowsFeed((tuple(tasks),)),
-        resident={"features": train.features, "labels": {name: labels.values for name, labels in train.labels.items()}},
+        device_data={
+            "features": train.features,
+            "labels": {name: labels.values for name, labels in train.labels.items()},
+        },
         splits={name: split for name, split in splits.items() if name != "train" and len(split)},
         train=train,
         rows={name: len(split) for name, split in splits.items() if len(split)},

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.datasets.dataset import Dataset, Labels, Split
-from mtl_cli.datasets.encoder import Plain
+from mtl_cli.datasets.encoder import PlainFeatures
 from mtl_cli.datasets.in_memory import dataset
 from mtl_cli.datasets.splits import SPLITS
 from mtl_cli.errors import InputError
@@ -58,4 +58,4 @@ def drawn(tasks: Tasks, examples: Examples, seed: int, batch_size: int, draw: Dr
         features, labels = draw(generator(seed, SPLIT, 1 + i), getattr(examples, name))
         of_task = {task: Labels(y.astype(np.float32)) for task, y in zip(tasks, labels, strict=True)}
         splits[name] = Split(features, of_task)
-    return dataset(tasks, Plain(splits["train"].features.shape[1]), splits, batch_size)
+    return dataset(tasks, PlainFeatures(splits["train"].features.shape[1]), splits, batch_size)

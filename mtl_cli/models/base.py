@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mtl_cli.backend import Tensor, keras, tf
-from mtl_cli.datasets.encoder import Entry
+from mtl_cli.datasets.encoder import FeatureEncoder
 from mtl_cli.settings import Balance, Fraction, NonNegative, Settings, without
 from mtl_cli.tasks import Tasks
 
@@ -109,7 +109,7 @@ class Model(Settings, ABC):
         return ""
 
     @abstractmethod
-    def build(self, entry: Entry, tasks: Tasks, seed: int) -> Network:
+    def build(self, encoder: FeatureEncoder, tasks: Tasks, seed: int) -> Network:
         """Returns a new network whose initial weights follow from the seed."""
 
     def penalty(self, params: Iterable[Tensor]) -> Tensor:
@@ -139,13 +139,13 @@ class Model(Settings, ABC):
 _networks: dict[str, Network] = {}
 
 
-def network_for(model: Model, entry: Entry, tasks: Tasks, seed: int) -> tuple[Network, Params]:
+def network_for(model: Model, encoder: FeatureEncoder, tasks: Tasks, seed: int) -> tuple[Network, Params]:
     """Returns the network of these settings, the one there is or a new one, and the parameters that a run begins with.
 
     Building one takes longer than many a short run's iterations.
     """
     of_tasks = {name: without(task, Balance) for name, task in tasks.items()}
-    key = json.dumps([model.model_dump(mode="json"), entry.structure, of_tasks])
+    key = json.dumps([model.model_dump(mode="json"), encoder.structure, of_tasks])
     if key not in _networks:
-        _networks[key] = model.build(entry, tasks, seed)
+        _networks[key] = model.build(encoder, tasks, seed)
     return _networks[key], _networks[key].initial(seed)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, field_validator
 
 from mtl_cli.backend import keras, tf
-from mtl_cli.datasets.encoder import Entry
+from mtl_cli.datasets.encoder import FeatureEncoder
 from mtl_cli.models.base import Model, Network, Params
 from mtl_cli.randomness import WEIGHTS, generator
 from mtl_cli.settings import Host, Number, Positive
@@ -64,7 +64,7 @@ class SharedBottom(Model):
             f"through {layers} layers; model.initializer=he_uniform keeps their size"
         )
 
-    def build(self, entry: Entry, tasks: Tasks, seed: int) -> Network:
+    def build(self, encoder: FeatureEncoder, tasks: Tasks, seed: int) -> Network:
         """Returns the network; `dropout` follows every hidden layer."""
         random = generator(seed, WEIGHTS)
 
@@ -80,8 +80,8 @@ class SharedBottom(Model):
         outputs = {
             name: dense(task.units or 1, self._output_activation(task), f"{name}_raw") for name, task in tasks.items()
         }
-        inputs = keras.Input((entry.width,), name="features")
-        units, first = entry.units(inputs, random)
+        inputs = keras.Input((encoder.width,), name="features")
+        units, first = encoder.units(inputs, random)
         widths = [layer.units for layer in [*trunk, *(layer for head in heads.values() for layer in head)]]
         dropped = sum(widths) if self.dropout is not None else 0
 
@@ -113,7 +113,7 @@ class SharedBottom(Model):
             random = generator(seed, WEIGHTS)
             drawn = {id(v): self._initializer(int(random.integers(2**31)))(v.shape, v.dtype) for v in kernels}
             embeddings = [v for layer in first for v in layer.trainable_variables]
-            drawn |= {id(v): tf.constant(x) for v, x in zip(embeddings, entry.initial(random), strict=True)}
+            drawn |= {id(v): tf.constant(x) for v, x in zip(embeddings, encoder.initial(random), strict=True)}
             values = [drawn[id(v)] if id(v) in drawn else tf.zeros(v.shape) for v in Params(shared, own).all()]
             return Params(shared, own).like(values)
 

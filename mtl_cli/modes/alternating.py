@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Arrays, Tensor, keras, tf
-from mtl_cli.datasets.batches import Batch, Resident, Rows
+from mtl_cli.datasets.batches import Batch, DeviceData, Rows
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Mode
 from mtl_cli.step.context import StepContext
@@ -53,19 +53,19 @@ class Alternating(Mode):
         return {"pick": picks, **draws.stream.single(picks), **draws.aside(iterations)}
 
     def step(
-        self, context: StepContext, state: TrainState, resident: Resident, batch: Batch, learning_rate: Tensor
+        self, context: StepContext, state: TrainState, device_data: DeviceData, batch: Batch, learning_rate: Tensor
     ) -> tuple[TrainState, Tensor, Tensor]:
         """Returns the state after one update of the picked task's and the shared parameters, and that task's loss."""
 
         def branch(number: int, task: str) -> Callable[[], tuple[TrainState, Tensor]]:
-            return lambda: self._train(context, state, resident, batch, learning_rate, number, task)
+            return lambda: self._train(context, state, device_data, batch, learning_rate, number, task)
 
         branches = [branch(number, task) for number, task in enumerate(context.tasks)]
         state, losses = tf.switch_case(batch["pick"], branches)
         return state, losses, tf.fill([len(context.tasks)], np.nan)
 
     def mapped_step(
-        self, context: StepContext, state: TrainState, resident: Resident, batch: Batch, learning_rate: Tensor
+        self, context: StepContext, state: TrainState, device_data: DeviceData, batch: Batch, learning_rate: Tensor
     ) -> tuple[TrainState, Tensor, Tensor]:
         """Returns the same as `step`, without a branch: all tasks' losses on the rows, of which the picked one counts.
 
@@ -76,7 +76,7 @@ class Alternating(Mode):
         with tf.GradientTape() as tape:
             tape.watch(everything)
             found = [
-                context.forward(state.params, [context.feed.single(resident, batch, task)], batch).losses[task]
+                context.forward(state.params, [context.feed.single(device_data, batch, task)], batch).losses[task]
                 for task in context.tasks
             ]
             losses_T = tf.where(picked_T, tf.stack(found), 0.0)
@@ -88,22 +88,22 @@ class Alternating(Mode):
             state = _where(picked_T[number], moved, state)
         return state, tf.concat([[0.0], losses_T], axis=0), tf.fill([len(context.tasks)], np.nan)
 
-    def rows_of_all(self, context: StepContext, resident: Resident, batch: Batch) -> list[Rows]:
+    def rows_of_all(self, context: StepContext, device_data: DeviceData, batch: Batch) -> list[Rows]:
         """Returns rows drawn for this alone, since the iteration's own are those of one task."""
         aside = {key.removeprefix("aside_"): array for key, array in batch.items() if key.startswith("aside_")}
-        return context.feed.joint(resident, aside)
+        return context.feed.joint(device_data, aside)
 
     def _train(
         self,
         context: StepContext,
         state: TrainState,
-        resident: Resident,
+        device_data: DeviceData,
         batch: Batch,
         learning_rate: Tensor,
         number: int,
         task: str,
     ) -> tuple[TrainState, Tensor]:
-        rows = context.feed.single(resident, batch, task)
+        rows = context.feed.single(device_data, batch, task)
         shared, own = state.params.shared, state.params.own[task]
         with tf.GradientTape() as tape:
             tape.watch([*shared, *own])

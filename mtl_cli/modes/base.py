@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Arrays, Tensor
-from mtl_cli.datasets.batches import Batch, Resident, Rows
+from mtl_cli.datasets.batches import Batch, DeviceData, Rows
 from mtl_cli.models.base import Params
 from mtl_cli.settings import Settings
 from mtl_cli.step.context import StepContext
@@ -40,7 +40,7 @@ class Mode(Settings, ABC):
 
     @abstractmethod
     def step(
-        self, context: StepContext, state: TrainState, resident: Resident, batch: Batch, learning_rate: Tensor
+        self, context: StepContext, state: TrainState, device_data: DeviceData, batch: Batch, learning_rate: Tensor
     ) -> tuple[TrainState, Tensor, Tensor]:
         """Returns the state after one iteration, the losses before it, and the weights of the tasks' gradients.
 
@@ -50,11 +50,11 @@ class Mode(Settings, ABC):
         """
 
     def mapped_step(
-        self, context: StepContext, state: TrainState, resident: Resident, batch: Batch, learning_rate: Tensor
+        self, context: StepContext, state: TrainState, device_data: DeviceData, batch: Batch, learning_rate: Tensor
     ) -> tuple[TrainState, Tensor, Tensor]:
         """Returns the same as `step`, in a form that `tf.vectorized_map` can map over runs."""
-        return self.step(context, state, resident, batch, learning_rate)
+        return self.step(context, state, device_data, batch, learning_rate)
 
     @abstractmethod
-    def rows_of_all(self, context: StepContext, resident: Resident, batch: Batch) -> list[Rows]:
+    def rows_of_all(self, context: StepContext, device_data: DeviceData, batch: Batch) -> list[Rows]:
         """Returns rows of all tasks in an iteration that is diagnosed."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Arrays, Tensor, tf
-from mtl_cli.datasets.batches import Batch, Resident, Rows
+from mtl_cli.datasets.batches import Batch, DeviceData, Rows
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Mode
 from mtl_cli.step.context import StepContext
@@ -17,7 +17,7 @@ from mtl_cli.step.draws import Draws
 from mtl_cli.step.state import TrainState
 from mtl_cli.step.task_gradients import TaskGradients
 from mtl_cli.tasks import NO_LOSS
-from mtl_cli.weighting.base import Seen
+from mtl_cli.weighting.base import Observation
 
 
 class Joint(Mode):
@@ -38,10 +38,10 @@ class Joint(Mode):
         return draws.stream.joint(len(iterations)) | draws.weighting(len(iterations))
 
     def step(
-        self, context: StepContext, state: TrainState, resident: Resident, batch: Batch, learning_rate: Tensor
+        self, context: StepContext, state: TrainState, device_data: DeviceData, batch: Batch, learning_rate: Tensor
     ) -> tuple[TrainState, Tensor, Tensor]:
         """Returns the state after one update of all parameters, all losses, and the weighting's weights."""
-        rows = self.rows_of_all(context, resident, batch)
+        rows = self.rows_of_all(context, device_data, batch)
         parameters = state.params.all()
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(parameters)
@@ -51,7 +51,7 @@ class Joint(Mode):
         last_layer = state.params.shared[len(state.params.shared) - context.network.last_layer :]
         gradients = TaskGradients(tape, losses, representation, state.params, last_layer)
         losses_T, present_T = tf.stack(list(losses.values())), context.present_T(rows)
-        seen = Seen(context.tasks, losses_T, present_T, batch, gradients.rows, gradients.gram)
+        seen = Observation(context.tasks, losses_T, present_T, batch, gradients.rows, gradients.gram)
         memory, update = context.weighting.combine(state.memory, seen)
         found = context.optimizer.clipped(gradients.combined(update, penalty))
         optimizer, moved = context.optimizer.update(state.optimizers["joint"], parameters, found, learning_rate)
@@ -61,10 +61,10 @@ class Joint(Mode):
             after = context.forward(params, rows, batch).losses
             return tf.stack([after[task] for task in context.tasks])
 
-        memory = context.weighting.look_back(memory, seen, losses_after)
+        memory = context.weighting.after_update(memory, seen, losses_after)
         row = tf.concat([[update.joint_loss], tf.where(present_T, losses_T, NO_LOSS)], axis=0)
-        return TrainState(params, {"joint": optimizer}, memory), row, update.shared_T
+        return TrainState(params, {"joint": optimizer}, memory), row, update.shared_weights_T
 
-    def rows_of_all(self, context: StepContext, resident: Resident, batch: Batch) -> list[Rows]:
+    def rows_of_all(self, context: StepContext, device_data: DeviceData, batch: Batch) -> list[Rows]:
         """Returns the iteration's rows."""
-        return context.feed.joint(resident, batch)
+        return context.feed.joint(device_data, batch)

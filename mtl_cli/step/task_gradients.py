@@ -57,13 +57,17 @@ class TaskGradients:
     def combined(self, update: Update, penalty: Tensor) -> list[Tensor]:
         """Returns the gradients of all parameters, in the order of `Params.all`, the penalty's included."""
         everything = self._params.all()
-        if update.direction is None and update.shared_T is update.own_T and "parameters" not in self._rows:
+        if (
+            update.direction is None
+            and update.shared_weights_T is update.head_weights_T
+            and "parameters" not in self._rows
+        ):
             penalties = [penalty] if tf.is_tensor(penalty) else []
-            factors = [*tf.unstack(update.own_T), *(1.0 for _ in penalties)]
+            factors = [*tf.unstack(update.head_weights_T), *(1.0 for _ in penalties)]
             return self._gradient([*self._losses.values(), *penalties], everything, factors)
         own: list[Tensor] = []
         for i, upward in enumerate(self._tasks_upward()):
-            own += [update.own_T[i] * gradient for gradient in upward[len(self._representation) :]]
+            own += [update.head_weights_T[i] * gradient for gradient in upward[len(self._representation) :]]
         gradients = self._shared(update) + own
         if not tf.is_tensor(penalty):
             return gradients
@@ -74,9 +78,9 @@ class TaskGradients:
         if update.direction is not None:
             return update.direction
         if "parameters" in self._rows:
-            return _weighted(self._rows["parameters"], update.shared_T)
+            return _weighted(self._rows["parameters"], update.shared_weights_T)
         upward = [of_task[: len(self._representation)] for of_task in self._tasks_upward()]
-        return self._downward(_weighted(upward, update.shared_T), self._params.shared)
+        return self._downward(_weighted(upward, update.shared_weights_T), self._params.shared)
 
     def _by_task(self, on: On) -> list[list[Tensor]]:
         """Returns for each task its gradients of every tensor."""

@@ -16,7 +16,7 @@ from mtl_cli.comparison.results import job_folders
 from mtl_cli.sweeps.plan import SweepPlan, counted
 from mtl_cli.tasks import HIGHER_IS_BETTER
 from mtl_cli.terminal.heartbeat import SECONDS_AT_LEAST, SECONDS_AT_MOST
-from mtl_cli.terminal.run_view import REFRESHES_PER_SECOND, duration, number
+from mtl_cli.terminal.run_view import REFRESHES_PER_SECOND, duration, format_number
 from mtl_cli.training.job import Job
 from mtl_cli.untrusted.escaping import shown
 
@@ -28,7 +28,7 @@ class _Left(ProgressColumn):
         if not task.completed or not task.elapsed:
             return Text("compiling" if task.started else "", style="dim")
         speed = task.completed / task.elapsed
-        return Text(f"{number(speed)} it/s, {duration((task.total - task.completed) / speed)} left")
+        return Text(f"{format_number(speed)} it/s, {duration((task.total - task.completed) / speed)} left")
 
 
 _LEFT: Final = _Left()
@@ -138,5 +138,5 @@ class SweepView:
         text = f"program {group + 1}  {self._done[group]:,}/{total:,} runs"
         text += f", {self._failed[group]:,} failed" if self._failed[group] else ""
         if self._best is not None and self._best[1] in self._plan.groups[group]:
-            text += f", best {number(self._best[0])} (job {self._best[1].number})"
+            text += f", best {format_number(self._best[0])} (job {self._best[1].number})"
         return text

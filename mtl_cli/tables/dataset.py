@@ -40,9 +40,9 @@ def rows_dataset(split: SplitRows, features: FeatureColumns) -> RowsDataset:
     splits = {name: _split(name, split, matrix, targets) for name in split.numbers}
     return RowsDataset(
         tasks={task: labels.task for task, labels in rows.labels.items()},
-        entry=features,
+        encoder=features,
         feed=RowsFeed(groups, tuple(weighted), tuple(masked)),
-        resident={"features": matrix, "labels": targets, "weights": weights},
+        device_data={"features": matrix, "labels": targets, "weights": weights},
         train=splits.pop("train"),
         splits=splits,
         rows={name: len(split.numbers[name]) for name in SPLITS if name in split.numbers},

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, keras
-from mtl_cli.datasets.encoder import Entry
+from mtl_cli.datasets.encoder import FeatureEncoder
 from mtl_cli.tables.dates import form_of
 from mtl_cli.tables.dtypes import NO_INTEGER, Kind, Place
 from mtl_cli.tables.feature_columns import (
@@ -50,7 +50,7 @@ SHOWN: Final = 6
 
 
 @dataclass(frozen=True)
-class FeatureColumns(Entry):
+class FeatureColumns(FeatureEncoder):
     """All features in the order of the encoded matrix: numbers (the ones with gaps last), dates, categories."""
 
     numbers: tuple[NumericColumn, ...]

@@ -1,4 +1,4 @@
-"""Signs of life of a run: a line now and then of how far it has come, for its log, and where there is no live view."""
+"""Heartbeat of a run: a line now and then of how far it has come, for its log, and where there is no live view."""
 
 import math
 import time
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.run_folder.csv_files import Metrics
-from mtl_cli.terminal.run_view import SHOWN_TASKS, View, duration, number
+from mtl_cli.terminal.run_view import SHOWN_TASKS, View, duration, format_number
 
 SECONDS_AT_LEAST: Final = 10.0
 """Between two lines, however often it evaluates."""
@@ -17,7 +17,7 @@ SECONDS_AT_MOST: Final = 60.0
 """Between two lines, if no iteration takes longer."""
 
 
-class Signs(View):
+class Heartbeat(View):
     """A view that also has a line told after an evaluation, and each minute if there is none; not for a short run."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Signs(View):
 
     def compared(self, objective: str, value: float) -> None:
         """Keeps it for the next line."""
-        self._compared, self._compared_at, self._is_news = f"{objective} {number(value)}", self._iteration, True
+        self._compared, self._compared_at, self._is_news = f"{objective} {format_number(value)}", self._iteration, True
 
     def went_on(self, train: Callable[[], Metrics]) -> None:
         """Tells a line, if it is time to."""
@@ -68,7 +68,7 @@ class Signs(View):
         known = {
             task: values["running_loss"] for task, values in train.items() if not math.isnan(values["running_loss"])
         }
-        losses = [f"{task} {number(loss)}" for task, loss in list(known.items())[:SHOWN_TASKS]]
+        losses = [f"{task} {format_number(loss)}" for task, loss in list(known.items())[:SHOWN_TASKS]]
         losses += [f"and {len(known) - SHOWN_TASKS} more"] * (len(known) > SHOWN_TASKS)
         parts = [f"running loss {', '.join(losses)}"]
         if self._compared:
@@ -78,5 +78,5 @@ class Signs(View):
         if self._iteration > first and now > begun:
             speed = (self._iteration - first) / (now - begun)
             left = self._steps - self._iteration
-            parts.append(f"{number(speed)} it/s" + (f", {duration(left / speed)} left" if left else ""))
+            parts.append(f"{format_number(speed)} it/s" + (f", {duration(left / speed)} left" if left else ""))
         return f"iteration {self._iteration:,} of {self._steps:,}: {'; '.join(parts)}"

@@ -30,7 +30,7 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
-class Command:
+class CodeBlock:
     """What can be typed."""
 
     text: str
@@ -48,7 +48,7 @@ class Grid:
     """The rows that are shown on a terminal, where there are too many; the file has all."""
 
 
-Block = Heading | Paragraph | Command | Grid
+Block = Heading | Paragraph | CodeBlock | Grid
 
 
 def markdown(blocks: Sequence[Block]) -> str:
@@ -70,7 +70,7 @@ def _markdown(block: Block) -> str:
             return f"## {_escaped(text)}"
         case Paragraph(text):
             return _escaped(text)
-        case Command(text):
+        case CodeBlock(text):
             return f"```bash\n{printable(text)}\n```"
         case Grid(headings, rows, names):
             rule = "|" + "---|" * names + "---:|" * (len(headings) - names)
@@ -96,7 +96,7 @@ def show(blocks: Sequence[Block], console: Console) -> None:
                 console.print(Text(printable(text), style="bold"))
             case Paragraph(text):
                 console.print(Text(printable(text)))
-            case Command(text):
+            case CodeBlock(text):
                 console.print(Text(f"  {printable(text)}"), soft_wrap=True)
             case Grid():
                 for columns in _pieces(block, console.width):

@@ -13,14 +13,16 @@ from mtl_cli.config import Config
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.models.base import Network
 from mtl_cli.step.draws import Draws
-from mtl_cli.terminal.run_view import SHOWN_TASKS, Ending, Plan, duration, number
+from mtl_cli.terminal.run_view import SHOWN_TASKS, Ending, RunHeader, duration, format_number
 from mtl_cli.untrusted.escaping import shown
 
 MOST_OF_LOSS: Final = 0.9
 """The part of `val_loss` from which on a task is said to make most of it."""
 
 
-def plan(config: Config, dataset: Dataset, network: Network, draws: Draws, device: str, folder: Path) -> Plan:
+def run_header(
+    config: Config, dataset: Dataset, network: Network, draws: Draws, device: str, folder: Path
+) -> RunHeader:
     """Returns what will train: tasks, shares, layers, parameters, data, training."""
     mode, optimizer = config.mode, config.optimizer
     shares = mode.shares(draws, dataset.tasks, np.array([1, config.steps]))
@@ -37,7 +39,7 @@ def plan(config: Config, dataset: Dataset, network: Network, draws: Draws, devic
     ]
     sizes = ", ".join(f"{rows:,} {split}" for split, rows in dataset.rows.items()) or "endless stream"
     facts = {
-        "shared": f"{dataset.entry.width} features, layers {_widths(network.shared) or 'none'}, "
+        "shared": f"{dataset.encoder.width} features, layers {_widths(network.shared) or 'none'}, "
         f"{_size(network.shared):,} parameters",
         "data": f"{config.data.name}: {sizes}; batches of {config.batch_size}",
         "training": f"{config.steps:,} iterations, {optimizer.name}, learning rate {optimizer.learning_rate:g} "
@@ -46,15 +48,17 @@ def plan(config: Config, dataset: Dataset, network: Network, draws: Draws, devic
     if dataset.columns:
         facts["columns"] = dataset.columns
     title = f"{config.name}: {mode.name} training, {getattr(config, mode.chooser).name} {mode.chooser}"
-    return Plan(title, rows, mode.share, facts, dataset.notes, config.steps, shown(folder))
+    return RunHeader(title, rows, mode.share, facts, dataset.notes, config.steps, shown(folder))
 
 
 def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
     """Returns how it ended: losses, metrics, time, files."""
     speed = summary["iterations_per_second"] or 0.0
-    parts = [f"{how_it_ended(config, summary)} in {duration(summary['train_seconds'])} ({number(speed)} it/s)"]
+    parts = [f"{how_it_ended(config, summary)} in {duration(summary['train_seconds'])} ({format_number(speed)} it/s)"]
     if summary["best_iteration"] is not None:
-        parts.append(f"best iteration {summary['best_iteration']:,}, {config.objective} {number(summary['objective'])}")
+        parts.append(
+            f"best iteration {summary['best_iteration']:,}, {config.objective} {format_number(summary['objective'])}"
+        )
     if summary["picks"]:
         parts.append("picks " + _of_tasks({task: f"{count:,}" for task, count in summary["picks"].items()}))
     if summary["epochs"]:
@@ -118,7 +122,7 @@ def _of_tasks(values: Mapping[str, str]) -> str:
 
 
 def _from_to(shares: NDArray[np.float64]) -> str:
-    return " to ".join(dict.fromkeys(number(share) for share in shares))
+    return " to ".join(dict.fromkeys(format_number(share) for share in shares))
 
 
 def _widths(variables: Sequence[Any]) -> str:

@@ -30,7 +30,7 @@ LONGEST_NOTE = 1000
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunHeader:
     """What will train, for the opening lines."""
 
     title: str
@@ -77,7 +77,7 @@ class View:
         """Shows, while the block runs, what the program is doing."""
         return nullcontext()
 
-    def start(self, plan: Plan) -> None:
+    def start(self, plan: RunHeader) -> None:
         """Shows what will train."""
 
     def losses(
@@ -113,7 +113,7 @@ class Quiet(View):
     def __init__(self, file: Any = None) -> None:
         self._file = file or sys.stdout
 
-    def start(self, plan: Plan) -> None:
+    def start(self, plan: RunHeader) -> None:
         """Prints the line, and what should be known of the data on standard error."""
         for note in plan.shown_notes():
             print(note, file=sys.stderr)
@@ -171,7 +171,7 @@ class _Speed(ProgressColumn):
     def render(self, task: Any) -> Text:
         if not task.speed:
             return Text("compiling", style="dim")
-        return Text(f"{number(task.speed)} it/s, {duration(task.time_remaining or 0)} left")
+        return Text(f"{format_number(task.speed)} it/s, {duration(task.time_remaining or 0)} left")
 
 
 class Display(View):
@@ -200,7 +200,7 @@ class Display(View):
         """Shows a spinner."""
         return self._console.status(doing) if self._console.is_terminal else nullcontext()
 
-    def start(self, plan: Plan) -> None:
+    def start(self, plan: RunHeader) -> None:
         """Prints the experiment and begins the live part."""
         table = Table(box=SIMPLE_HEAD, pad_edge=False, title=plan.title, title_justify="left", title_style="bold")
         for heading in ("task", "kind", "loss", plan.share, "layers"):
@@ -260,7 +260,7 @@ class Display(View):
             for metric in dict.fromkeys((main, "loss")):
                 values = [ending.metrics[split][task][metric] for split in splits]
                 values += [of_naive[task][metric]] if of_naive else []
-                cells = [task if metric == main else "", metric, *map(number, values)]
+                cells = [task if metric == main else "", metric, *map(format_number, values)]
                 table.add_row(*(Text(printable(cell)) for cell in cells))
         self._console.print(table)
         self._console.print(Text(printable(ending.text)))
@@ -289,7 +289,7 @@ def view(kind: str, tasks: Sequence[str], every: int) -> View:
 
 
 def _losses(title: str, losses: Mapping[str, float]) -> str:
-    shown = "  ".join(f"{task} {number(loss)}" for task, loss in list(losses.items())[:SHOWN_TASKS])
+    shown = "  ".join(f"{task} {format_number(loss)}" for task, loss in list(losses.items())[:SHOWN_TASKS])
     more = f"  and {len(losses) - SHOWN_TASKS} more" if len(losses) > SHOWN_TASKS else ""
     return f"{title:5} {shown}{more}" if losses else ""
 
@@ -298,8 +298,8 @@ def _results(ending: Ending) -> dict[str, str]:
     """Returns each task's main metric on the last split there is, and what a naive answer has."""
     metrics, naive = ending.metrics[ending.split], ending.naive.get(ending.split, {})
     return {
-        task: f"{ending.split} {main} {number(metrics[task][main])}"
-        + (f" (naive {number(naive[task][main])})" if naive else "")
+        task: f"{ending.split} {main} {format_number(metrics[task][main])}"
+        + (f" (naive {format_number(naive[task][main])})" if naive else "")
         for task, main in ending.main_metrics.items()
     }
 
@@ -318,10 +318,10 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Returns a number with four digits that count, grouped in thousands.
 
-    >>> number(954.2671), number(0.0123456), number(5012345.6), number(float("nan"))
+    >>> format_number(954.2671), format_number(0.0123456), format_number(5012345.6), format_number(float("nan"))
     ('954.3', '0.01235', '5,012,346', 'nan')
     """
     if not math.isfinite(value) or abs(value) < 1000:

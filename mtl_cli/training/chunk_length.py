@@ -7,7 +7,7 @@ GROWTH = 16
 """How many times longer a chunk may be than the one before."""
 
 
-class Pace:
+class ChunkLength:
     """How many iterations the next chunk gets: as many as fit between two refreshes of the terminal."""
 
     def __init__(self, capacity: int, refreshes_per_second: float = REFRESHES_PER_SECOND) -> None:

@@ -11,7 +11,7 @@ from mtl_cli.config import Config
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.run_folder.git_state import GitState
 from mtl_cli.signals import Interrupt
-from mtl_cli.terminal.run_text import ending, plan
+from mtl_cli.terminal.run_text import ending, run_header
 from mtl_cli.terminal.run_view import View
 from mtl_cli.training.dataset_cache import load
 from mtl_cli.training.job import Job
@@ -32,7 +32,7 @@ def rehearse(config: Config, folder: Path, view: View) -> None:
     """
     dataset, device = load(config), start(config.device)
     setup = set_up(config, dataset, device)
-    view.start(plan(config, dataset, setup.network, setup.draws(), device, folder))
+    view.start(run_header(config, dataset, setup.network, setup.draws(), device, folder))
     view.stop()
     view.say("sweep.dry_run=true: nothing is trained")
 
@@ -74,7 +74,7 @@ def train(
         with view.busy("building the network"):
             run.prepare(dataset)
             interrupt.deliver()
-        view.start(plan(config, dataset, run.setup.network, run.draws, device, folder))
+        view.start(run_header(config, dataset, run.setup.network, run.draws, device, folder))
         run.setup.compile()
         if repeats not in (None, folder):
             for line in differences(summary_in(repeats) or {}, run.circumstances):

@@ -1,6 +1,6 @@
 """The compiled program: a chunk of iterations in one XLA call, and the cache that lets runs share it.
 
-    train_chunk(state, numbers, resident, inputs, count) -> state, losses
+    train_chunk(state, numbers, device_data, inputs, count) -> state, losses
 
 and the same mapped over the runs of a sweep. It is a pure function. Everything that changes no shape is an argument,
 so that a run with other numbers (seed, weights, learning rate, a method's constants) uses the same compiled program;
@@ -64,7 +64,7 @@ class Program:
         self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
         self._compiled: Any = None
         """`_train` for the only shapes it gets, which spares it to look at them in each call."""
-        self._together: dict[tuple[int, bool], Together] = {}
+        self._together: dict[tuple[int, bool], Vectorized] = {}
         self._infer = tf.function(network.inferred, autograph=False, reduce_retracing=True)
 
     @property
@@ -72,13 +72,13 @@ class Program:
         """Tells whether it computes on the processor."""
         return self.device.startswith("CPU")
 
-    def train(self, state: TrainState, values: Mapping[str, Tensor], resident: Any, chunk: Chunk) -> ChunkResult:
+    def train(self, state: TrainState, values: Mapping[str, Tensor], device_data: Any, chunk: Chunk) -> ChunkResult:
         """Runs the iterations of a chunk, at most `capacity`.
 
         Args:
             state: The state before them.
             values: The numbers, as `constants` gives them.
-            resident: The dataset's resident tensors.
+            device_data: The dataset's device_data tensors.
             chunk: The iterations.
 
         Returns:
@@ -88,17 +88,17 @@ class Program:
         buffers = self._thread_buffers.buffers
         buffers.fill(chunk.inputs)
         with tf.device(self.device):
-            arguments = (state, values, resident, buffers.tensors(), tf.constant(count, tf.int32))
+            arguments = (state, values, device_data, buffers.tensors(), tf.constant(count, tf.int32))
             self._compiled = self._compiled or self._train.get_concrete_function(*arguments)
             new, rows, finite = self._compiled(*arguments)
         losses, seen = np.split(rows.numpy()[:count], [1 + self.tasks], axis=1)
         return ChunkResult(new, losses, seen, finite.numpy())
 
-    def together(self, runs: int, *, own_rows: bool) -> "Together":
+    def vectorized(self, runs: int, *, own_rows: bool) -> "Vectorized":
         """Returns the program mapped over so many runs, which have resident rows of their `own` or share them."""
         key = runs, own_rows
         if key not in self._together:
-            self._together[key] = Together(self, runs, own_rows=own_rows)
+            self._together[key] = Vectorized(self, runs, own_rows=own_rows)
         return self._together[key]
 
     def predict(self, params: Params, features: Tensor) -> dict[str, Tensor]:
@@ -110,7 +110,7 @@ class Program:
         self,
         state: TrainState,
         values: Mapping[str, Tensor],
-        resident: Any,
+        device_data: Any,
         batch: Mapping[str, Tensor],
         *,
         mapped: bool,
@@ -120,7 +120,7 @@ class Program:
         Args:
             state: The state before it.
             values: The numbers.
-            resident: The dataset's resident tensors.
+            device_data: The dataset's device_data tensors.
             batch: What the host drew for it.
             mapped: Whether this is one of several runs.
         """
@@ -128,31 +128,36 @@ class Program:
         mode: Mode = tree["mode"]
         context, params, drawn = step_context(self._network, self._feed, tree), state.params, dict(batch)
         step = mode.mapped_step if mapped else mode.step
-        state, row, weights_T = step(context, state, resident, drawn, drawn.pop("learning_rate"))
+        state, row, weights_T = step(context, state, device_data, drawn, drawn.pop("learning_rate"))
         if not self._seen:
             return state, row
 
         def look() -> Tensor:
             return gradient_diagnostics.observed(
-                context, params, mode.rows_of_all(context, resident, drawn), drawn, weights_T
+                context, params, mode.rows_of_all(context, device_data, drawn), drawn, weights_T
             )
 
         seen = tf.cond(drawn["observed"], look, lambda: tf.zeros([self._seen]))
         return state, tf.concat([row, seen], axis=0)
 
     def _chunk(
-        self, state: TrainState, values: Mapping[str, Tensor], resident: Any, drawn: Mapping[str, Tensor], count: Tensor
+        self,
+        state: TrainState,
+        values: Mapping[str, Tensor],
+        device_data: Any,
+        drawn: Mapping[str, Tensor],
+        count: Tensor,
     ) -> tuple[TrainState, Tensor, Tensor]:
         self.traces += 1
 
         def step(state: TrainState, batch: Mapping[str, Tensor]) -> tuple[TrainState, Tensor]:
-            return self.step(state, values, resident, batch, mapped=False)
+            return self.step(state, values, device_data, batch, mapped=False)
 
         state, rows = _repeated(step, state, drawn, count, (self.capacity, self.width))
         return state, rows, _finite(state, 0)
 
 
-class Together:
+class Vectorized:
     """A program mapped over R runs: in every iteration each makes one of its own."""
 
     def __init__(self, program: Program, runs: int, *, own_rows: bool) -> None:
@@ -171,7 +176,7 @@ class Together:
         self,
         states: TrainState,
         values: Mapping[str, Tensor],
-        resident: Any,
+        device_data: Any,
         chunks: Mapping[int, Chunk],
         buffers: HostBuffers,
     ) -> ChunkResult:
@@ -180,7 +185,7 @@ class Together:
         Args:
             states: The states before them, each tensor [R, ...].
             values: The runs' numbers, [R].
-            resident: The resident tensors, [R, ...] if the runs have their own.
+            device_data: The device_data tensors, [R, ...] if the runs have their own.
             chunks: By the run's place, its iterations, equally many of each. A place without a run trains on what was
                 there before, for nothing.
             buffers: From `buffers`.
@@ -193,7 +198,7 @@ class Together:
         (count,) = {len(chunk) for chunk in chunks.values()}
         with tf.device(self._program.device):
             drawn_tensors, length = buffers.tensors(), tf.constant(count, tf.int32)
-            states, rows, finite = self._train(states, values, resident, drawn_tensors, length)
+            states, rows, finite = self._train(states, values, device_data, drawn_tensors, length)
         losses, seen = np.split(rows.numpy()[:count], [1 + self._program.tasks], axis=2)
         return ChunkResult(states, losses, seen, finite.numpy())
 
@@ -201,15 +206,15 @@ class Together:
         self,
         states: TrainState,
         values: Mapping[str, Tensor],
-        resident: Any,
+        device_data: Any,
         drawn: Mapping[str, Tensor],
         count: Tensor,
     ) -> tuple[TrainState, Tensor, Tensor]:
         self.traces += 1
-        own = {"resident": resident} if self._own_rows else {}
+        own = {"device_data": device_data} if self._own_rows else {}
 
         def step_of_one(of_run: Mapping[str, Any]) -> tuple[TrainState, Tensor]:
-            rows = of_run.get("resident", resident)
+            rows = of_run.get("device_data", device_data)
             return self._program.step(of_run["state"], of_run["values"], rows, of_run["batch"], mapped=True)
 
         def step(states: TrainState, batches: Mapping[str, Tensor]) -> tuple[TrainState, Tensor]:
@@ -286,8 +291,8 @@ def program_for(network: Network, dataset: Dataset, tree: Mapping[str, Any], exa
         example: A chunk of one iteration; its shapes are the program's.
         device: The device to compute on.
     """
-    shapes = keras.tree.map_structure(lambda a: (a.dtype.name, a.shape), [dataset.resident, example.inputs])
-    key = "\n".join([signature(tree), repr(dataset.feed), dataset.entry.structure, repr(shapes), device])
+    shapes = keras.tree.map_structure(lambda a: (a.dtype.name, a.shape), [dataset.device_data, example.inputs])
+    key = "\n".join([signature(tree), repr(dataset.feed), dataset.encoder.structure, repr(shapes), device])
     if key not in _programs:
         _programs[key] = Program(network, dataset, tree, example, device)
     return _programs[key]

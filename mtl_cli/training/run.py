@@ -24,7 +24,7 @@ from mtl_cli.run_folder.csv_files import ChunkRecord, DiagnosticsCsv, LossesCsv,
 from mtl_cli.run_folder.folder import RunFolder
 from mtl_cli.run_folder.git_state import GitState
 from mtl_cli.step.draws import Draws
-from mtl_cli.terminal.heartbeat import Signs
+from mtl_cli.terminal.heartbeat import Heartbeat
 from mtl_cli.terminal.run_view import View
 from mtl_cli.training.chunk import Chunk
 from mtl_cli.training.divergence import Diverged, finite_rows, first_fault
@@ -83,7 +83,7 @@ class Run:
         self._device = device
         self.log = log
         self._shown = view
-        self._view = Signs(view, job.config.steps, log.info)
+        self._view = Heartbeat(view, job.config.steps, log.info)
         self._git = git
         self._end_reason = end_reason
         self._begun = time.perf_counter()

@@ -43,7 +43,7 @@ def save(network: Network, dataset: Dataset, params: Params, path: Path) -> None
         RunFailed: It can't be written.
     """
     scales = tuple((name, *scale.mean.tolist(), *scale.deviation.tolist()) for name, scale in dataset.scales.items())
-    key = network, dataset.entry, scales
+    key = network, dataset.encoder, scales
     beside = path.with_name(f".model.{secrets.token_hex(8)}.keras")  # no link can wait there
     with writing(path):
         try:
@@ -66,7 +66,7 @@ def predictor(network: Network, dataset: Dataset) -> Any:
 
     Preprocessing is its first part; regressions come in their labels' own unit, classes as probabilities.
     """
-    inputs, features = dataset.entry.raw()
+    inputs, features = dataset.encoder.raw()
     raw = network.inference(features)
     outputs = {}
     for name, task in dataset.tasks.items():

@@ -143,8 +143,8 @@ class Scheduler:
 
     def _most(self, first: Run) -> int:
         """Returns how many runs fit into memory together, or fewer, so that there are equally many in each round."""
-        resident = _bytes(first.setup.resident) if self._own_rows else 0
-        fitting = min(MOST_TOGETHER, MAX_BYTES // max(_bytes(first.setup.state) + resident, 1))
+        device_data = _bytes(first.setup.device_data) if self._own_rows else 0
+        fitting = min(MOST_TOGETHER, MAX_BYTES // max(_bytes(first.setup.state) + device_data, 1))
         rounds = -(-len(self._whole) // max(fitting, 1))
         return -(-len(self._whole) // rounds)
 

@@ -31,7 +31,7 @@ class Setup:
     program: Program
     numbers: dict[str, Tensor]
     """The config's numbers, as the program takes them."""
-    resident: dict[str, Any]
+    device_data: dict[str, Any]
     """The dataset's, as tensors."""
     state: TrainState
     """Before the first iteration."""
@@ -39,7 +39,7 @@ class Setup:
 
     def train(self, state: TrainState, chunk: Chunk) -> ChunkResult:
         """Returns what a chunk's iterations make of a state."""
-        return self.program.train(state, self.numbers, self.resident, chunk)
+        return self.program.train(state, self.numbers, self.device_data, chunk)
 
     def compile(self) -> None:
         """Trains one iteration and forgets it, which compiles the program."""
@@ -84,7 +84,7 @@ def set_up(config: Config, dataset: Dataset, device: str) -> Setup:
     Raises:
         InputError: The network doesn't fit the rest.
     """
-    network, params = network_for(config.model, dataset.entry, dataset.tasks, config.seed)
+    network, params = network_for(config.model, dataset.encoder, dataset.tasks, config.seed)
     if not network.shared and (config.weighting.asks_gradients or config.diagnostics.every is not None):
         asking = (
             "diagnostics.every" if config.diagnostics.every is not None else f"weighting: {config.weighting.name!r}"
@@ -102,7 +102,7 @@ def set_up(config: Config, dataset: Dataset, device: str) -> Setup:
         network=network,
         program=program_for(network, dataset, tree, example, device),
         numbers=constants(tree),
-        resident=keras.tree.map_structure(tf.constant, dataset.resident),
+        device_data=keras.tree.map_structure(tf.constant, dataset.device_data),
         state=state,
         selection=selection,
     )

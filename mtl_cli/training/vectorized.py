@@ -15,9 +15,9 @@ import numpy as np
 from mtl_cli.backend import Arrays, keras, quiet, tf
 from mtl_cli.identity import draws_key
 from mtl_cli.training.chunk import Chunk
-from mtl_cli.training.chunk_length import Pace
+from mtl_cli.training.chunk_length import ChunkLength
 from mtl_cli.training.host_buffers import HostBuffers
-from mtl_cli.training.program import ChunkResult, Together
+from mtl_cli.training.program import ChunkResult, Vectorized
 from mtl_cli.training.run import Run
 from mtl_cli.training.workers import Worker
 
@@ -45,8 +45,8 @@ def way_of(runs: int, *, on_cpu: bool) -> Way:
 def shards_for(first: Run, way: Way, *, own_rows: bool) -> list["Shard"]:
     """Returns the places for runs like this one, as yet empty."""
     setup = first.setup
-    own_rows = own_rows and bool(setup.resident)
-    program = setup.program.together(way.places, own_rows=own_rows)
+    own_rows = own_rows and bool(setup.device_data)
+    program = setup.program.vectorized(way.places, own_rows=own_rows)
     return [Shard(program, first, way, own_rows=own_rows) for _ in range(way.calls)]
 
 
@@ -57,7 +57,7 @@ class Shard(Worker):
     _numbers: Any
     _resident: Any
 
-    def __init__(self, program: Together, first: Run, way: Way, *, own_rows: bool) -> None:
+    def __init__(self, program: Vectorized, first: Run, way: Way, *, own_rows: bool) -> None:
         """Makes the places, whose states are the first run's until they are given away."""
         super().__init__(way.places)
         self._program = program
@@ -68,7 +68,7 @@ class Shard(Worker):
         """What tells the draws of the runs apart that are, or were, in the places."""
         self._calls = way.calls
         self._own_rows = own_rows
-        self._pace = Pace(program.capacity, CHUNKS_PER_SECOND)
+        self._pace = ChunkLength(program.capacity, CHUNKS_PER_SECOND)
         self._stacked = False
 
     @cached_property
@@ -151,7 +151,7 @@ class Shard(Worker):
         setups = [run.setup for run in self._last]
         self._states = _stacked([run.progress.state for run in self._last])
         self._numbers = _stacked([setup.numbers for setup in setups])
-        self._resident = _stacked([setup.resident for setup in setups]) if self._own_rows else setups[0].resident
+        self._resident = _stacked([setup.device_data for setup in setups]) if self._own_rows else setups[0].device_data
 
 
 def cores() -> int:

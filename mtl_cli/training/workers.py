@@ -3,7 +3,7 @@
 import time
 from abc import ABC, abstractmethod
 
-from mtl_cli.training.chunk_length import Pace
+from mtl_cli.training.chunk_length import ChunkLength
 from mtl_cli.training.run import Run
 
 
@@ -57,7 +57,7 @@ class Sequential(Worker):
     def __init__(self) -> None:
         """Makes the place."""
         super().__init__(1)
-        self._pace = Pace(1)
+        self._pace = ChunkLength(1)
 
     def fits(self, run: Run) -> bool:
         """Any does."""
@@ -68,7 +68,7 @@ class Sequential(Worker):
         program = run.setup.program
         if not program.traces:
             run.setup.compile()
-        self._pace = Pace(program.capacity)
+        self._pace = ChunkLength(program.capacity)
         return super().put(run)
 
     def train(self) -> int:

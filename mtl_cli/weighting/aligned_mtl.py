@@ -12,7 +12,7 @@ from typing import Literal
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import psd_pinv_power
-from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Observation
 
 
 class AlignedMtl(GradientWeighting):
@@ -21,7 +21,7 @@ class AlignedMtl(GradientWeighting):
     name: Literal["aligned_mtl"] = "aligned_mtl"
 
     def task_weights(
-        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+        self, memory: MethodState, seen: Observation, gram: Gram, weights_T: Tensor
     ) -> tuple[MethodState, Tensor]:
         """Returns sqrt(l_min) G^(-1/2) w."""
         root_TT, least = psd_pinv_power(gram.products_TT, 0.5)

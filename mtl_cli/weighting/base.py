@@ -30,7 +30,7 @@ On = Literal["parameters", "representation", "last_layer"]
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """What a method may look at in an iteration."""
 
     tasks: Tasks
@@ -66,12 +66,13 @@ class Update(NamedTuple):
 
     joint_loss: Tensor
     """What is minimised, or the weighted sum of the losses where nothing is; for losses.csv only."""
-    own_T: Tensor
+    head_weights_T: Tensor
     """The factor of each task's gradient on its own parameters."""
-    shared_T: Tensor
-    """The factor of each task's gradient on the shared ones; the same object as `own_T` means one backward pass."""
+    shared_weights_T: Tensor
+    """The factor of each task's gradient on the shared ones; one backward pass where it is the same object as
+    `head_weights_T`."""
     direction: list[Tensor] | None = None
-    """The shared parameters' gradient instead, from a method that makes no weighted sum; then `shared_T` is NaN."""
+    """The shared parameters' gradient instead, where a method makes no weighted sum; `shared_weights_T` is NaN then."""
 
 
 class Weighting(Settings, ABC):
@@ -117,10 +118,10 @@ class Weighting(Settings, ABC):
         return getattr(self, "on", "parameters") == "representation"
 
     @abstractmethod
-    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
+    def combine(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Update]:
         """Returns the next memory, and what becomes of the gradients."""
 
-    def look_back(self, memory: MethodState, seen: Seen, losses_after: Callable[[], Tensor]) -> MethodState:
+    def after_update(self, memory: MethodState, seen: Observation, losses_after: Callable[[], Tensor]) -> MethodState:
         """Returns the memory after the update, given what computes the losses [T] on the same rows anew."""
         return memory
 
@@ -129,10 +130,10 @@ class LossWeighting(Weighting):
     """A method that minimises a function of the losses."""
 
     @abstractmethod
-    def joint_loss(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Tensor]:
+    def joint_loss(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Tensor]:
         """Returns the next memory, and the scalar to minimise."""
 
-    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
+    def combine(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Update]:
         """Returns the next memory, and the function's derivatives by the losses as weights."""
         with tf.GradientTape() as tape:
             tape.watch(seen.losses_T)
@@ -150,7 +151,7 @@ class GradientWeighting(Weighting):
 
     @abstractmethod
     def task_weights(
-        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+        self, memory: MethodState, seen: Observation, gram: Gram, weights_T: Tensor
     ) -> tuple[MethodState, Tensor]:
         """Returns the next memory and the factors of the tasks' gradients on the shared parameters, [T] float64.
 
@@ -161,10 +162,12 @@ class GradientWeighting(Weighting):
             weights_T: `tasks.<task>.weight`, float64.
         """
 
-    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
+    def combine(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Update]:
         """Returns the next memory, the method's factors for shared parameters, and the weights for a task's own."""
-        memory, shared_T = self.task_weights(memory, seen, seen.gram(self.on), tf.cast(seen.weights_T, tf.float64))
-        return memory, Update(seen.weighted_loss, seen.weights_T, tf.cast(shared_T, tf.float32))
+        memory, shared_weights_T = self.task_weights(
+            memory, seen, seen.gram(self.on), tf.cast(seen.weights_T, tf.float64)
+        )
+        return memory, Update(seen.weighted_loss, seen.weights_T, tf.cast(shared_weights_T, tf.float32))
 
 
 def exponentials(logarithms_T: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import parametric_qp
 from mtl_cli.settings import NonNegative
-from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Observation
 
 
 class CaGrad(GradientWeighting):
@@ -28,7 +28,7 @@ class CaGrad(GradientWeighting):
     rescale: Literal["none", "1+c2", "1+c"] = "none"
 
     def task_weights(
-        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+        self, memory: MethodState, seen: Observation, gram: Gram, weights_T: Tensor
     ) -> tuple[MethodState, Tensor]:
         """Returns w + y; a task without a label in the batch, or whose gradient is zero, takes no part."""
         norms_T, lengths_T = gram.norms_T, gram.lengths_T

@@ -12,7 +12,7 @@ from typing import Literal
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import psd_pinv_power
-from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Observation
 
 
 class ConfigGrad(GradientWeighting):
@@ -21,7 +21,7 @@ class ConfigGrad(GradientWeighting):
     name: Literal["config_grad"] = "config_grad"
 
     def task_weights(
-        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+        self, memory: MethodState, seen: Observation, gram: Gram, weights_T: Tensor
     ) -> tuple[MethodState, Tensor]:
         """Returns the weights of d, as x is a sum of unit gradients too: x = sum_t c_t u_t, c = C^+ p."""
         p_T = len(seen.tasks) * weights_T / tf.reduce_sum(weights_T)

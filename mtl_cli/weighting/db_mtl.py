@@ -12,7 +12,7 @@ from typing import Literal
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import gram
 from mtl_cli.settings import Fraction, NonNegative
-from mtl_cli.weighting.base import MethodState, Seen, Update, Weighting
+from mtl_cli.weighting.base import MethodState, Observation, Update, Weighting
 
 
 class DbMtl(Weighting):
@@ -28,7 +28,7 @@ class DbMtl(Weighting):
         """Returns the `iterations` k, [T], and `means` m, [T, ...] a parameter."""
         return {"iterations": tf.zeros([tasks]), "means": [tf.zeros([tasks, *parameter.shape]) for parameter in shared]}
 
-    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
+    def combine(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Update]:
         """Returns the direction, which is no weighted sum of this iteration's gradients."""
         iterations_T = memory["iterations"] + tf.cast(seen.present_T, tf.float32)
         share_T = tf.where(seen.present_T, 1.0 - self.beta / tf.maximum(iterations_T, 1.0) ** self.decay, 0.0)
@@ -42,10 +42,10 @@ class DbMtl(Weighting):
         factors_T = weights_T * tf.reduce_max(norms_T)
         units = [tf.math.divide_no_nan(mean, _along(mean, norms_T)) for mean in means]
         direction = [tf.reduce_sum(unit * _along(unit, factors_T), axis=0) for unit in units]
-        own_T = tf.where(seen.present_T, weights_T * inverses_T, 0.0)
+        head_weights_T = tf.where(seen.present_T, weights_T * inverses_T, 0.0)
         joint_loss = tf.reduce_sum(weights_T * seen.log_losses_T)
         nothing_T = tf.fill(weights_T.shape, float("nan"))
-        return {"iterations": iterations_T, "means": means}, Update(joint_loss, own_T, nothing_T, direction)
+        return {"iterations": iterations_T, "means": means}, Update(joint_loss, head_weights_T, nothing_T, direction)
 
 
 def _along(rows: Tensor, numbers_T: Tensor) -> Tensor:

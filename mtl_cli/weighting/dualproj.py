@@ -12,7 +12,7 @@ from typing import Literal
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import nonnegative_qp
-from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Observation
 
 
 class DualProj(GradientWeighting):
@@ -21,7 +21,7 @@ class DualProj(GradientWeighting):
     name: Literal["dualproj"] = "dualproj"
 
     def task_weights(
-        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+        self, memory: MethodState, seen: Observation, gram: Gram, weights_T: Tensor
     ) -> tuple[MethodState, Tensor]:
         """Returns w + u."""
         sum_T = weights_T * gram.norms_T

@@ -10,7 +10,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.settings import Positive, Whole
-from mtl_cli.weighting.base import LossWeighting, MethodState, Seen
+from mtl_cli.weighting.base import LossWeighting, MethodState, Observation
 
 
 class Dwa(LossWeighting):
@@ -25,7 +25,7 @@ class Dwa(LossWeighting):
         zeros_T = tf.zeros([tasks])
         return {"iterations": tf.zeros([]), "sums": zeros_T, "counts": zeros_T, "last": zeros_T, "before": zeros_T}
 
-    def joint_loss(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Tensor]:
+    def joint_loss(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Tensor]:
         """Returns sum_t w_t lambda_t L_t."""
         known_T = tf.logical_and(memory["last"] > 0, memory["before"] > 0)
         ratios_T = tf.where(known_T, memory["last"] / tf.where(known_T, memory["before"], 1.0), 1.0)
@@ -34,7 +34,7 @@ class Dwa(LossWeighting):
         joint_loss = tf.reduce_sum(factors_T * seen.weights_T * seen.losses_T)
         return self._remembered(memory, seen), joint_loss
 
-    def _remembered(self, memory: MethodState, seen: Seen) -> MethodState:
+    def _remembered(self, memory: MethodState, seen: Observation) -> MethodState:
         iterations = memory["iterations"] + 1.0
         sums_T = memory["sums"] + seen.losses_T
         counts_T = memory["counts"] + tf.cast(seen.present_T, tf.float32)

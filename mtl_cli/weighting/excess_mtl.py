@@ -12,7 +12,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.settings import NonNegative
-from mtl_cli.weighting.base import MethodState, Seen, Update, Weighting
+from mtl_cli.weighting.base import MethodState, Observation, Update, Weighting
 
 
 class ExcessMtl(Weighting):
@@ -29,7 +29,7 @@ class ExcessMtl(Weighting):
         squares = [tf.zeros([tasks, *parameter.shape]) for parameter in shared]
         return {"logits": tf.fill([tasks], -math.log(tasks)), "initial": tf.zeros([tasks]), "squares": squares}
 
-    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
+    def combine(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Update]:
         """Returns the weights after this iteration's gradients."""
         rows = seen.gradients("parameters")
         squares = [total + tf.square(row) for total, row in zip(memory["squares"], rows, strict=True)]

@@ -15,7 +15,7 @@ from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import solve_power_balance
 from mtl_cli.settings import Positive
-from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Observation
 
 
 class FairGrad(GradientWeighting):
@@ -25,7 +25,7 @@ class FairGrad(GradientWeighting):
     alpha: Annotated[Positive, Field(ge=0.1, le=10)] = 2.0
 
     def task_weights(
-        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+        self, memory: MethodState, seen: Observation, gram: Gram, weights_T: Tensor
     ) -> tuple[MethodState, Tensor]:
         """Returns v, as x / ||g|| with C x = p^(1 / alpha) ||g||^(1 / alpha - 1) x^(-1 / alpha)."""
         power = 1.0 / tf.cast(self.alpha, tf.float64)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.settings import NonNegative, Positive
-from mtl_cli.weighting.base import MethodState, Seen, Update, Weighting, learn, learning, logarithms
+from mtl_cli.weighting.base import MethodState, Observation, Update, Weighting, learn, learning, logarithms
 
 
 class Famo(Weighting):
@@ -28,7 +28,7 @@ class Famo(Weighting):
         """Returns `logits` xi, [T]."""
         return learning({"logits": tf.zeros([tasks])})
 
-    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
+    def combine(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Update]:
         """Returns the weights c z_t / l_t."""
         z_T = self._softmax(memory, seen)
         log_T = seen.log_losses_T
@@ -37,12 +37,12 @@ class Famo(Weighting):
         joint_loss = tf.exp(-total) * tf.reduce_sum(z_T * log_T)
         return memory, Update(joint_loss, weights_T, weights_T)
 
-    def look_back(self, memory: MethodState, seen: Seen, losses_after: Callable[[], Tensor]) -> MethodState:
+    def after_update(self, memory: MethodState, seen: Observation, losses_after: Callable[[], Tensor]) -> MethodState:
         """Returns the memory with xi moved."""
         gains_T = tf.where(seen.present_T, seen.log_losses_T - logarithms(losses_after()), 0.0)
         z_T = self._softmax(memory, seen)
         slopes_T = z_T * (gains_T - tf.reduce_sum(z_T * gains_T)) + self.weight_decay * memory["logits"]
         return learn(memory, {"logits": slopes_T}, self.learning_rate, seen.present_T)
 
-    def _softmax(self, memory: MethodState, seen: Seen) -> Tensor:
+    def _softmax(self, memory: MethodState, seen: Observation) -> Tensor:
         return tf.nn.softmax(tf.where(seen.present_T, memory["logits"], -1e30))

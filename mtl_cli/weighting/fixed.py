@@ -7,7 +7,7 @@ consistently.
 from typing import Literal
 
 from mtl_cli.backend import Tensor
-from mtl_cli.weighting.base import LossWeighting, MethodState, Seen
+from mtl_cli.weighting.base import LossWeighting, MethodState, Observation
 
 
 class Fixed(LossWeighting):
@@ -17,6 +17,6 @@ class Fixed(LossWeighting):
 
     neutral = True
 
-    def joint_loss(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Tensor]:
+    def joint_loss(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Tensor]:
         """Returns sum_t w_t L_t."""
         return memory, seen.weighted_loss

@@ -10,7 +10,7 @@ dL/dL_t = p_t L / L_t. With equal weights it is the paper's (prod L)^(1/T). Comp
 from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.weighting.base import LossWeighting, MethodState, Seen
+from mtl_cli.weighting.base import LossWeighting, MethodState, Observation
 
 
 class Geometric(LossWeighting):
@@ -18,7 +18,7 @@ class Geometric(LossWeighting):
 
     name: Literal["geometric"] = "geometric"
 
-    def joint_loss(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Tensor]:
+    def joint_loss(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Tensor]:
         """Returns exp(sum_t p_t log L_t)."""
         weights_T = tf.where(seen.present_T, seen.weights_T, 0.0)
         powers_T = tf.math.divide_no_nan(weights_T, tf.reduce_sum(weights_T))

@@ -12,7 +12,7 @@ import numpy as np
 
 from mtl_cli.backend import Arrays, Tensor, tf
 from mtl_cli.settings import UnitInterval
-from mtl_cli.weighting.base import MethodState, Seen, Update, Weighting
+from mtl_cli.weighting.base import MethodState, Observation, Update, Weighting
 
 LEVELS = 2**16
 """A random number is one of this many in (0, 1), each the middle of its step."""
@@ -31,7 +31,7 @@ class GradDrop(Weighting):
         raw = random.bit_generator.random_raw(n * -(-shared // 4)).view(np.uint16)  # a 64-bit word makes four
         return {"levels": raw.reshape(n, -1)[:, :shared]}
 
-    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
+    def combine(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Update]:
         """Returns the sum, which is no weighted one."""
         weights_T, direction, start = seen.weights_T, [], 0
         for gradients in seen.gradients("parameters"):

@@ -12,7 +12,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.settings import NonNegative, Positive
-from mtl_cli.weighting.base import MethodState, Seen, Update, Weighting, learn, learning
+from mtl_cli.weighting.base import MethodState, Observation, Update, Weighting, learn, learning
 
 
 class GradNorm(Weighting):
@@ -30,7 +30,7 @@ class GradNorm(Weighting):
         """Returns `weights` [T], and `initial` losses [T], 0 where there was none yet."""
         return learning({"weights": tf.ones([tasks])}) | {"initial": tf.zeros([tasks])}
 
-    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
+    def combine(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Update]:
         """Returns the weights as they are, and the memory with them moved."""
         weights_T = memory["weights"]
         initial_T = tf.where(memory["initial"] > 0, memory["initial"], seen.losses_T)
@@ -39,7 +39,7 @@ class GradNorm(Weighting):
         memory["weights"] = normalised(memory["weights"], seen.present_T)
         return memory, Update(tf.reduce_sum(weights_T * seen.losses_T), weights_T, weights_T)
 
-    def slopes_T(self, weights_T: Tensor, seen: Seen, initial_T: Tensor) -> Tensor:
+    def slopes_T(self, weights_T: Tensor, seen: Observation, initial_T: Tensor) -> Tensor:
         """Returns the derivatives of sum_t |G_t - target_t| by the weights, over the tasks with labels in the batch."""
         norms_T = tf.cast(seen.gram(self.on).norms_T, tf.float32)
         scaled_T = weights_T * norms_T

@@ -17,7 +17,7 @@ from mtl_cli.backend import Arrays, Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import orders, project_in_turn
 from mtl_cli.settings import UnitInterval
-from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Observation
 
 LARGEST: Final = 0.999
 """The largest cosine that a gradient is turned to; at 1 rounding alone would turn it by a million times its length."""
@@ -38,7 +38,7 @@ class GradVac(GradientWeighting):
         return {"orders": orders(random, n, tasks)}
 
     def task_weights(
-        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+        self, memory: MethodState, seen: Observation, gram: Gram, weights_T: Tensor
     ) -> tuple[MethodState, Tensor]:
         """Returns the factors whose sum of gradients is the sum of the turned ones, and the averages moved on."""
         averages_TT = tf.cast(memory["averages"], tf.float64)

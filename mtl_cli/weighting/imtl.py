@@ -13,7 +13,7 @@ from typing import Literal
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.solvers import equal_projection_weights
 from mtl_cli.settings import Positive
-from mtl_cli.weighting.base import MethodState, Seen, Update, Weighting, exponentials, learn, learning
+from mtl_cli.weighting.base import MethodState, Observation, Update, Weighting, exponentials, learn, learning
 
 
 class Imtl(Weighting):
@@ -30,7 +30,7 @@ class Imtl(Weighting):
         """Returns `log_scales` s, [T]."""
         return learning({"log_scales": tf.zeros([tasks])})
 
-    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
+    def combine(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Update]:
         """Returns exp(s) for the tasks' own parameters and alpha exp(s) for the shared ones."""
         s_T = memory["log_scales"]
         scales_T = exponentials(s_T)

@@ -14,7 +14,7 @@ from typing import Literal
 from mtl_cli.backend import Tensor
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import equal_projection_weights
-from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Observation
 
 
 class ImtlG(GradientWeighting):
@@ -25,7 +25,7 @@ class ImtlG(GradientWeighting):
     honours_weights = False
 
     def task_weights(
-        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+        self, memory: MethodState, seen: Observation, gram: Gram, weights_T: Tensor
     ) -> tuple[MethodState, Tensor]:
         """Returns alpha."""
         return memory, equal_projection_weights(gram)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.settings import Positive
-from mtl_cli.weighting.base import LossWeighting, MethodState, Seen, exponentials, learn, learning
+from mtl_cli.weighting.base import LossWeighting, MethodState, Observation, exponentials, learn, learning
 
 
 class ImtlL(LossWeighting):
@@ -27,7 +27,7 @@ class ImtlL(LossWeighting):
         """Returns `log_scales` s, [T]."""
         return learning({"log_scales": tf.zeros([tasks])})
 
-    def joint_loss(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Tensor]:
+    def joint_loss(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Tensor]:
         """Returns the value above, over the tasks that have labels in the batch."""
         s_T = memory["log_scales"]
         with tf.GradientTape() as tape:

@@ -8,7 +8,7 @@ it is the usual sum (as in Navon et al., arXiv 2202.01017); the default weights 
 from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
-from mtl_cli.weighting.base import LossWeighting, MethodState, Seen
+from mtl_cli.weighting.base import LossWeighting, MethodState, Observation
 
 
 class Log(LossWeighting):
@@ -16,6 +16,6 @@ class Log(LossWeighting):
 
     name: Literal["log"] = "log"
 
-    def joint_loss(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Tensor]:
+    def joint_loss(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Tensor]:
         """Returns sum_t w_t log L_t."""
         return memory, tf.reduce_sum(seen.weights_T * seen.log_losses_T)

@@ -17,7 +17,7 @@ import numpy as np
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import RIDGE, nonnegative_qp
-from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Observation
 
 
 class Mgda(GradientWeighting):
@@ -29,7 +29,7 @@ class Mgda(GradientWeighting):
     honours_weights = False
 
     def task_weights(
-        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+        self, memory: MethodState, seen: Observation, gram: Gram, weights_T: Tensor
     ) -> tuple[MethodState, Tensor]:
         """Returns alpha; a task without a label in the batch takes no part."""
         divisors_T = self._divisors_T(seen, gram)
@@ -43,7 +43,7 @@ class Mgda(GradientWeighting):
         square = tf.reduce_sum(sides_T * tf.linalg.matvec(scaled.cosines_TT, sides_T))
         return memory, tf.where(square > tf.square(RIDGE * shortest), alpha_T, 0.0)
 
-    def _divisors_T(self, seen: Seen, gram: Gram) -> Tensor:
+    def _divisors_T(self, seen: Observation, gram: Gram) -> Tensor:
         losses_T = tf.cast(tf.where(seen.losses_T > 0, seen.losses_T, 1.0), tf.float64)
         return {
             "none": tf.ones_like(losses_T),

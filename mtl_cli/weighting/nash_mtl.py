@@ -13,7 +13,7 @@ from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import solve_power_balance
 from mtl_cli.settings import Positive
-from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Observation
 
 
 class NashMtl(GradientWeighting):
@@ -23,7 +23,7 @@ class NashMtl(GradientWeighting):
     max_norm: Positive | None = 1.0
 
     def task_weights(
-        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+        self, memory: MethodState, seen: Observation, gram: Gram, weights_T: Tensor
     ) -> tuple[MethodState, Tensor]:
         """Returns alpha."""
         p_T = len(seen.tasks) * weights_T / tf.reduce_sum(weights_T)

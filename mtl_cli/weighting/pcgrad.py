@@ -13,7 +13,7 @@ import numpy as np
 from mtl_cli.backend import Arrays, Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import orders, project_in_turn
-from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Observation
 
 
 class PcGrad(GradientWeighting):
@@ -26,7 +26,7 @@ class PcGrad(GradientWeighting):
         return {"orders": orders(random, n, tasks)}
 
     def task_weights(
-        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+        self, memory: MethodState, seen: Observation, gram: Gram, weights_T: Tensor
     ) -> tuple[MethodState, Tensor]:
         """Returns the factors whose sum of gradients is the sum of the projected ones."""
 

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from mtl_cli.backend import Arrays, tf
-from mtl_cli.weighting.base import MethodState, Seen, Update, Weighting
+from mtl_cli.weighting.base import MethodState, Observation, Update, Weighting
 
 
 class Rgw(Weighting):
@@ -26,7 +26,7 @@ class Rgw(Weighting):
         """Draws `normals` [n, T]."""
         return {"normals": random.standard_normal((n, tasks), np.float32)}
 
-    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
+    def combine(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Update]:
         """Returns w_t lambda_t for the shared parameters."""
         factors_T = len(seen.tasks) * tf.nn.softmax(seen.drawn["normals"])
         return memory, Update(seen.weighted_loss, seen.weights_T, factors_T * seen.weights_T)

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from mtl_cli.backend import Arrays, Tensor, tf
-from mtl_cli.weighting.base import LossWeighting, MethodState, Seen
+from mtl_cli.weighting.base import LossWeighting, MethodState, Observation
 
 
 class Rlw(LossWeighting):
@@ -22,7 +22,7 @@ class Rlw(LossWeighting):
         """Draws `normals` [n, T]."""
         return {"normals": random.standard_normal((n, tasks), np.float32)}
 
-    def joint_loss(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Tensor]:
+    def joint_loss(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Tensor]:
         """Returns sum_t w_t lambda_t L_t."""
         factors_T = len(seen.tasks) * tf.nn.softmax(seen.drawn["normals"])
         return memory, tf.reduce_sum(factors_T * seen.weights_T * seen.losses_T)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.settings import Number, Positive
-from mtl_cli.weighting.base import LossWeighting, MethodState, Seen
+from mtl_cli.weighting.base import LossWeighting, MethodState, Observation
 
 
 class Stch(LossWeighting):
@@ -20,7 +20,7 @@ class Stch(LossWeighting):
     mu: Positive = 1.0
     ideal: Number = 0.0
 
-    def joint_loss(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Tensor]:
+    def joint_loss(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Tensor]:
         """Returns mu log sum_t exp(w_t (L_t - z) / mu), over the tasks that have labels in the batch."""
         counted_T = tf.logical_and(seen.present_T, seen.weights_T > 0)
         exponents_T = seen.weights_T * (seen.losses_T - self.ideal) / self.mu

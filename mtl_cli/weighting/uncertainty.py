@@ -13,7 +13,7 @@ from typing import Literal
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.settings import Number, Positive
 from mtl_cli.tasks import Regression
-from mtl_cli.weighting.base import LossWeighting, MethodState, Seen, exponentials, learn, learning
+from mtl_cli.weighting.base import LossWeighting, MethodState, Observation, exponentials, learn, learning
 
 
 class Uncertainty(LossWeighting):
@@ -27,7 +27,7 @@ class Uncertainty(LossWeighting):
         """Returns `log_variances` s, [T]."""
         return learning({"log_variances": tf.fill([tasks], self.initial_log_variance)})
 
-    def joint_loss(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Tensor]:
+    def joint_loss(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Tensor]:
         """Returns the value above, over the tasks that have labels in the batch."""
         halves_T = tf.constant([0.5 if isinstance(task, Regression) else 1.0 for task in seen.tasks.values()])
         weights_T = tf.where(seen.present_T, seen.weights_T, 0.0)

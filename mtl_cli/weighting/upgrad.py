@@ -11,7 +11,7 @@ from typing import Literal
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.linalg.gram import Gram
 from mtl_cli.linalg.solvers import nonnegative_qp
-from mtl_cli.weighting.base import GradientWeighting, MethodState, Seen
+from mtl_cli.weighting.base import GradientWeighting, MethodState, Observation
 
 
 class UpGrad(GradientWeighting):
@@ -20,7 +20,7 @@ class UpGrad(GradientWeighting):
     name: Literal["upgrad"] = "upgrad"
 
     def task_weights(
-        self, memory: MethodState, seen: Seen, gram: Gram, weights_T: Tensor
+        self, memory: MethodState, seen: Observation, gram: Gram, weights_T: Tensor
     ) -> tuple[MethodState, Tensor]:
         """Returns the weights of the sum of the projections."""
         u_TT = nonnegative_qp(gram.cosines_TT, gram.cosines_TT)

@@ -142,7 +142,7 @@ def _passes(settings: Config, folder: Path) -> list[Callable[[], Any]]:
 
     def compiled(found: Callable[[Any, Any, Any, Any], list[Any]]) -> Callable[[], Any]:
         def body(k: Any, params: Any) -> tuple[Any, Any]:
-            rows = parts.feed.joint(ready.resident, drawn)
+            rows = parts.feed.joint(ready.device_data, drawn)
             with tf.GradientTape(persistent=True) as tape:
                 tape.watch(params.all())
                 losses, representation = parts.forward(params, rows, drawn)

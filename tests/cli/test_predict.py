@@ -39,8 +39,8 @@ def test_predict_gives_what_the_model_gives(
     with allowing_any_column():
         model = keras.saving.load_model(run.folder / "model.keras")
     dataset = load(composed("data=table", f"data.path={tmp_path / 't.csv'}", "data.exclude=[id,seen]", *MIXED))
-    assert isinstance(dataset.entry, FeatureColumns)
-    rows = arrays(frame, dataset.entry.inputs(), None, place)
+    assert isinstance(dataset.encoder, FeatureColumns)
+    rows = arrays(frame, dataset.encoder.inputs(), None, place)
     given = model({name: tf.constant(values[:, None]) for name, values in rows.items()})
     expected = {name: tensor.numpy() for name, tensor in given.items()}
     np.testing.assert_allclose(table["price"], expected["price"][:, 0], rtol=1e-5)

@@ -10,7 +10,7 @@ import scipy.stats
 import yaml
 
 from mtl_cli.comparison.files import SweepFolder
-from mtl_cli.terminal.markdown import Command
+from mtl_cli.terminal.markdown import CodeBlock
 from tests.support.sweep_folders import BOTH, cells, commands_of, grid, job, read, text
 
 
@@ -20,7 +20,7 @@ def test_the_best_setting_and_the_command_that_trains_it(tmp_path: Path) -> None
     means = rows.group_by("weight", "rate").agg(pl.col("objective").mean()).sort("objective")
     weight, rate, _ = means.row(0)
     own = rows.filter((pl.col("weight") == weight) & (pl.col("rate") == rate)).sort("objective")
-    commands = [block.text for block in report.blocks if isinstance(block, Command)]
+    commands = [block.text for block in report.blocks if isinstance(block, CodeBlock)]
     words = [f"tasks.left.weight={weight}", f"optimizer.learning_rate={rate}"]
     assert shlex.split(commands[0]) == ["mtl-train", *words, f"seed={own['seed'][0]}", "steps=9"]
     assert shlex.split(commands[1]) == ["mtl-train", "-m", *words, "steps=9", "seed=0,1,2,3"]

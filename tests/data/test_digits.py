@@ -13,11 +13,11 @@ def test_no_digit_image_is_in_two_splits() -> None:
     """Looks at the pixels: with shift 8 the two images lie side by side on the diagonal, unmixed."""
     dataset = loaded("data=digits", "data.shift=8", "data.examples={train: 3000, val: 500, test: 500}")
     assert isinstance(dataset, RowsDataset)
-    train = dataset.resident["features"]
+    train = dataset.device_data["features"]
     images, classes = load_digits(return_X_y=True)
     known = {image.astype(np.float32).tobytes(): label for image, label in zip(images, classes, strict=True)}
     seen: dict[str, set[bytes]] = {}
-    labels = {"train": dataset.resident["labels"]} | {
+    labels = {"train": dataset.device_data["labels"]} | {
         name: {task: of.values for task, of in split.labels.items()} for name, split in dataset.splits.items()
     }
     for name, rows in {"train": train, **{n: s.features for n, s in dataset.splits.items()}}.items():
@@ -37,9 +37,9 @@ def test_overlaid_digits_keep_the_brighter_pixel() -> None:
     images, classes = load_digits(return_X_y=True)
     assert isinstance(dataset, RowsDataset)
     row, left, right = (
-        dataset.resident["features"][0] * 16,
-        dataset.resident["labels"]["left"][0],
-        dataset.resident["labels"]["right"][0],
+        dataset.device_data["features"][0] * 16,
+        dataset.device_data["labels"]["left"][0],
+        dataset.device_data["labels"]["right"][0],
     )
     below = [(images[classes == c] <= row).all(axis=1).any() for c in (left, right)]
     assert all(below)

@@ -205,4 +205,4 @@ def _splits(dataset: Dataset) -> dict[str, tuple[Numbers, dict[str, Numbers]]]:
         name: (split.features, {task: of.values for task, of in split.labels.items()})
         for name, split in dataset.splits.items()
     }
-    return {"train": (dataset.resident["features"], dataset.resident["labels"]), **held_out}
+    return {"train": (dataset.device_data["features"], dataset.device_data["labels"]), **held_out}

@@ -113,7 +113,7 @@ def test_row_weights_are_1_on_average(tmp_path: Path) -> None:
     words = ["data=table", f"data.path={tmp_path / 't.csv'}", "+tasks.y.kind=regression", "data.weight_column=w"]
     dataset = load(composed(*words, "batch_size=2"))
     assert isinstance(dataset, RowsDataset)
-    counted = dataset.resident["weights"]["y"][dataset.own["y"]]
+    counted = dataset.device_data["weights"]["y"][dataset.own["y"]]
     assert counted.mean() == pytest.approx(1.0, rel=1e-5)
     given = np.array(weights)[dataset.own["y"]]
     np.testing.assert_allclose(counted, given / given.mean(), rtol=1e-5)
@@ -164,10 +164,10 @@ def test_a_table_is_read_as_it_stands(table: pl.DataFrame, tmp_path: Path, name:
     features = table.select("a", "b", pl.col("flag").cast(pl.Float64)).to_numpy()
     train = dataset.own["sold"]
     expected = (features - features[train].mean(axis=0)) / features[train].std(axis=0)
-    np.testing.assert_allclose(dataset.resident["features"], expected, atol=1e-5)
+    np.testing.assert_allclose(dataset.device_data["features"], expected, atol=1e-5)
     price, scale = table.select("price", "price2").to_numpy(), dataset.scales["p"]
-    np.testing.assert_allclose(scale.original(dataset.resident["labels"]["p"]), price, atol=1e-6)
-    np.testing.assert_allclose(dataset.resident["labels"]["p"][train].std(axis=0), 1, atol=1e-5)
+    np.testing.assert_allclose(scale.original(dataset.device_data["labels"]["p"]), price, atol=1e-6)
+    np.testing.assert_allclose(dataset.device_data["labels"]["p"][train].std(axis=0), 1, atol=1e-5)
     for split in dataset.splits.values():
         np.testing.assert_array_equal(split.labels["class"].values, table["class"].to_numpy()[split.rows])
         np.testing.assert_array_equal(split.labels["sold"].values[:, 0], table["sold"].to_numpy()[split.rows])

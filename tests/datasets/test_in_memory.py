@@ -3,7 +3,7 @@
 import numpy as np
 
 from mtl_cli.datasets.dataset import Split
-from mtl_cli.datasets.encoder import Plain
+from mtl_cli.datasets.encoder import PlainFeatures
 from mtl_cli.datasets.in_memory import RowsDataset, RowsFeed, Shuffled
 
 PICKS = np.array([0, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 0], np.int32)
@@ -21,7 +21,7 @@ def test_each_task_walks_through_its_own_rows() -> None:
     rows = {"a": np.arange(10, dtype=np.int32), "b": np.arange(50, 56, dtype=np.int32)}
     dataset = RowsDataset(
         tasks={},
-        entry=Plain(1),
+        encoder=PlainFeatures(1),
         feed=RowsFeed((("a",), ("b",))),
         train=Split(np.zeros((0, 1)), {}),
         shared=list(rows.values()),

@@ -72,15 +72,15 @@ def test_any_table_is_used_or_refused(
         return
     assert isinstance(dataset, RowsDataset)
     start("cpu")
-    network = config.model.build(dataset.entry, dataset.tasks, 0)
-    features = dataset.resident["features"]
+    network = config.model.build(dataset.encoder, dataset.tasks, 0)
+    features = dataset.device_data["features"]
     raw = network.inferred(network.params(), tf.constant(features))["y"]
     assert np.isfinite(raw).all()
     predictions = keras.activations.get(dataset.tasks["y"].activation)(raw)
     if "y" in dataset.scales:
         predictions = dataset.scales["y"].original(predictions.numpy())
-    assert isinstance(dataset.entry, FeatureColumns)
-    given_rows = arrays(frame, dataset.entry.inputs(), None, place)
+    assert isinstance(dataset.encoder, FeatureColumns)
+    given_rows = arrays(frame, dataset.encoder.inputs(), None, place)
     with allowing_any_column():
         model = predictor(network, dataset)
     saved = model({name: tf.constant(values) for name, values in given_rows.items()})["y"]

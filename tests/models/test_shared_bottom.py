@@ -23,7 +23,7 @@ def built(*overrides: str) -> tuple[Config, Network]:
     """Returns a config and its network."""
     config = composed(*overrides)
     dataset = load(config)
-    return config, config.model.build(dataset.entry, dataset.tasks, config.seed)
+    return config, config.model.build(dataset.encoder, dataset.tasks, config.seed)
 
 
 def test_layers_and_owners_are_as_configured() -> None:
@@ -101,9 +101,9 @@ def test_a_network_knows_the_initial_weights_of_every_seed(
     (tmp_path / "t.csv").write_text("\n".join(["a,kind,y", *kinds]))
     config = composed(*overrides)
     dataset = load(config)
-    network = config.model.build(dataset.entry, dataset.tasks, 1)
+    network = config.model.build(dataset.encoder, dataset.tasks, 1)
     for seed in (1, 2, 3):
-        expected = config.model.build(dataset.entry, dataset.tasks, seed).params()
+        expected = config.model.build(dataset.encoder, dataset.tasks, seed).params()
         initial = network.initial(seed)
         assert list(initial.own) == list(expected.own)
         assert len(initial.shared) == len(expected.shared)
@@ -122,7 +122,7 @@ def test_a_saved_model_predicts_what_the_trained_one_did(tmp_path: Path, dropout
         "+tasks.c.kind=multiclass", f"model.dropout={dropout}", "model.task_layers=[3]",
     )  # fmt: skip
     dataset = load(config)
-    network = config.model.build(dataset.entry, dataset.tasks, 3)
+    network = config.model.build(dataset.encoder, dataset.tasks, 3)
     predictor(network, dataset).save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     rows = pl.read_csv(tmp_path / "t.csv")

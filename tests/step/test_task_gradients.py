@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mtl_cli.backend import tf
-from mtl_cli.datasets.encoder import Plain
+from mtl_cli.datasets.encoder import PlainFeatures
 from mtl_cli.datasets.in_memory import RowsFeed
 from mtl_cli.models.shared_bottom import SharedBottom
 from mtl_cli.modes.joint import Joint
@@ -19,7 +19,7 @@ from mtl_cli.step.context import StepContext
 from mtl_cli.step.state import TrainState
 from mtl_cli.training import program
 from mtl_cli.training.program import settings_tree, step_context
-from mtl_cli.weighting.base import MethodState, On, Seen, Update, Weighting
+from mtl_cli.weighting.base import MethodState, Observation, On, Update, Weighting
 from mtl_cli.weighting.imtl_g import ImtlG
 from mtl_cli.weighting.mgda import Mgda
 from tests.support import references as ref
@@ -53,7 +53,7 @@ class Told(Weighting):
     whole: bool = False
     """Whether it gives a direction."""
 
-    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
+    def combine(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Update]:
         """Returns an update without memory."""
         for on in self.asks:
             seen.gram(on)
@@ -117,7 +117,7 @@ def separately(parts: StepContext, state: TrainState) -> dict[On, Array]:
     return {on: np.array(by_task, np.float64) for on, by_task in found.items()}
 
 
-SEEN: list[Seen] = []
+SEEN: list[Observation] = []
 
 
 class Watching(Weighting):
@@ -125,7 +125,7 @@ class Watching(Weighting):
 
     name: Literal["watching"] = "watching"
 
-    def combine(self, memory: MethodState, seen: Seen) -> tuple[MethodState, Update]:
+    def combine(self, memory: MethodState, seen: Observation) -> tuple[MethodState, Update]:
         """Returns an update without effect."""
         SEEN.append(seen)
         return memory, Update(seen.weighted_loss, seen.weights_T, seen.weights_T)
@@ -188,7 +188,7 @@ def test_the_last_layer_is_the_last_one_of_several() -> None:
     """Its kernel and its bias alone: what `gradnorm` looks at by default."""
     members, mode = tasks(), Joint()
     model = SharedBottom(shared_layers=[5, 4], task_layers=[3])
-    network = model.build(Plain(FEATURES), members, seed=0)
+    network = model.build(PlainFeatures(FEATURES), members, seed=0)
     tree = settings_tree(mode, model, Watching(), Sgd(), members)
     parts = step_context(network, RowsFeed((tuple(members),)), tree)
     take(mode, parts, mode.init(parts, network.params()))

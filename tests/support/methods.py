@@ -15,7 +15,7 @@ from mtl_cli.config import FAMILIES
 from mtl_cli.linalg.gram import gram
 from mtl_cli.settings import bind, numbers, signature
 from mtl_cli.tasks import Binary, Regression, Task
-from mtl_cli.weighting.base import Seen, Weighting
+from mtl_cli.weighting.base import Observation, Weighting
 
 Array = NDArray[np.float64]
 
@@ -59,12 +59,12 @@ class Compiled:
         method = bind(self._method, values)
         tasks = bind(self._tasks, {f"{task}.weight": weights[i] for i, task in enumerate(self._tasks)})
         shared = _pieces(rows)
-        seen = Seen(tasks, losses[0], losses[1] > 0, drawn, lambda _: shared, lambda _: gram(shared))
+        seen = Observation(tasks, losses[0], losses[1] > 0, drawn, lambda _: shared, lambda _: gram(shared))
         memory, update = method.combine(memory, seen)
-        memory = method.look_back(memory, seen, lambda: after)
-        direction = update.direction or [tf.tensordot(update.shared_T, row, 1) for row in shared]
+        memory = method.after_update(memory, seen, lambda: after)
+        direction = update.direction or [tf.tensordot(update.shared_weights_T, row, 1) for row in shared]
         flat = tf.concat([tf.reshape(piece, [-1]) for piece in direction], axis=0)
-        return memory, update.joint_loss, update.own_T, update.shared_T, flat
+        return memory, update.joint_loss, update.head_weights_T, update.shared_weights_T, flat
 
 
 @cache

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import tf
-from mtl_cli.datasets.encoder import Plain
+from mtl_cli.datasets.encoder import PlainFeatures
 from mtl_cli.datasets.in_memory import RowsFeed
 from mtl_cli.models.shared_bottom import SharedBottom
 from mtl_cli.modes.base import Mode
@@ -53,7 +53,7 @@ def build(
 ) -> tuple[StepContext, TrainState]:
     """Returns the parts of a small network, and a state whose parameters, biases too, are random."""
     model = SharedBottom(shared_layers=[4], task_layers=[3], activation="tanh", l2=l2)
-    network = model.build(Plain(FEATURES), members, seed=0)
+    network = model.build(PlainFeatures(FEATURES), members, seed=0)
     tree = settings_tree(mode, model, weighting or FixedWeighting(), optimizer or Sgd(), members)
     parts = step_context(network, RowsFeed((tuple(members),)), tree)
     random, blank = np.random.default_rng(4), network.params()
@@ -62,10 +62,10 @@ def build(
 
 
 def take(mode: Mode, parts: StepContext, state: TrainState, pick: Any = 0, rate: float = 1.0) -> tuple[TrainState, Any]:
-    resident = {"features": tf.constant(X), "labels": {name: tf.constant(y) for name, y in LABELS.items()}}
+    device_data = {"features": tf.constant(X), "labels": {name: tf.constant(y) for name, y in LABELS.items()}}
     rows = DRAWN[None] if isinstance(mode, Joint) else DRAWN
     batch = {"rows": tf.constant(rows), "pick": tf.convert_to_tensor(pick, tf.int32)}
-    return mode.step(parts, state, resident, batch, tf.constant(rate))[:2]
+    return mode.step(parts, state, device_data, batch, tf.constant(rate))[:2]
 
 
 def arrays(tensors: Sequence[Any]) -> list[Array]:

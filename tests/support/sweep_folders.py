@@ -13,7 +13,7 @@ import yaml
 from rich.console import Console
 
 from mtl_cli.comparison.files import Report, print_report
-from mtl_cli.terminal.markdown import Command, Grid
+from mtl_cli.terminal.markdown import CodeBlock, Grid
 
 METRIC = {"left": "accuracy", "right": "rmse"}
 """Two tasks: of one more is better, of the other less."""
@@ -132,4 +132,4 @@ BOTH = {"left": 0.5, "right": 0.5}
 
 
 def commands_of(report: Report) -> list[str]:
-    return [block.text for block in report.blocks if isinstance(block, Command)]
+    return [block.text for block in report.blocks if isinstance(block, CodeBlock)]

@@ -37,15 +37,15 @@ def test_labels_are_standardised_by_the_labelled_training_rows() -> None:
     assert dataset.scales["y"].mean == pytest.approx(4.0)
     assert dataset.scales["y"].deviation == pytest.approx(known.std())
     np.testing.assert_allclose(
-        dataset.resident["labels"]["y"][[0, 1, 3, 4], 0], (np.array([1, 3, 8, 5]) - 4) / known.std()
+        dataset.device_data["labels"]["y"][[0, 1, 3, 4], 0], (np.array([1, 3, 8, 5]) - 4) / known.std()
     )
-    np.testing.assert_allclose(dataset.resident["features"][:, 0], (np.array(X) - 3) / np.std(X[:4]), rtol=1e-6)
+    np.testing.assert_allclose(dataset.device_data["features"][:, 0], (np.array(X) - 3) / np.std(X[:4]), rtol=1e-6)
     assert list(dataset.scales) == ["y"]
 
 
 def test_labels_that_stay_in_their_unit() -> None:
     dataset = made({"y": Regression(standardize=False)})
-    assert (dataset.scales, dataset.resident["labels"]["y"][:2, 0].tolist()) == ({}, [1.0, 3.0])
+    assert (dataset.scales, dataset.device_data["labels"]["y"][:2, 0].tolist()) == ({}, [1.0, 3.0])
 
 
 def test_rows_of_each_task() -> None:
@@ -54,7 +54,7 @@ def test_rows_of_each_task() -> None:
     assert [rows.tolist() for rows in dataset.shared] == [[0, 1, 2, 3]]
     assert (dataset.rows, dataset.classes) == ({"train": 4, "val": 2}, {"k": ["n", "y"]})
     assert (dataset.feed.weighted, dataset.feed.masked) == ((), ("y",))
-    assert dataset.resident["weights"]["y"].tolist() == [1, 1, 0, 1, 0, 0]
+    assert dataset.device_data["weights"]["y"].tolist() == [1, 1, 0, 1, 0, 0]
     val = dataset.splits["val"].labels
     assert val["k"].rows is None
     assert val["y"].rows is not None
@@ -64,8 +64,8 @@ def test_rows_of_each_task() -> None:
 def test_weights_of_rows_have_mean_1_over_the_labelled_training_rows() -> None:
     dataset = made({"y": Regression(), "k": Binary()}, [1.0, 2.0, 5.0, 3.0, 1.0, 3.0])
     assert dataset.feed.weighted == ("y", "k")
-    np.testing.assert_allclose(dataset.resident["weights"]["y"], [0.5, 1, 0, 1.5, 0, 0])
-    np.testing.assert_allclose(dataset.resident["weights"]["k"], np.array([1, 2, 5, 3, 0, 0]) / 2.75, rtol=1e-6)
+    np.testing.assert_allclose(dataset.device_data["weights"]["y"], [0.5, 1, 0, 1.5, 0, 0])
+    np.testing.assert_allclose(dataset.device_data["weights"]["k"], np.array([1, 2, 5, 3, 0, 0]) / 2.75, rtol=1e-6)
     val = dataset.splits["val"].labels["k"].weights
     assert val is not None
     assert val.tolist() == [0.5, 1.5]
@@ -80,5 +80,5 @@ def test_a_row_of_no_weight_is_as_good_as_none() -> None:
 def test_balanced_classes() -> None:
     """Of four training rows three are n and one is y: 4 / (2 3) and 4 / (2 1), whose mean is 1."""
     dataset = made({"k": Binary(class_weight="balanced")})
-    np.testing.assert_allclose(dataset.resident["weights"]["k"], [2 / 3, 2, 2 / 3, 2 / 3, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(dataset.device_data["weights"]["k"], [2 / 3, 2, 2 / 3, 2 / 3, 0, 0], rtol=1e-6)
     assert dataset.splits["val"].labels["k"].weights is None

@@ -137,7 +137,7 @@ def test_classes_are_balanced_as_in_scikit_learn() -> None:
 def test_labels_keep_their_digits(tmp_path: Path) -> None:
     pl.DataFrame({"x": np.arange(100.0), "y": 1.7e9 + np.arange(100) / 8}).write_parquet(tmp_path / "t.parquet")
     dataset = load(composed("data=table", f"data.path={tmp_path / 't.parquet'}", "+tasks.y.kind=regression"))
-    again = dataset.scales["y"].original(dataset.resident["labels"]["y"])[:, 0]
+    again = dataset.scales["y"].original(dataset.device_data["labels"]["y"])[:, 0]
     np.testing.assert_allclose(again - 1.7e9, np.arange(100) / 8, atol=1e-5)
 
 

@@ -83,8 +83,8 @@ def test_the_saved_model_predicts_the_same_in_another_process(mtl_train: MtlTrai
     assert run.status == 0, run.err
     dataset = load(composed("data=table", f"data.path={tmp_path / 't.parquet'}", *MIXED))
     test = dataset.splits["test"]
-    assert isinstance(dataset.entry, FeatureColumns)
-    raw = arrays(frame[np.asarray(test.rows)], dataset.entry.inputs(), None, place)
+    assert isinstance(dataset.encoder, FeatureColumns)
+    raw = arrays(frame[np.asarray(test.rows)], dataset.encoder.inputs(), None, place)
     np.savez(tmp_path / "raw.npz", allow_pickle=True, **{f"c{i}": values for i, values in enumerate(raw.values())})
     code = f"""
 import json, sys, numpy as np, keras

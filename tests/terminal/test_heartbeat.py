@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtl_cli.terminal.heartbeat import Signs
+from mtl_cli.terminal.heartbeat import Heartbeat
 from mtl_cli.terminal.run_view import Steady
 from tests.support.command import MtlTrain
 
@@ -19,7 +19,7 @@ class Followed:
     def __init__(self, steps: int) -> None:
         self.lines: list[str] = []
         self._now = 100.0
-        self._signs = Signs(Steady(io.StringIO()), steps, self.lines.append, lambda: self._now)
+        self._signs = Heartbeat(Steady(io.StringIO()), steps, self.lines.append, lambda: self._now)
 
     def chunk(self, until: float, iteration: int, val_loss: float | None = None) -> None:
         self._now = 100.0 + until

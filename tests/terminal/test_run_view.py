@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mtl_cli.terminal.run_view import Display, Ending, Plan
+from mtl_cli.terminal.run_view import Display, Ending, RunHeader
 from tests.support.command import MtlTrain
 
 
@@ -31,7 +31,7 @@ def shown(tasks: list[str], **console: object) -> str:
     terminal = Console(file=file, force_terminal=True, width=80, height=25, **console)  # type: ignore[arg-type]
     display = Display(terminal, tasks)
     rows = [[task, "regression 1", "mse", "0.5", "20 - 1", "21"] for task in tasks]
-    display.start(Plan("a run", rows, "weight", {"data": "seed"}, [], 100, "outputs/x"))
+    display.start(RunHeader("a run", rows, "weight", {"data": "seed"}, [], 100, "outputs/x"))
     display.losses(np.arange(1, 51), np.full((50, 1 + len(tasks)), 1.25, np.float32), None)
     display.evaluated("val", {task: {"loss": 0.5, "rmse": 0.25} for task in tasks})
     display._live.refresh()

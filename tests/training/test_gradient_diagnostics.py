@@ -39,10 +39,10 @@ def gradients(config: Config, folder: Path, iteration: int) -> list[Any]:
         state = ready.train(state, chunk.first(iteration - 1)).state
     drawn = chunk.arrays
     prefix = "aside_" if "aside_rows" in drawn else ""
-    rows = tf.gather(ready.resident["features"], drawn[f"{prefix}rows"][-1, 0])
+    rows = tf.gather(ready.device_data["features"], drawn[f"{prefix}rows"][-1, 0])
     found = []
     for name, task in ready.dataset.tasks.items():
-        labels = tf.gather(ready.resident["labels"][name], drawn[f"{prefix}rows"][-1, 0])
+        labels = tf.gather(ready.device_data["labels"][name], drawn[f"{prefix}rows"][-1, 0])
         with tf.GradientTape() as tape:
             tape.watch(state.params.shared)
             raw, _ = ready.network.outputs(state.params, [rows], [name])

@@ -56,7 +56,7 @@ def of_batch(dataset: RowsDataset, rows: NDArray[np.int32], tasks: list[str]) ->
     parts, params = step_context(ready.network, dataset.feed, tree), ready.state.params
     with tf.GradientTape() as tape:
         tape.watch(params.all())
-        (batch,) = dataset.feed.joint(ready.resident, {"rows": tf.constant(rows[None])})
+        (batch,) = dataset.feed.joint(ready.device_data, {"rows": tf.constant(rows[None])})
         losses = parts.forward(params, [batch], {}).losses
         total = tf.add_n([losses[task] for task in tasks])
     return {task: float(loss) for task, loss in losses.items()}, parts.gradients(tape, total, params.all())
@@ -242,5 +242,5 @@ def test_balanced_classes_and_row_weights_multiply(weighed: pl.DataFrame, tmp_pa
     assert isinstance(dataset, RowsDataset)
     train = weighed.filter(pl.col("s") == "train", pl.col("w") > 0)
     expected = compute_sample_weight("balanced", train["sold"].to_numpy()) * train["w"].to_numpy()
-    found = dataset.resident["weights"]["sold"][dataset.own["sold"]]
+    found = dataset.device_data["weights"]["sold"][dataset.own["sold"]]
     np.testing.assert_allclose(found, expected / expected.mean(), rtol=1e-5)

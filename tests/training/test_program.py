@@ -9,7 +9,7 @@ import pytest
 from mtl_cli.backend import start, tf
 from mtl_cli.config import FAMILIES, Config
 from mtl_cli.datasets import batches
-from mtl_cli.datasets.encoder import Plain
+from mtl_cli.datasets.encoder import PlainFeatures
 from mtl_cli.sampling.base import Pool
 from mtl_cli.settings import Settings, numbers
 from mtl_cli.step.draws import Draws
@@ -109,7 +109,7 @@ def test_a_dropped_unit_is_made_up_for() -> None:
 @pytest.mark.parametrize("task", ["y1", "y2"])
 def test_every_hidden_unit_has_a_factor_of_its_own(task: str) -> None:
     config = composed("model.dropout=0.5", "model.shared_layers=[3,2]", "model.task_layers=[2]", "model.use_bias=true")
-    network = config.model.build(Plain(4), load(config).tasks, 0)
+    network = config.model.build(PlainFeatures(4), load(config).tasks, 0)
     assert network.dropped == 3 + 2 + 2 + 2
     factors = tf.Variable(tf.ones([1, 9]))
     with tf.GradientTape() as tape:

@@ -39,7 +39,7 @@ def test_every_runs_model_is_what_keras_would_save(
     """Variable for variable, prediction for prediction, also of one that is saved again after others."""
     config = config_of(overrides, tmp_path, monkeypatch)
     dataset, random = load(config), np.random.default_rng(1)
-    network, initial = network_for(config.model, dataset.entry, dataset.tasks, 0)
+    network, initial = network_for(config.model, dataset.encoder, dataset.tasks, 0)
     runs = [
         initial.like([tf.constant(random.normal(size=p.shape), tf.float32) for p in initial.all()]) for _ in range(4)
     ]
@@ -60,7 +60,7 @@ def test_every_runs_model_is_what_keras_would_save(
         else random.random((9, 10))
     )
     for i, params in enumerate([*runs, runs[1]]):
-        other = config.model.build(dataset.entry, dataset.tasks, 3)
+        other = config.model.build(dataset.encoder, dataset.tasks, 3)
         other.assign(params)
         predictor(other, dataset).save(tmp_path / "slow.keras")
         expected, found = (loaded(tmp_path / name) for name in ("slow.keras", f"{i}.keras"))
@@ -77,7 +77,7 @@ def test_models_that_are_saved_at_once(tmp_path: Path) -> None:
     """By threads that share the network: each has its own run's weights."""
     config = composed(*SEED)
     dataset, random = load(config), np.random.default_rng(2)
-    network, initial = network_for(config.model, dataset.entry, dataset.tasks, 0)
+    network, initial = network_for(config.model, dataset.encoder, dataset.tasks, 0)
     runs = [
         initial.like([tf.constant(random.normal(size=p.shape), tf.float32) for p in initial.all()]) for _ in range(16)
     ]
@@ -96,7 +96,7 @@ def test_large_models_are_keras_work(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(saved_model, "MAX_BYTES", 100)
     config = composed(*SEED, "model.shared_layers=[4]")
     dataset = load(config)
-    network, params = network_for(config.model, dataset.entry, dataset.tasks, 0)
+    network, params = network_for(config.model, dataset.encoder, dataset.tasks, 0)
     for i in range(3):
         save(network, dataset, params, tmp_path / f"{i}.keras")
     (archive,) = [each for key, each in saved_model._archives.items() if key[0] is network]
@@ -142,7 +142,7 @@ def test_the_oldest_keras_that_tensorflow_takes_knows_all_settings(
 ) -> None:
     config = config_of(overrides, tmp_path, monkeypatch)
     dataset = load(config)
-    network, initial = network_for(config.model, dataset.entry, dataset.tasks, 0)
+    network, initial = network_for(config.model, dataset.encoder, dataset.tasks, 0)
     for i in range(3):  # the third one is a copy
         save(network, dataset, initial, tmp_path / f"{i}.keras")
         with zipfile.ZipFile(tmp_path / f"{i}.keras") as archive:

@@ -46,15 +46,15 @@ def together(runs: Sequence[Setup], *, own_rows: bool) -> tuple[Any, np.ndarray[
         return keras.tree.map_structure(lambda *of_runs: tf.stack(of_runs), *parts)
 
     states, values = stack([run.state for run in runs]), stack([run.numbers for run in runs])
-    resident = stack([run.resident for run in runs]) if own_rows else runs[0].resident
-    program, rows, done = runs[0].program.together(len(runs), own_rows=own_rows), [], 0
+    device_data = stack([run.device_data for run in runs]) if own_rows else runs[0].device_data
+    program, rows, done = runs[0].program.vectorized(len(runs), own_rows=own_rows), [], 0
     draws = [run.draws() for run in runs]
     memory = program.buffers()
     while done < STEPS:
         count = min(program.capacity, STEPS - done)
         iterations = np.arange(done + 1, done + count + 1)
         chunks = {i: run.chunk(draws[i], iterations) for i, run in enumerate(runs)}
-        states, losses, _, _ = program.train(states, values, resident, chunks, memory)
+        states, losses, _, _ = program.train(states, values, device_data, chunks, memory)
         done += count
         rows.append(losses)
     assert program.traces == 1
@@ -65,7 +65,7 @@ def compared(overrides: Sequence[str], *variants: Sequence[str], rtol: float) ->
     """Trains the variants together, and those of the first and last place alone."""
     runs = [ready(*overrides, *variant) for variant in variants]
     assert len({id(run.program) for run in runs}) == 1
-    states, losses = together(runs, own_rows=bool(runs[0].resident))
+    states, losses = together(runs, own_rows=bool(runs[0].device_data))
     for place in (0, len(runs) - 1):
         fresh = ready(*overrides, *variants[place])
         state, expected = alone(fresh)
@@ -103,7 +103,7 @@ def test_the_others_say_so_before_they_train(weighting: str) -> None:
 
 @pytest.mark.parametrize("mode", ["joint", "alternating"])
 def test_the_source_article(mode: str) -> None:
-    """Without resident rows."""
+    """Without rows on the device."""
     compared([f"experiment=seed_{mode}"], *[(f"seed={i}",) for i in range(5)], rtol=2e-6)
 
 
@@ -124,6 +124,6 @@ def test_companions_and_place_change_no_bit(overrides: Sequence[str], fewer: int
     for places, place, companions in ((20, 0, 100), (20, 13, 100), (20, 13, 200), (fewer, 2, 100)):
         seeds = [5 if i == place else companions + i for i in range(places)]
         runs = [ready(*overrides, f"seed={seed}", f"optimizer.learning_rate={seed * 1e-4}") for seed in seeds]
-        states, losses = together(runs, own_rows=bool(runs[0].resident))
+        states, losses = together(runs, own_rows=bool(runs[0].device_data))
         found.add(losses[:, place].tobytes() + b"".join(p[place].numpy().tobytes() for p in states.params.all()))
     assert len(found) == 1

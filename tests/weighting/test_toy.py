@@ -28,7 +28,7 @@ from mtl_cli.optimizers.adam import Adam
 from mtl_cli.settings import bind, numbers, signature
 from mtl_cli.step.task_gradients import TaskGradients
 from mtl_cli.tasks import Regression
-from mtl_cli.weighting.base import Seen, Weighting
+from mtl_cli.weighting.base import Observation, Weighting
 
 Array = NDArray[np.float64]
 Point = tuple[float, float]
@@ -197,11 +197,11 @@ def _descend(
         gradients = TaskGradients(tape, losses, [representation], params, params.shared)
         now = {name: numbers_drawn[k] for name, numbers_drawn in drawn.items()}
         losses_T = tf.stack(list(losses.values()))
-        seen = Seen(tasks, losses_T, tf.fill([2], True), now, gradients.rows, gradients.gram)
+        seen = Observation(tasks, losses_T, tf.fill([2], True), now, gradients.rows, gradients.gram)
         memory, update = weighting.combine(memory, seen)
         found = gradients.combined(update, 0.0)
         moments, (moved,) = adam.update(moments, params.all(), adam.clipped(found), values["learning_rate"])
-        memory = weighting.look_back(memory, seen, lambda: losses_at(moved))
+        memory = weighting.after_update(memory, seen, lambda: losses_at(moved))
         first = tf.logical_and(reached == 0, on_front(toy(moved, scales_T) / scales_T))
         return k + 1, moved, moments, memory, tf.where(first, k + 1, reached)
 

@@ -32,7 +32,7 @@ FLAGS = {True: "honoured", False: "unequal ones refused"}
 NOT_RUN: Mapping[str, str] = {
     "python3 -m venv": "sets an environment up, as .ci/run does",
     ".venv/bin/": "needs that environment, which .ci/run makes",
-    "mtl-train -m seed=0,1,2,3 hydra/launcher=": "the launchers are extras; tests/test_launchers.py runs joblib's",
+    "mtl-train -m seed=0,1,2,3 hydra/launcher=": "extras; sweeps/test_other_launchers.py runs joblib's",
     "mtl-train -m hydra/sweeper=optuna": "the sweeper is no part of the test environment",
     "eval ": "changes the shell that it is typed in",
     "pytest ": "runs these tests",
@@ -202,8 +202,9 @@ def test_a_method_of_ones_own_works_as_written(tmp_path: Path) -> None:
     )
     written = (tmp_path / METHODS.relative_to(ROOT)).read_text()
     assert f"| `{name}` | The largest of the weighted losses | honoured |" in written
-    tests = [f"tests/test_{part}.py" for part in ("conf", "weighting", "updates")]
-    contract = [*python, "pytest", "-q", "-p", "no:cacheprovider", "-k", name, *tests]
+    tests = ["test_conf.py", *(f"weighting/test_{part}.py" for part in ("members", "absent_tasks", "geometry"))]
+    files = [f"tests/{file}" for file in (*tests, "step/test_task_gradients.py")]
+    contract = [*python, "pytest", "-q", "-p", "no:cacheprovider", "-k", name, *files]
     done = subprocess.run(contract, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout

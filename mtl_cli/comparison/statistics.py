@@ -92,10 +92,12 @@ def gain(metrics_T: Sequence[float], baselines_T: Sequence[float], higher_T: Seq
     >>> gain([0.84, 0.45], [0.80, 0.0], [True, False])
     nan
     """
-    together, alone = np.asarray(metrics_T, float), np.asarray(baselines_T, float)
-    if not (np.isfinite(together).all() and np.isfinite(alone).all() and (np.abs(alone) > NO_BASELINE).all()):
+    together, single_task = np.asarray(metrics_T, float), np.asarray(baselines_T, float)
+    if not (
+        np.isfinite(together).all() and np.isfinite(single_task).all() and (np.abs(single_task) > NO_BASELINE).all()
+    ):
         return math.nan
-    return float(100 * np.mean(_signs(higher_T) * (together - alone) / np.abs(alone)))
+    return float(100 * np.mean(_signs(higher_T) * (together - single_task) / np.abs(single_task)))
 
 
 def mean_ranks(means_ST: Numbers, higher_T: Sequence[bool]) -> Numbers:

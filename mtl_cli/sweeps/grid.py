@@ -67,10 +67,10 @@ def jobs_of(sweep: DictConfig, *, taken: bool) -> tuple[list[Job], list[Job]]:
     further = baselines(jobs) if jobs[0].config.sweep.baselines else ()
     if jobs[0].config.sweep.baselines and not further:
         print("sweep.baselines: there is one task, which is its own baseline; no jobs are added")
-    alone = [Job(number, parse(plain(composer(job))), job) for number, job in enumerate(further, len(jobs))]
-    _refuse_more(len(jobs) + len(alone), jobs[0].config.sweep.max_jobs, " with the baselines")
+    single_task = [Job(number, parse(plain(composer(job))), job) for number, job in enumerate(further, len(jobs))]
+    _refuse_more(len(jobs) + len(single_task), jobs[0].config.sweep.max_jobs, " with the baselines")
     composer.spare(of_jobs)
-    return jobs, alone
+    return jobs, single_task
 
 
 def refuse(wrong: Mapping[str, str]) -> None:

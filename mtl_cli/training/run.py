@@ -36,7 +36,7 @@ from mtl_cli.training.progress import Progress
 from mtl_cli.training.restore import put_back
 from mtl_cli.training.saved_model import save
 from mtl_cli.training.setup import Setup, set_up
-from mtl_cli.training.summary import BySplit, circumstances, how_it_went, provenance
+from mtl_cli.training.summary import BySplit, circumstances, how_it_ended, how_it_went, provenance
 
 AT_ONCE = 10
 """Iterations in which a run that diverges did so at once."""
@@ -312,14 +312,8 @@ class Run:
             self._summarise(error)
 
     def _summarise(self, error: BaseException | None) -> None:
-        status = "stopped" if self.progress.stopped else "finished"
-        message = None
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            status = "stopped"
-        elif error is not None:
-            status, message = "failed", str(error) or type(error).__name__
         config, seconds = self.job.config, time.perf_counter() - self._begun
-        self.summary = {"status": status, "ended_by": self._ended_by(status), "error": message}
+        self.summary = how_it_ended(config, self.progress, error, self._end_reason)
         self.summary |= how_it_went(config, self.progress, seconds, self._metrics, self._naive)
         self.summary |= provenance(config, self.job.overrides, self._git) | self.circumstances
         if self._keeps:
@@ -327,10 +321,4 @@ class Run:
         try:
             write_json(self.folder / "summary.json", self.summary)
         except RunFailed as unwritten:
-            self.error = RunFailed("; ".join(filter(None, [message, str(unwritten)])))
-
-    def _ended_by(self, status: str) -> str:
-        """Returns what ended the run: its steps, early stopping, an error, or what asked for an end."""
-        if status != "finished":
-            return "error" if status == "failed" else self._end_reason() or "request"
-        return "steps" if self.progress.iterations == self.job.config.steps else "early_stopping"
+            self.error = RunFailed("; ".join(filter(None, [self.summary["error"], str(unwritten)])))

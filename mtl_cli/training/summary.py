@@ -1,7 +1,7 @@
 """What summary.json says of a run: how it went, and where it came from."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -13,6 +13,26 @@ from mtl_cli.run_folder.git_state import GitState
 from mtl_cli.training.progress import Progress
 
 BySplit = Mapping[str, Metrics]
+
+
+def how_it_ended(
+    config: Config, progress: Progress, error: BaseException | None, end_reason: Callable[[], str]
+) -> dict[str, Any]:
+    """Returns whether a run finished, and what ended it: its steps, early stopping, an error, or what asked for an end.
+
+    Args:
+        config: The run's.
+        progress: How far it has come.
+        error: What it failed by; a signal stopped it.
+        end_reason: Says what asked for an end; nothing where that isn't known.
+    """
+    is_signal = isinstance(error, KeyboardInterrupt | SystemExit)
+    if error is not None and not is_signal:
+        return {"status": "failed", "ended_by": "error", "error": str(error) or type(error).__name__}
+    if is_signal or progress.stopped:
+        return {"status": "stopped", "ended_by": end_reason() or "request", "error": None}
+    is_whole = progress.iterations == config.steps
+    return {"status": "finished", "ended_by": "steps" if is_whole else "early_stopping", "error": None}
 
 
 def how_it_went(config: Config, progress: Progress, seconds: float, metrics: BySplit, naive: BySplit) -> dict[str, Any]:

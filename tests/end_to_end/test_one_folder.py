@@ -44,6 +44,7 @@ def test_no_run_gets_into_a_sweep(tmp_path: Path, launcher: Sequence[str]) -> No
         )
 
     with under_way(tmp_path, "s/*/losses.csv", *words) as process:
+        os.killpg(process.pid, signal.SIGSTOP)  # so that it hasn't ended when the others have begun
         assert are_refused()
         assert process.poll() is None
         os.killpg(process.pid, signal.SIGKILL)

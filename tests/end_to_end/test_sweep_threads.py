@@ -35,9 +35,10 @@ def test_jobs_train_beside_each_other(
             both.wait()
         return length
 
-    monkeypatch.setattr(Sequential, "train", meeting)
-    monkeypatch.setattr(scheduler, "cores", lambda: 2)
-    assert mtl_train("-m", "seed=range(0,4)", "steps=300", way, "hydra.sweep.dir=mtl").status == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(Sequential, "train", meeting)
+        patched.setattr(scheduler, "cores", lambda: 2)
+        assert mtl_train("-m", "seed=range(0,4)", "steps=300", way, "hydra.sweep.dir=mtl").status == 0
     assert not both.broken
     assert mtl_train("-m", "seed=range(0,4)", "steps=300", BASIC, "hydra.sweep.dir=basic").status == 0
     assert csv_files(tmp_path / "mtl") == csv_files(tmp_path / "basic")

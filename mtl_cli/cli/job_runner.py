@@ -16,7 +16,7 @@ from mtl_cli.comparison.sweeper_objective import compared, worst
 from mtl_cli.composition.recorded import record, recorded_overrides
 from mtl_cli.composition.resolve import plain
 from mtl_cli.config import parse
-from mtl_cli.errors import ExitStatus, InputError, RunFailed
+from mtl_cli.errors import ExitStatus, InputError
 from mtl_cli.run_folder.git_state import GitState
 from mtl_cli.run_folder.locks import locked
 from mtl_cli.signals import Interrupt
@@ -93,7 +93,7 @@ class JobRunner:
             summary = train(job, dataset, folder, display, self.interrupt, asked.repeats, begins, asked.git)
         except InputError as error:
             if settings.mode == RunMode.MULTIRUN:  # the sweep's table has this job as well
-                Run(job, folder, config.device, log, View(), asked.git).fail(RunFailed(str(error)))
+                Run(job, folder, config.device, log, View(), asked.git).fail(error)
                 self.outcome.fail(error)
             else:
                 self._discard(folder, settings)

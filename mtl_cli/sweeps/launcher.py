@@ -192,7 +192,8 @@ class Batch:
             self._failed(job, run.error)
         run.log.info(how_it_ended(job.config, summary))
         for handler in run.log.handlers:
-            handler.close()
+            with suppress(OSError):
+                handler.close()
         self._folders.leave(run.folder)
         value = compared(job.config, summary)
         for twin in [job, *self._twice.get(job.number, ())]:

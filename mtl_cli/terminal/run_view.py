@@ -83,7 +83,7 @@ class View:
     def losses(
         self, iterations: NDArray[np.int64], losses: NDArray[np.float32], picks: NDArray[np.int32] | None
     ) -> None:
-        """Shows the losses of a chunk, which come as `LossesCsv.write` takes them."""
+        """Shows the losses of a chunk, which come as `ChunkRecord` has them."""
 
     def evaluated(self, split: str, metrics: Metrics) -> None:
         """Shows the newest evaluation."""

@@ -1,4 +1,4 @@
-"""The data of a sweep's runs, loaded once for those that load the same."""
+"""A run's data, checked against its config; that of a sweep's runs is loaded once for those that load the same."""
 
 from collections import OrderedDict
 from collections.abc import Iterator

@@ -1,6 +1,7 @@
 """One run from config to files. This is the map of the program: data, network, program, chunks, report."""
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -64,12 +65,12 @@ def train(
 
     Raises:
         InputError: The device that was asked for isn't there, or the network doesn't fit the rest. Nothing was written.
-        RunFailed: A loss or parameter became NaN or infinite. Files are written up to there.
+        RunFailed: A loss or parameter became NaN or infinite, or a file can't be written. Up to there all is written.
     """
-    config, interrupt = job.config, interrupt or Interrupt()
+    begun, config, interrupt = time.perf_counter(), job.config, interrupt or Interrupt()
     with view.busy("loading TensorFlow"), interrupt.importing():
         device = start(config.device)
-    with Run(job, folder, device, log, view, git, interrupt.reason) as run, ExitStack() as shown:
+    with Run(job, folder, device, log, view, git, interrupt.reason, begun) as run, ExitStack() as shown:
         shown.callback(view.stop)
         with view.busy("building the network"):
             run.prepare(dataset)
@@ -82,8 +83,6 @@ def train(
         run.open()
         begins()
         interrupt.defer()
-        Scheduler([job], begin=lambda _: run, stop_asked=interrupt).train()
-    if run.error is not None:
-        raise run.error
+        Scheduler([job], begin=lambda _: run, stop_asked=lambda: not run.has_ended and interrupt()).train()
     view.end(ending(config, run.summary, folder))
     return run.summary

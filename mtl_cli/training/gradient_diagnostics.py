@@ -114,5 +114,7 @@ def _condition_number(norms: NDArray[np.float64], cosines: NDArray[np.float64]) 
     gram = np.diag(norms**2)
     for (i, j), cosine in zip(combinations(range(len(norms)), 2), cosines, strict=True):
         gram[i, j] = gram[j, i] = norms[i] * norms[j] * cosine
+    if not np.isfinite(gram).all():
+        return np.inf
     values = np.linalg.eigvalsh(gram)
     return float(np.sqrt(values[-1] / values[0])) if values[0] > 1e-7 * len(norms) * values[-1] else np.inf

@@ -7,7 +7,7 @@ from mtl_cli.config import Config
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a sweep."""
+    """One run, of a sweep or the only one."""
 
     number: int
     config: Config

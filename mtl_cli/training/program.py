@@ -78,7 +78,7 @@ class Program:
         Args:
             state: The state before them.
             values: The numbers, as `constants` gives them.
-            device_data: The dataset's device_data tensors.
+            device_data: The dataset's tensors on the device.
             chunk: The iterations.
 
         Returns:
@@ -95,7 +95,7 @@ class Program:
         return ChunkResult(new, losses, seen, finite.numpy())
 
     def vectorized(self, runs: int, *, own_rows: bool) -> "Vectorized":
-        """Returns the program mapped over so many runs, which have resident rows of their `own` or share them."""
+        """Returns the program mapped over so many runs, which have rows of their `own` on the device or share them."""
         key = runs, own_rows
         if key not in self._together:
             self._together[key] = Vectorized(self, runs, own_rows=own_rows)
@@ -120,7 +120,7 @@ class Program:
         Args:
             state: The state before it.
             values: The numbers.
-            device_data: The dataset's device_data tensors.
+            device_data: The dataset's tensors on the device.
             batch: What the host drew for it.
             mapped: Whether this is one of several runs.
         """

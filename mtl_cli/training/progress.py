@@ -27,7 +27,7 @@ TRAIN_WINDOW: Final = 1000
 
 @dataclass
 class Progress:
-    """How far a run has come; the loop keeps it up to date, so that it holds also when the loop fails."""
+    """How far a run has come; `Run` keeps it up to date, so that it holds also when a chunk fails."""
 
     state: TrainState = field(default_factory=lambda: TrainState(Params([], {}), {}, {}))
     best: Params = field(default_factory=lambda: Params([], {}))

@@ -60,6 +60,7 @@ class Run:
         view: View,
         git: GitState | None = None,
         end_reason: Callable[[], str] = str,
+        begun: float | None = None,
     ) -> None:
         """Takes what the run is and where its files go.
 
@@ -71,6 +72,7 @@ class Run:
             view: How it is shown.
             git: The working folder's state, for the summary.
             end_reason: Says what asked for an end before the last iteration; nothing where that wasn't asked for.
+            begun: When it began, on the performance counter; None: now.
         """
         self.job = job
         self.folder = folder
@@ -86,7 +88,7 @@ class Run:
         self._view = Heartbeat(view, job.config.steps, log.info)
         self._git = git
         self._end_reason = end_reason
-        self._begun = time.perf_counter()
+        self._begun = time.perf_counter() if begun is None else begun
         self._metrics: BySplit = {}
         self._naive: BySplit = {}
         self._keeps = (folder / "summary.json").exists()
@@ -99,8 +101,10 @@ class Run:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        """Ends it, if it hasn't ended: failed by an error, stopped by a signal."""
+        """Ends it, if it hasn't ended: failed by an error, stopped by a signal; raises what it failed by."""
         self._end(error)
+        if self.error is not None and self.error is not error:
+            raise self.error
 
     def say(self, text: str) -> None:
         """Says what a person should know of the run while it trains."""
@@ -146,10 +150,13 @@ class Run:
         try:
             self.prepare(load())
             self.open()
-        except InputError as error:
-            self.fail(RunFailed(str(error)))
         except Exception as error:
             self.fail(error)
+
+    @property
+    def has_ended(self) -> bool:
+        """Tells whether it has finished, failed or been stopped."""
+        return self._ended
 
     @property
     def goes_on(self) -> bool:
@@ -168,7 +175,10 @@ class Run:
         return self.setup.chunk(self.draws, iterations, self.progress.rate, drawn)
 
     def draw_with(self, other: "Run") -> None:
-        """Draws from now on with another run that is as far, unless one of them may go back to a checkpoint alone."""
+        """Draws from now on with another run whose draws are the same, if both are as far, and stay so.
+
+        One that goes back to a checkpoint where it diverges may not; `draws_key` tells such runs from others.
+        """
         if other.progress.iterations == self.progress.iterations and not self._restores:
             self.draws = other.draws
 
@@ -207,8 +217,8 @@ class Run:
             self._end(None)
 
     def fail(self, error: Exception) -> None:
-        """Ends the run as failed."""
-        self._end(error)
+        """Ends the run as failed; a job of a sweep that can't be trained has a summary, too."""
+        self._end(RunFailed(str(error)) if isinstance(error, InputError) else error)
 
     @property
     def _restores(self) -> bool:
@@ -273,10 +283,10 @@ class Run:
         snapshot = self.files.checkpoints.last()
         if snapshot is None:
             raise error
-        at, rate, restored = progress.iterations, progress.rate / 2, progress.restored
+        at, rate, restored, seconds = progress.iterations, progress.rate / 2, progress.restored, progress.seconds
         progress.put_back(snapshot, self.draws)
         self.files.cut({name: Mark(*mark) for name, mark in snapshot.rest["files"].items()})
-        progress.rate = rate
+        progress.rate, progress.seconds = rate, seconds
         note = {"iteration": at, "back_to": snapshot.iterations, "learning_rate_factor": rate, "error": str(error)}
         progress.restored = [*restored, note]
         self.say(f"{error}; going on from iteration {snapshot.iterations} with the learning rate times {rate:g}")
@@ -305,9 +315,12 @@ class Run:
         """Closes the files, and writes summary.json, unless the input was wrong: then there was no run."""
         if self._ended:
             return
+        try:
+            self._opened.close()
+        except OSError as unclosed:
+            error = error or unclosed
         self._ended = True
         self.error = error if isinstance(error, Exception) else None
-        self._opened.close()
         if not isinstance(error, InputError):
             self._summarise(error)
 
@@ -322,3 +335,5 @@ class Run:
             write_json(self.folder / "summary.json", self.summary)
         except RunFailed as unwritten:
             self.error = RunFailed("; ".join(filter(None, [self.summary["error"], str(unwritten)])))
+            self.error.__cause__ = error
+            self.summary |= {"status": "failed", "ended_by": "error", "error": str(self.error)}

@@ -1,4 +1,4 @@
-"""Trains the jobs of one program: beside each other, each alone on a core, or together, in a program mapped over them.
+"""Trains the jobs of one program: one after the other, in threads beside each other, or vectorized in one program.
 
 Which way is taken never depends on how long anything took: it can change a run's numbers in the last bits.
 """
@@ -172,7 +172,7 @@ class Scheduler:
                     idle = [training.pop(future) for future in done if future in training]
                     ended = [run for worker in idle for run in worker.take_out(all_of_them=self.stopped)]
                     for run in ended:
-                        if run.summary:
+                        if run.has_ended:
                             self._finish(run)
                         else:
                             ending[enders.submit(run.finish)] = run

@@ -55,7 +55,7 @@ class Shard(Worker):
 
     _states: Any
     _numbers: Any
-    _resident: Any
+    _device_data: Any
 
     def __init__(self, program: Vectorized, first: Run, way: Way, *, own_rows: bool) -> None:
         """Makes the places, whose states are the first run's until they are given away."""
@@ -85,7 +85,7 @@ class Shard(Worker):
         examples = {place: run.setup.program.example for place, run in enumerate(self._last)}
         self._stack()
         with quiet():
-            self._program.train(self._states, self._numbers, self._resident, examples, self._buffers)
+            self._program.train(self._states, self._numbers, self._device_data, examples, self._buffers)
 
     def fits(self, run: Run) -> bool:
         """Tells whether a run can take part."""
@@ -134,7 +134,7 @@ class Shard(Worker):
         """Trains a chunk of each place, equally long."""
         self._stack()
         self._states, losses, seen, finite = self._program.train(
-            self._states, self._numbers, self._resident, chunks, self._buffers
+            self._states, self._numbers, self._device_data, chunks, self._buffers
         )
         flat = [tf.unstack(tensor) for tensor in keras.tree.flatten(self._states)]
         results = {}
@@ -151,7 +151,9 @@ class Shard(Worker):
         setups = [run.setup for run in self._last]
         self._states = _stacked([run.progress.state for run in self._last])
         self._numbers = _stacked([setup.numbers for setup in setups])
-        self._resident = _stacked([setup.device_data for setup in setups]) if self._own_rows else setups[0].device_data
+        self._device_data = (
+            _stacked([setup.device_data for setup in setups]) if self._own_rows else setups[0].device_data
+        )
 
 
 def cores() -> int:

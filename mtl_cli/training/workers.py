@@ -1,4 +1,4 @@
-"""Who trains runs, in a thread of its own: each has places for one run or several."""
+"""Who trains runs: each worker has places for one run or several."""
 
 import time
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""Host memory for what is drawn for a chunk, laid out so that TensorFlow takes it without a copy."""
+"""Buffers on the host that TensorFlow takes without a copy."""
 
 import math
 import threading

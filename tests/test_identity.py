@@ -127,9 +127,12 @@ def test_the_data_s_own_seed_stands_for_the_run_s() -> None:
 def test_the_keys_of_each_mark() -> None:
     assert keys(Repeat) == ("seed", "data.split_seed")
     assert set(keys(Balance)) == {"weighting", "sampling", "tasks.*.weight", "tasks.*.prob"}
-    assert set(keys(Cosmetic)) == {"name", "max_time", "sweep", "log", "device"}
+    assert set(keys(Cosmetic)) == {"name", "max_time", "sweep", "log", "device", "data.text_dates"}
     assert keys(Rollback) == ("checkpoint",)
-    assert set(keys(Undrawn)) == {*keys(Cosmetic), "eval", "optimizer", "tasks.*.weight"} - {"max_time"}
+    assert set(keys(Undrawn)) == {*keys(Cosmetic), "eval", "optimizer", "tasks.*.weight"} - {
+        "max_time",
+        "data.text_dates",
+    }
 
 
 @pytest.mark.parametrize("key", ["tasks.y1", "tasks.y1.weights", "tasks.weight", "weight", "weightings", "~weighting"])

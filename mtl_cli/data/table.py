@@ -11,7 +11,7 @@ from mtl_cli.data.base import Data
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.datasets.splits import Fractions
 from mtl_cli.run_folder.atomic_files import fingerprint
-from mtl_cli.settings import Repeat
+from mtl_cli.settings import Cosmetic, Repeat
 from mtl_cli.tables.dataset import rows_dataset
 from mtl_cli.tables.dates import DateFormat
 from mtl_cli.tables.delimited import Dialect, Encoding, Header, Separator, Thousands
@@ -50,6 +50,7 @@ class Table(Data):
     dropped_labels: list[str] = []
     types: dict[str, Kind] = {}
     date_format: DateFormat | None = None
+    text_dates: Annotated[bool, Cosmetic()] = False
     min_count: Annotated[int, Field(ge=1)] = 2
     embed_above: Annotated[int, Field(ge=1)] = 16
     weight_column: str | None = None
@@ -89,6 +90,7 @@ class Table(Data):
         features = fit(
             rows.source.frame, rows.kinds, split.numbers["train"], rows.source.place,
             date_format=self.date_format, min_count=self.min_count, embed_above=self.embed_above,
+            text_dates=self.text_dates,
         )  # fmt: skip
         notes = notes_on(split, features, self.dialect)
         dataset = rows_dataset(split, features)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import date
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
@@ -28,6 +29,8 @@ TIMES: Final = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 COMPACT: Final = "%Y%m%d"
 YEARS: Final = (1500, 2500)
 """Years between which a date is believed."""
+TEXT_DAYS: Final = (date(1900, 1, 1), date(2099, 12, 31))
+"""The first and last day that a saved model knows as a text."""
 LOOKED_AT: Final = 1_000
 """Cells that decide which forms are tried on all."""
 LONGEST: Final = 1000
@@ -84,6 +87,28 @@ def read_dates(series: Series, form: str | None) -> Series:
         series = series.cast(pl.Int64, strict=False).cast(pl.String).str.zfill(width)
     read = [series.str.strptime(pl.Datetime("us"), each, strict=False) for each in ([form] if form else ISO_FORMS)]
     return pl.select(pl.coalesce(read)).to_series()
+
+
+def day_texts(form: str | None) -> tuple[int, tuple[str, ...]]:
+    """Returns the texts of successive days in a form (None: as 2026-11-22), and which day since 1970-01-01 is first.
+
+    There is none where the form doesn't tell days apart.
+
+    >>> first, texts = day_texts("%d.%m.%y")
+    >>> first, texts[0], texts[-1]
+    (0, '01.01.70', '31.12.69')
+    >>> day_texts("%Y-%m"), day_texts("seconds")
+    ((0, ()), (0, ()))
+    """
+    import polars as pl
+
+    days = pl.date_range(*TEXT_DAYS, eager=True)
+    texts = days.cast(pl.Datetime("us")).dt.strftime(form or ISO_FORMS[0])
+    meant = (read_dates(texts, form).dt.date() == days).fill_null(value=False)  # two digits of a year: one century
+    kept = days.filter(meant).to_physical().cast(pl.Int64)
+    if not len(kept) or (kept.diff().drop_nulls() != 1).any():
+        return 0, ()
+    return kept[0], tuple(texts.filter(meant))
 
 
 def forms_of(series: Series) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.errors import InputError
-from mtl_cli.tables.dates import read_dates
+from mtl_cli.tables.dates import day_texts, read_dates
 from mtl_cli.tables.remedies import exclude
 
 Series = Any
@@ -198,6 +198,28 @@ def to_days(series: Series, name: str, form: str | None, place: Place) -> NDArra
         raise InputError(f"{place(0)}, column {name!r} holds {series.dtype}, not dates")
     microseconds = stamps.dt.epoch("us").cast(pl.Float64).to_numpy()
     return np.asarray(microseconds / 86_400e6, np.float32)
+
+
+def to_date_texts(series: Series, name: str, form: str | None, place: Place) -> NDArray[Any]:
+    """Returns a column's dates as texts in a form, as a saved model can take them, "" where one is missing.
+
+    Raises:
+        InputError: A cell is no date or no such text, or the form doesn't tell days apart.
+    """
+    first, texts = day_texts(form)
+    if not texts:
+        raise InputError(
+            f"data.date_format: {form!r} doesn't tell days apart, column {name!r}; use one like '%d.%m.%Y', or "
+            "data.text_dates=false"
+        )
+    days = to_days(series, name, form, place)
+    known = ~np.isnan(days)
+    at = np.where(known, days - first, 0)
+    lost = (at < 0) | (at >= len(texts)) | (at != np.floor(at))
+    if lost.any():
+        rule = f"a day without a time from {texts[0]} to {texts[-1]}, which data.text_dates=true needs"
+        refuse_cell(series, int(lost.argmax()), name, place, rule)
+    return np.where(known, np.array(texts, object)[at.astype(np.int64)], "")
 
 
 def to_categories(series: Series, name: str, place: Place) -> Series:

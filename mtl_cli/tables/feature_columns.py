@@ -6,7 +6,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_cli.tables.dtypes import Place, Series, refuse_cell, to_categories, to_days, to_float64
+from mtl_cli.tables.dates import EPOCH
+from mtl_cli.tables.dtypes import Place, Series, refuse_cell, to_categories, to_date_texts, to_days, to_float64
 
 MISSING, UNSEEN, FIRST = 0, 1, 2
 """Codes of a category; FIRST is the first value's."""
@@ -63,7 +64,13 @@ class NumericColumn:
 
 @dataclass(frozen=True)
 class DateColumn:
-    """A column of dates. `times`: some aren't midnight."""
+    """A column of dates.
+
+    Attributes:
+        times: Whether some aren't midnight.
+        form: As `read_dates` takes it.
+        as_text: Whether the saved model takes them as texts in this form.
+    """
 
     name: str
     mean: float
@@ -71,6 +78,7 @@ class DateColumn:
     gaps: bool
     times: bool
     form: str | None
+    as_text: bool = False
 
     def encode(self, series: Series, place: Place) -> NDArray[np.float32]:
         """Returns days since 1970-01-01."""
@@ -133,15 +141,21 @@ def fit_numeric(series: Series, train: NDArray[np.int64], place: Place) -> Numer
     return NumericColumn(series.name, mean, deviation or 1.0, gaps, constant, precise)
 
 
-def fit_date(series: Series, train: NDArray[np.int64], place: Place, form: str | None) -> DateColumn:
+def fit_date(
+    series: Series, train: NDArray[np.int64], place: Place, form: str | None, *, as_text: bool = False
+) -> DateColumn:
     """Returns a column of dates, in a form as `read_dates` takes it, as its training rows describe it.
 
     Raises:
-        InputError: A cell is no date in this form.
+        InputError: A cell is no date in this form, or, with `as_text`, no day that the saved model can take as text.
     """
+    as_text = as_text and form not in EPOCH
+    if as_text:
+        to_date_texts(series, series.name, form, place)
     known, gaps = _known(to_days(series, series.name, form, place)[train])
     mean, deviation = _moments(known)
-    return DateColumn(series.name, mean, deviation or 1.0, gaps, bool((known != np.floor(known)).any()), form)
+    times = bool((known != np.floor(known)).any())
+    return DateColumn(series.name, mean, deviation or 1.0, gaps, times, form, as_text)
 
 
 def fit_category(

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, keras
 from mtl_cli.datasets.encoder import FeatureEncoder
-from mtl_cli.tables.dates import form_of
+from mtl_cli.tables.dates import day_texts, form_of
 from mtl_cli.tables.dtypes import NO_INTEGER, Kind, Place
 from mtl_cli.tables.feature_columns import (
     FIRST,
@@ -42,7 +42,7 @@ from mtl_cli.tables.sources import Frame
 
 _KERAS_NAME: Final = re.compile(
     r"(functional|activation|concatenate|rescaling|\w+_lookup|where|is_?nan|cast)(_\d+)?"
-    r"|column \d+|.*_(prediction|original)"
+    r"|column \d+|date_\d+_\w*|.*_(prediction|original)"
 )
 """Names that Keras or the saved model give to other layers."""
 SHOWN: Final = 6
@@ -156,8 +156,9 @@ class FeatureColumns(FeatureEncoder):
             block = keras.layers.Rescaling([number.scale for number in alike], dtype=alike[0].type)(block)
             block = ops.cast(block, "float32") if alike[0].precise else block
             parts.append(block if gaps else ops.where(ops.isnan(block), 0.0, block))
-        for date in self.dates:
-            (day,) = take([date], "float32")
+        for i, date in enumerate(self.dates):
+            (day,) = take([date], "string" if date.as_text else "float32")
+            day = _day_of(day, date, f"date_{i}_{re.sub('[^A-Za-z0-9]', '_', date.name)}") if date.as_text else day
             parts.append(day if date.gaps else ops.where(ops.isnan(day), float(np.float32(date.mean)), day))
         for category in self.categories:
             (value,) = take([category], "int64" if category.integers else "string")
@@ -172,7 +173,7 @@ class FeatureColumns(FeatureEncoder):
     def inputs(self) -> list[Input]:
         """Returns what the saved model takes, in the order of its inputs."""
         numbers = [Input(number.name, "number") for number in self.numbers]
-        dates = [Input(date.name, "date") for date in self.dates]
+        dates = [Input(date.name, "date_text" if date.as_text else "date") for date in self.dates]
         return [*numbers, *dates, *(Input(c.name, "integer" if c.integers else "text") for c in self.categories)]
 
 
@@ -185,6 +186,7 @@ def fit(
     date_format: str | Mapping[str, str] | None,
     min_count: int,
     embed_above: int,
+    text_dates: bool = False,
 ) -> FeatureColumns:
     """Returns the columns as the training rows describe them.
 
@@ -196,10 +198,14 @@ def fit(
         date_format: How text is to be read as a date, in all columns or by column.
         min_count: As `fit_category` takes it.
         embed_above: As `fit_category` takes it.
+        text_dates: Whether the saved model is to take dates as texts.
+
+    Raises:
+        InputError: Cells can't be read as what their column is, or a date not as a text.
     """
     fitters: dict[Kind, Callable[[str], FeatureColumn]] = {
         "number": lambda name: fit_numeric(frame[name], train, place),
-        "date": lambda name: fit_date(frame[name], train, place, form_of(date_format, name)),
+        "date": lambda name: fit_date(frame[name], train, place, form_of(date_format, name), as_text=text_dates),
         "category": lambda name: fit_category(frame[name], train, place, min_count, embed_above),
     }
     fitted = [fitters[kind](name) for name, kind in kinds.items()]
@@ -237,6 +243,14 @@ def _cycles(day: Tensor, date: DateColumn) -> list[Tensor]:
         angle = ops.mod(known, period) * (2 * math.pi / period)
         parts += [ops.sin(angle), ops.cos(angle)]
     return [*parts, ops.cast(gap, "float32")] if date.gaps else parts
+
+
+def _day_of(text: Tensor, date: DateColumn, name: str) -> Tensor:
+    """Returns the days [B, 1] that texts stand for, NaN for an empty one; another text is an error with this name."""
+    first, texts = day_texts(date.form)
+    lookup: Any = keras.layers.StringLookup(vocabulary=list(texts), mask_token="", num_oov_indices=0, name=name)
+    code = lookup(text)  # 0 is no text, 1 the first day
+    return keras.ops.where(keras.ops.equal(code, 0), math.nan, keras.ops.cast(code, "float32") + (first - 1.0))
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Inputs of the saved model: numbers, days since 1970-01-01, integers and texts."""
+"""Inputs of the saved model: numbers, days since 1970-01-01, dates as texts, integers and texts."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,19 +9,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.tables.dates import form_of
-from mtl_cli.tables.dtypes import NO_INTEGER, Place, Series, plain, refuse_cell, to_categories, to_days, to_float64
+from mtl_cli.tables.dtypes import (
+    NO_INTEGER,
+    Place,
+    Series,
+    plain,
+    refuse_cell,
+    to_categories,
+    to_date_texts,
+    to_days,
+    to_float64,
+)
 
 Frame = Any
 """A polars.DataFrame."""
+_TEXTS: Final = ("text", "date_text")
 _TRUTHS: Final = {"true": 1, "false": 0}
 """Booleans are learned from as integers."""
+
+
+InputKind = Literal["number", "date", "date_text", "integer", "text"]
 
 
 class Input(NamedTuple):
     """A raw column that the saved model takes."""
 
     name: str
-    kind: Literal["number", "date", "integer", "text"]
+    kind: InputKind
 
     def type(self) -> Any:
         """Returns the type to read it as from a text file; None: as it looks."""
@@ -31,7 +45,7 @@ class Input(NamedTuple):
 
     def tensor_types(self) -> tuple[str, ...]:
         """Returns the types that a saved model may take it as."""
-        types = {"integer": ("int64",), "text": ("string",), "number": ("float32", "float64")}
+        types = {"integer": ("int64",), "number": ("float32", "float64")} | dict.fromkeys(_TEXTS, ("string",))
         return types.get(self.kind, ("float32",))
 
 
@@ -46,6 +60,7 @@ def arrays(
     readers: dict[str, Callable[[Series, str], NDArray[Any]]] = {
         "number": lambda series, name: to_float64(series, name, place),
         "date": lambda series, name: to_days(series, name, form_of(date_format, name), place),
+        "date_text": lambda series, name: to_date_texts(series, name, form_of(date_format, name), place),
         "integer": lambda series, name: _integers(series, name, place),
         "text": lambda series, name: _texts(series, name, place),
     }

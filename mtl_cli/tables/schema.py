@@ -16,7 +16,7 @@ from mtl_cli.tables.dates import DateFormat
 from mtl_cli.tables.delimited import Dialect, Encoding, Header, Separator, Thousands
 from mtl_cli.tables.dtypes import LONGEST_NAME
 from mtl_cli.tables.labelled_rows import LabelledRows
-from mtl_cli.tables.model_inputs import Input
+from mtl_cli.tables.model_inputs import Input, InputKind
 from mtl_cli.tasks import MOST_TASKS, TASK_NAME, Binary
 from mtl_cli.untrusted.escaping import SHOWN
 from mtl_cli.untrusted.files import read_json
@@ -36,7 +36,7 @@ class Column(Settings):
     """A raw column that the model takes."""
 
     name: Name
-    kind: Literal["number", "date", "integer", "text"]
+    kind: InputKind
 
 
 class Predicted(Settings):

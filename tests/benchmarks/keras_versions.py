@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 PROGRAM = """
 import sys, keras, tensorflow as tf
 model = keras.saving.load_model(sys.argv[1])
-given = {i.name: tf.constant([["a"]]) if i.dtype == "string" else tf.ones((1, i.shape[1])) for i in model.inputs}
+given = {i.name: tf.constant([[""]]) if i.dtype == "string" else tf.ones((1, i.shape[1])) for i in model.inputs}
 found = model(given if len(given) > 1 else next(iter(given.values())))
 print(keras.__version__, {name: values[0].numpy().tolist() for name, values in found.items()})
 """

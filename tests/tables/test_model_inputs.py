@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import keras
@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mtl_cli.backend import tf
 from mtl_cli.tables.features import FeatureColumns
 from mtl_cli.tables.model_inputs import arrays
 from mtl_cli.training.dataset_cache import load
@@ -74,6 +75,57 @@ def test_the_model_takes_days_empty_texts_and_gaps_as_the_readme_says(mtl_train:
     assert model.predict(rows, verbose=0)["price"][:, 0] == pytest.approx(expected, rel=1e-5)
     with pytest.raises(ValueError, match="could not convert string to float: '2026"):
         model(rows | {"built": np.array(["2026-01-01"] * 60, object)})
+
+
+@pytest.mark.parametrize("form", [None, "%d.%m.%y", "%b %d, %Y"])
+def test_the_model_takes_dates_as_texts_in_the_form_it_learned_from(
+    mtl_train: MtlTrain, tmp_path: Path, form: str | None
+) -> None:
+    """It says what it says to their days, and names the column and the text of what is none."""
+    days = [date(1971, 2, 27) + timedelta(days=331 * i) for i in range(60)]
+    texts = ["" if i % 11 == 3 else day.strftime(form or "%Y-%m-%d") for i, day in enumerate(days)]
+    pl.DataFrame({"built": texts, "price": [i % 13 for i in range(60)]}).write_csv(tmp_path / "t.csv")
+    words = ["data=table", "data.path=t.csv", "+data.types.built=date", f"data.date_format={json.dumps(form)}"]
+    words += ["+tasks.price.kind=regression", "batch_size=8", "steps=9"]
+    for name, given in (("days", "false"), ("texts", "true")):
+        run = mtl_train(*words, f"data.text_dates={given}", f"hydra.run.dir={name}")
+        assert run.status == 0, run.err
+        assert mtl_train("predict", name, "t.csv", "--out", f"{name}.csv").status == 0
+    predicted = [pl.read_csv(tmp_path / f"{name}.csv")["price"].to_numpy() for name in ("days", "texts")]
+    np.testing.assert_array_equal(*predicted)
+    assert len(set(predicted[0])) > 9
+    hashes = {json.loads((tmp_path / name / "summary.json").read_text())["config_hash"] for name in ("days", "texts")}
+    assert len(hashes) == 1
+    model = keras.saving.load_model(tmp_path / "texts" / "model.keras")
+    by_hand = model.predict({"built": np.array(texts, object)}, verbose=0)["price"][:, 0]
+    assert by_hand == pytest.approx(predicted[0], rel=1e-5)
+    for wrong in (days[0].strftime("%Y-%d-%m"), texts[0] + " 18:00", "soon"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"(?s)date_0_built.*found OOV.*{wrong}"):
+            model.predict({"built": np.array([wrong], object)}, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("cell", "form", "message"),
+    [
+        (
+            "2026-11-22 18:00",
+            "null",
+            "t.csv, row 3, column 'built' holds '2026-11-22 18:00', not a day without a time",
+        ),
+        ("2100-01-01", "null", "from 1900-01-01 to 2099-12-31, which data.text_dates=true needs"),
+        ("2026-12", "'%Y-%m'", "data.date_format: '%Y-%m' doesn't tell days apart, column 'built'"),
+    ],
+)
+def test_dates_that_no_text_of_a_day_stands_for_are_refused(
+    mtl_train: MtlTrain, tmp_path: Path, cell: str, form: str, message: str
+) -> None:
+    cells = ["2026-11" if form != "null" else "2026-11-21"] * 30
+    cells[2] = cell
+    pl.DataFrame({"built": cells, "price": range(30)}).write_csv(tmp_path / "t.csv")
+    words = ["data=table", "data.path=t.csv", "+data.types.built=date", f"data.date_format={form}", "batch_size=8"]
+    run = mtl_train(*words, "+tasks.price.kind=regression", "data.text_dates=true", "steps=9")
+    assert run.status == 2
+    assert message in " ".join(run.err.split())
 
 
 def test_the_saved_model_predicts_the_same_in_another_process(mtl_train: MtlTrain, tmp_path: Path) -> None:

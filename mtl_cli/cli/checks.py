@@ -44,7 +44,7 @@ def check_run(config: DictConfig, asked: Invocation, interrupt: Interrupt, claim
     folder, parsed = absolute(config.hydra.run.dir), parse(plain(config))
     _refuse_other_configs(config, resumes=asked.resumes)
     if parsed.sweep.dry_run:
-        from mtl_cli.terminal.run_view import view
+        from mtl_cli.terminal.run_display import view
         from mtl_cli.training.experiment import rehearse
 
         rehearse(parsed, folder, view(parsed.log.console, list(parsed.tasks), parsed.log.every))

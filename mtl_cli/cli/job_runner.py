@@ -62,8 +62,9 @@ class JobRunner:
     def _train(self, composed: DictConfig, settings: HydraConf, folder: Path) -> float | None:
         self.outcome.has_begun = True
         from mtl_cli.sweeps.resume import trained
+        from mtl_cli.terminal.run_display import view
         from mtl_cli.terminal.run_text import how_it_ended
-        from mtl_cli.terminal.run_view import View, view
+        from mtl_cli.terminal.run_view import View
         from mtl_cli.training.experiment import train  # not needed to refuse a config
         from mtl_cli.training.run import Run
 

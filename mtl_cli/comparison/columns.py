@@ -9,7 +9,7 @@ from typing import Final
 from mtl_cli.comparison.comparison import Comparison
 from mtl_cli.comparison.setting import Setting
 from mtl_cli.comparison.statistics import Mean
-from mtl_cli.terminal.run_view import format_number
+from mtl_cli.terminal.formatting import format_number
 
 LEAST_INTERVAL: Final = 1e-9
 """As a part of the mean; a smaller interval isn't written with as many decimals."""

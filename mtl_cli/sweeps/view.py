@@ -15,8 +15,9 @@ from rich.text import Text
 from mtl_cli.comparison.results import job_folders
 from mtl_cli.sweeps.plan import SweepPlan, counted
 from mtl_cli.tasks import HIGHER_IS_BETTER
+from mtl_cli.terminal.formatting import duration, format_number
 from mtl_cli.terminal.heartbeat import SECONDS_AT_LEAST, SECONDS_AT_MOST
-from mtl_cli.terminal.run_view import REFRESHES_PER_SECOND, duration, format_number
+from mtl_cli.terminal.run_view import REFRESHES_PER_SECOND
 from mtl_cli.training.job import Job
 from mtl_cli.untrusted.escaping import shown
 

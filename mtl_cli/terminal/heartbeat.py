@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.run_folder.csv_files import Metrics
-from mtl_cli.terminal.run_view import SHOWN_TASKS, View, duration, format_number
+from mtl_cli.terminal.formatting import duration, format_number
+from mtl_cli.terminal.run_view import SHOWN_TASKS, View
 
 SECONDS_AT_LEAST: Final = 10.0
 """Between two lines, however often it evaluates."""

@@ -13,7 +13,8 @@ from mtl_cli.config import Config
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.models.base import Network
 from mtl_cli.step.draws import Draws
-from mtl_cli.terminal.run_view import SHOWN_TASKS, Ending, RunHeader, duration, format_number
+from mtl_cli.terminal.formatting import duration, format_number
+from mtl_cli.terminal.run_view import SHOWN_TASKS, Ending, RunHeader
 from mtl_cli.untrusted.escaping import shown
 
 MOST_OF_LOSS: Final = 0.9

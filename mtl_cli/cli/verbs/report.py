@@ -14,8 +14,9 @@ from mtl_cli.comparison.files import SweepFolder, is_sweep, print_report, termin
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError
 from mtl_cli.paths import check_folder
+from mtl_cli.terminal.run_display import Display
 from mtl_cli.terminal.run_text import ending
-from mtl_cli.terminal.run_view import Display, Ending
+from mtl_cli.terminal.run_view import Ending
 from mtl_cli.untrusted.escaping import printable, shown
 from mtl_cli.untrusted.files import read_summary
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mtl_cli.terminal.run_view import Display, Ending, RunHeader
+from mtl_cli.terminal.run_display import Display
+from mtl_cli.terminal.run_view import Ending, RunHeader
 from tests.support.command import MtlTrain
 
 

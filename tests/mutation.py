@@ -4,8 +4,8 @@ python tests/mutation.py tables linalg/solvers.py      # rooms or files of mtl_c
 
 A mutant is one change by an operator of cosmic-ray: a comparison or a condition turned round, a number one larger or
 smaller, plus for minus, a loop that never runs. At each sampled place one mutant is tried, in a copy of the tree. The
-tests that run its line are tried on it, those of the mirrored file first, then the quickest, until one fails. Which
-test runs which line is measured once and kept in `.mutation/`. Needs the extra `mutation`.
+tests that run its line are tried on it, the file's own examples and mirrored tests first, then the quickest, until one
+fails. Which test runs which line is measured once and kept in `.mutation/`. Needs the extra `mutation`.
 """
 
 import argparse
@@ -155,7 +155,7 @@ class Lines:
         found = found or {test for tests in by_line.values() for test in tests}
         room, name = Path(mutant.path).parts[1:-1], Path(mutant.path).stem
         mirrored = "/".join(["tests", *room, f"test_{name}.py"])
-        kept: list[str] = []
+        kept = [mutant.path] if ">>>" in (ROOT / mutant.path).read_text() else []  # the examples in its docstrings
         total = 0.0
         for test in sorted(found, key=lambda test: (not test.startswith(mirrored), self._time(test), test)):
             total += self._time(test)

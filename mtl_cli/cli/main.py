@@ -28,6 +28,7 @@ from mtl_cli.composition.hydra_private import Hooks, run_hydra
 from mtl_cli.composition.recorded import with_settings
 from mtl_cli.composition.task_overrides import read_task_overrides
 from mtl_cli.errors import ExitStatus, InputError, RunFailed
+from mtl_cli.reference.files import shipped_configs
 from mtl_cli.signals import Interrupt
 from mtl_cli.sweeps.invocation import Invocation
 from mtl_cli.sweeps.other_launchers import collect, say_resume
@@ -91,7 +92,7 @@ def _asked(words: list[str]) -> Invocation | None:
         if further is None:
             return None
         sys.argv[1:] = further
-    sys.argv[1:], repeats = with_settings(sys.argv[1:], _conf())
+    sys.argv[1:], repeats = with_settings(sys.argv[1:], shipped_configs())
     return Invocation(resumes=verb is not None, repeats=repeats)
 
 
@@ -103,7 +104,7 @@ def _train(runner: JobRunner, words: list[str]) -> None:
     interrupt = runner.interrupt
     with interrupt.handling(), ExitStack() as claims, interrupt.as_itself():
         interrupt.deliver()
-        run_hydra(runner, _conf(), Hooks(composed=partial(_check, runner, claims), help=with_verbs))
+        run_hydra(runner, shipped_configs(), Hooks(composed=partial(_check, runner, claims), help=with_verbs))
         _report(runner)
 
 
@@ -162,9 +163,3 @@ def _refuse_no_folder() -> None:
         raise InputError(
             f"the working folder {where} isn't there any more; change into another one, with cd"
         ) from error
-
-
-def _conf() -> Path:
-    """Returns the folder of the shipped configs: the wheel's, or the checkout's."""
-    packaged = PACKAGE / "conf"
-    return packaged if packaged.is_dir() else PACKAGE.parent / "conf"

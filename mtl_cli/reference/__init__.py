@@ -1,0 +1,1 @@
+"""What every config key means, takes and is by default: read from the classes and the YAML files under conf/."""

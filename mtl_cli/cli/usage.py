@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Final
 
+from mtl_cli.cli import verbs
 from mtl_cli.cli.verbs.base import Verb
 from mtl_cli.errors import InputError, nearest
 
-VERBS: Final = ("resume", "report", "inspect", "predict")
+VERBS: Final = tuple(module.name for module in iter_modules(verbs.__path__) if module.name != "base")
 COLUMNS: Final = (32, 47)
 """Where the words begin that say what a verb does: behind what it takes, at the first of them that it leaves free."""
 

@@ -56,7 +56,7 @@ class Group:
     choices: Sequence[Choice]
     default: str | None = None
 
-    def keys(self) -> dict[Key, list[str]]:
+    def all_keys(self) -> dict[Key, list[str]]:
         """Returns the keys of its choices, and which of them have each alike."""
         found: dict[Key, list[str]] = {}
         for choice in self.choices:
@@ -70,10 +70,11 @@ def run_keys() -> list[Key]:
     return list(_keys(Config, shipped_configs() / "config.yaml", "", skip={*FAMILIES, "tasks"}))
 
 
-def groups() -> list[Group]:
+@cache
+def groups() -> tuple[Group, ...]:
     """Returns the groups whose choices have keys."""
     found = [_group(name, name, classes) for name, classes in FAMILIES.items()]
-    return [*found, _group("optimizer/schedule", "optimizer.schedule", members(schedules, Schedule))]
+    return (*found, _group("optimizer/schedule", "optimizer.schedule", members(schedules, Schedule)))
 
 
 def setting_groups() -> list[Group]:

@@ -168,6 +168,7 @@ def test_version_help_and_config_need_no_tensorflow(tmp_path: Path) -> None:
         (["--version"], "mtl-cli "),
         (["--help"], "mode: alternating, joint"),
         (["--cfg", "job"], "batch_size: 10"),
+        (["help", "cagrad"], "number >= 0; default 0.4"),
         (["stepss=3"], ""),
         (["data=table", "data.path=none.csv", "+tasks.a.kind=binary"], ""),
         (["mode=alternating", "sampling=proportional"], ""),

@@ -60,6 +60,6 @@ def test_every_experiment_says_what_it_is_and_sets() -> None:
 
 
 def test_keys_of_tasks_have_the_kinds_that_have_them() -> None:
-    keys = {(key.name, *of) for key, of in kinds().keys().items()}
+    keys = {(key.name, *of) for key, of in kinds().all_keys().items()}
     assert ("tasks.<task>.weight", "regression", "binary", "multiclass") in keys
     assert ("tasks.<task>.pos_weight", "binary") in keys

@@ -22,10 +22,10 @@ def reference() -> Iterator[str]:
     yield from ["## The run", "", *_table(run_keys())]
     of_tasks = kinds()
     yield from ["## tasks", "", *(f"- `kind: {choice.name}`: {choice.meaning}" for choice in of_tasks.choices)]
-    yield from ["", *_table_of(of_tasks, list(of_tasks.keys()))]
+    yield from ["", *_table_of(of_tasks, list(of_tasks.all_keys()))]
     for group in groups():
         yield from [f"## {group.name}", "", *(f"- `{choice.name}`: {_said(choice)}" for choice in group.choices)]
-        keys = group.keys()
+        keys = group.all_keys()
         yield from ["", *_table_of(group, sorted(keys, key=lambda key: keys[key]))] if keys else [""]
 
 
@@ -36,7 +36,7 @@ def _said(choice: Choice) -> str:
 
 def _table_of(group: Group, keys: list[Key]) -> Iterator[str]:
     """Yields the lines of a table of a group's keys, with a last column for the choices that have a key."""
-    known = group.keys()
+    known = group.all_keys()
     everyone = len(group.choices)
     yield from _table(
         keys, ["all" if len(known[key]) == everyone else ", ".join(f"`{name}`" for name in known[key]) for key in keys]

@@ -21,10 +21,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.cli.checks import check_run, check_sweep
 from mtl_cli.cli.job_runner import JobRunner
-from mtl_cli.cli.usage import verb_of, with_verbs
+from mtl_cli.cli.usage import completed, verb_of, with_verbs
 from mtl_cli.composition.config_loader import guard_hydra
 from mtl_cli.composition.hydra_errors import hydra_message
-from mtl_cli.composition.hydra_private import Hooks, run_hydra
+from mtl_cli.composition.hydra_private import Hooks, complete_with, run_hydra
 from mtl_cli.composition.recorded import with_settings
 from mtl_cli.composition.task_overrides import read_task_overrides
 from mtl_cli.errors import ExitStatus, InputError, RunFailed
@@ -100,6 +100,7 @@ def _train(runner: JobRunner, words: list[str]) -> None:
     """Has Hydra compose a run or a sweep, and train it by the runner; shows what came of a sweep."""
     _register_launcher()
     guard_hydra(words)
+    complete_with(completed)
     read_task_overrides()
     interrupt = runner.interrupt
     with interrupt.handling(), ExitStack() as claims, interrupt.as_itself():

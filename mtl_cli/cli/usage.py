@@ -28,6 +28,20 @@ def verb_of(arguments: Sequence[str]) -> Verb | None:
     return _verb(arguments[0])
 
 
+def completed(line: str) -> tuple[list[str], str | None]:
+    """Returns the verbs that a line may go on with, and what Hydra is to complete; None where that is nothing of its.
+
+    >>> completed("res"), completed("help optim"), completed("report out")
+    ((['resume'], 'res'), ([], 'optim'), ([], None))
+    """
+    first, blank, rest = line.partition(" ")
+    if not blank:
+        return [name for name in VERBS if name.startswith(first)], line
+    if first not in VERBS:
+        return [], line
+    return completed(rest) if _verb(first).takes_words_of_configs else ([], None)
+
+
 def with_verbs(template: str) -> str:
     """Returns a text of help with a line for each verb where it has `$VERBS`, after the same indentation."""
     before, found, after = template.partition("$VERBS")

@@ -144,6 +144,17 @@ def complete_only(wanted: Callable[[str], object]) -> None:
     CompletionPlugin._query = query  # type: ignore[method-assign]
 
 
+def complete_with(own: Callable[[str], tuple[list[str], str | None]]) -> None:
+    """Has a shell complete the program's words as well; `own` returns them, and the line that Hydra completes."""
+    complete = CompletionPlugin._query
+
+    def query(*args: Any, **kwargs: Any) -> list[str]:
+        words, left = own(kwargs["line"])
+        return words if left is None else [*words, *complete(*args, **kwargs | {"line": left})]
+
+    CompletionPlugin._query = query  # type: ignore[method-assign]
+
+
 def resolve_by(tree: Callable[[Any], Any], call: Callable[[Any], Any]) -> None:
     """Wraps the methods by which OmegaConf resolves an interpolation, and calls a resolver."""
     Container.resolve_parse_tree = tree(Container.resolve_parse_tree)  # type: ignore[method-assign]

@@ -179,6 +179,26 @@ def test_version_help_and_config_need_no_tensorflow(tmp_path: Path) -> None:
     assert not any(tmp_path.rglob("*.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("mtl-train res", ["resume"]),
+        ("mtl-train rep", ["report"]),
+        ("mtl-train help he", ["help"]),
+        ("mtl-train help optimizer.le", ["optimizer.learning_rate="]),
+        ("mtl-train help weighting=ca", ["weighting=cagrad"]),
+        ("mtl-train report out", []),
+    ],
+)
+def test_the_tab_key_completes_verbs_and_what_help_takes(
+    mtl_train: MtlTrain, monkeypatch: pytest.MonkeyPatch, line: str, expected: list[str]
+) -> None:
+    monkeypatch.setenv("COMP_LINE", line)
+    told = mtl_train("-sc", "query=bash")
+    assert told.out.split() == expected
+    assert told.err == ""
+
+
 def test_module_and_clean_standard_error(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mtl_cli", "steps=20"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)

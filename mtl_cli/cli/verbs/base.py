@@ -17,11 +17,13 @@ class Verb:
         does: What it does, behind that.
         run: Takes the words behind it, and returns what Hydra is to be called with; None where it has done all there is
             to do.
+        takes_words_of_configs: Whether what stands behind it is completed as an override is, or a verb.
     """
 
     usage: str
     does: str
     run: Callable[[Sequence[str]], list[str] | None]
+    takes_words_of_configs: bool = False
 
 
 class Parser(argparse.ArgumentParser):

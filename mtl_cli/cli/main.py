@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.cli.checks import check_run, check_sweep
 from mtl_cli.cli.job_runner import JobRunner
-from mtl_cli.cli.usage import completed, verb_of, with_verbs
+from mtl_cli.cli.usage import completed, help_page, verb_of
 from mtl_cli.composition.config_loader import guard_hydra
 from mtl_cli.composition.hydra_errors import hydra_message
 from mtl_cli.composition.hydra_private import Hooks, complete_with, run_hydra
@@ -105,7 +105,7 @@ def _train(runner: JobRunner, words: list[str]) -> None:
     interrupt = runner.interrupt
     with interrupt.handling(), ExitStack() as claims, interrupt.as_itself():
         interrupt.deliver()
-        run_hydra(runner, shipped_configs(), Hooks(composed=partial(_check, runner, claims), help=with_verbs))
+        run_hydra(runner, shipped_configs(), Hooks(composed=partial(_check, runner, claims), help=help_page))
         _report(runner)
 
 

@@ -1,6 +1,5 @@
 """What `mtl-train help` explains of a config: keys, the parts they stand in, groups and their choices."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mtl_cli.reference.groups import Choice, Group, Key, data_defaults, groups, kinds, run_keys, setting_groups
+from mtl_cli.reference.groups import Choice, Group, Key, data_defaults, groups, kinds, run_keys, setting_groups, whose
 from mtl_cli.reference.values import without_backticks
 
 
@@ -57,14 +56,6 @@ def topics() -> list[Topic]:
             for choice in group.choices
         ]
     return found
-
-
-def whose(data: str) -> str:
-    """Returns a choice of data with whose it is, in the words of its file, as in `data=table (your own tables)`."""
-    (group,) = (group for group in groups() if group.name == "data")
-    (meaning,) = (choice.meaning for choice in group.choices if choice.name == data)
-    (words,) = re.findall(r"^[^:;,.(]*", meaning)
-    return f"data={data} ({words[0].lower()}{words[1:].strip()})"
 
 
 def lines(rows: Mapping[str, str]) -> Padding:

@@ -1,6 +1,7 @@
 """Which verbs there are, and what `mtl-train --help` says of them."""
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Final
@@ -8,10 +9,10 @@ from typing import Final
 from mtl_cli.cli import verbs
 from mtl_cli.cli.verbs.base import Verb
 from mtl_cli.errors import InputError, nearest
+from mtl_cli.reference.groups import data_defaults, whose
 
 VERBS: Final = tuple(module.name for module in iter_modules(verbs.__path__) if module.name != "base")
-COLUMNS: Final = (32, 47)
-"""Where the words begin that say what a verb does: behind what it takes, at the first of them that it leaves free."""
+COLUMNS: Final = 80
 
 
 def verb_of(arguments: Sequence[str]) -> Verb | None:
@@ -42,11 +43,19 @@ def completed(line: str) -> tuple[list[str], str | None]:
     return completed(rest) if _verb(first).takes_words_of_configs else ([], None)
 
 
-def with_verbs(template: str) -> str:
-    """Returns a text of help with a line for each verb where it has `$VERBS`, after the same indentation."""
-    before, found, after = template.partition("$VERBS")
-    indentation = before.rpartition("\n")[2]
-    return before + f"\n{indentation}".join(_line(_verb(name)) for name in VERBS) + after if found else template
+def help_page(template: str, fill: Callable[[str], str]) -> str:
+    """Returns the text of `mtl-train --help`, in lines that a terminal of 80 columns shows.
+
+    Args:
+        template: Has `$VERBS` and `$DEFAULTS` where lines for each verb and each choice of data stand, with the
+            indentation of the first.
+        fill: Fills in what Hydra has.
+    """
+    for mark, said in (("$VERBS", _verbs), ("$DEFAULTS", _defaults)):
+        before, found, after = template.partition(mark)
+        indentation = before.rpartition("\n")[2]
+        template = before + f"\n{indentation}".join(said()) + after if found else template
+    return "\n".join(_wrapped(line) for line in fill(template).splitlines())
 
 
 def _verb(name: str) -> Verb:
@@ -55,7 +64,23 @@ def _verb(name: str) -> Verb:
     return verb
 
 
-def _line(verb: Verb) -> str:
-    usage = f"mtl-train {verb.usage}"
-    column = next(column for column in COLUMNS if len(usage) < column)
-    return f"{usage:<{column}}{verb.does}"
+def _verbs() -> list[str]:
+    """Returns a line for each verb: how it is used, and what it does."""
+    found = {f"mtl-train {verb.usage}": verb.does for verb in map(_verb, VERBS)}
+    width = max(map(len, found))
+    return [f"{usage:<{width}}   {does}" for usage, does in found.items()]
+
+
+def _defaults() -> list[str]:
+    """Returns a line for each choice of data that has defaults for other keys."""
+    return [
+        f"{whose(data)}: {', '.join(f'{key}={value}' for key, value in given.items())}"
+        for data, given in data_defaults().items()
+    ]
+
+
+def _wrapped(line: str) -> str:
+    indentation = len(line) - len(line.lstrip()) + 4
+    return textwrap.fill(
+        line, COLUMNS, subsequent_indent=" " * indentation, break_long_words=False, break_on_hyphens=False
+    )

@@ -53,11 +53,11 @@ class Hooks:
 
     Attributes:
         composed: Called with a config that is to be trained, before Hydra makes anything for it.
-        help: Returns the help's template with the program's own texts filled in.
+        help: Returns the text of `--help`, of its template and of Hydra's way to fill one.
     """
 
     composed: Callable[[DictConfig, RunMode], None]
-    help: Callable[[str], str]
+    help: Callable[[str, Callable[[str], str]], str]
 
 
 _hooks: ContextVar[Hooks] = ContextVar("_hooks")
@@ -83,8 +83,13 @@ class Application(Hydra):
 
     def get_help(self, help_cfg: DictConfig, *options: Any, **others: Any) -> str:
         """Returns the text of `--help`."""
-        filled: Any = SimpleNamespace(template=_hooks.get().help(help_cfg.template))
-        return super().get_help(filled, *options, **others)
+        fill = super().get_help
+
+        def filled(template: str) -> str:
+            given: Any = SimpleNamespace(template=template)
+            return fill(given, *options, **others)
+
+        return _hooks.get().help(help_cfg.template, filled)
 
 
 def run_hydra(task_function: TaskFunction, configs: Path, hooks: Hooks) -> None:

@@ -114,6 +114,17 @@ def data_defaults() -> Mapping[str, Mapping[str, str]]:
     return {name: given for name, given in outside.items() if given}
 
 
+def whose(data: str) -> str:
+    """Returns a choice of data with whose it is, in the first words of its file.
+
+    >>> whose("table")
+    'data=table (your own tables)'
+    """
+    said = first_sentence((shipped_configs() / DATA / f"{data}.yaml").read_text())
+    (words, *_) = re.findall(r"^[^:;,.(]*", said)
+    return f"{DATA}={data} ({words[0].lower()}{words[1:].strip()})"
+
+
 def _group(group: str, prefix: str, classes: Sequence[type[Settings]]) -> Group:
     choices = []
     for cls in classes:

@@ -80,4 +80,4 @@ def _hint(every: Sequence[Topic], word: str) -> str:
     return f"did you mean {close!r}?" if close else "mtl-train --help has the groups and the verbs"
 
 
-VERB = Verb("help WORD", "explain a key, a group, a choice or a verb", run, takes_words_of_configs=True)
+VERB = Verb("help WORD", "explain a key, a group or a verb", run, takes_words_of_configs=True)

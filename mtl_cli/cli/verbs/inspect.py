@@ -143,4 +143,4 @@ def _columns_table(columns: Sequence[Column], targets: Sequence[Column]) -> Line
     return table
 
 
-VERB = Verb("inspect TABLE", "look at a table, and write a first config for it", run)
+VERB = Verb("inspect TABLE", "look at a table, write a config", run)

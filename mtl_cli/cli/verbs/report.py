@@ -98,4 +98,4 @@ def _nan(value: Any) -> Any:
     return math.nan if value is None else value
 
 
-VERB = Verb("report DIR", "say what a run or a sweep came to, from its files", run)
+VERB = Verb("report DIR", "say what a run or a sweep came to", run)

@@ -27,4 +27,4 @@ def run(words: Sequence[str]) -> list[str]:
     return sweeps.arguments(given.folder, given.overrides)
 
 
-VERB = Verb("resume DIR [KEY=VALUE ...]", "go on with a run or a sweep that was ended early", run)
+VERB = Verb("resume DIR [KEY=VALUE ...]", "go on with what was ended early", run)

@@ -12,6 +12,11 @@ class Data(Settings, ABC):
 
     name: str
 
+    @property
+    def advice(self) -> str:
+        """Returns what results on it mean, and what to try next; nothing where they speak for themselves."""
+        return ""
+
     @abstractmethod
     def load(self, tasks: Tasks, seed: int, batch_size: int) -> Dataset:
         """Returns the data for these tasks.

@@ -98,6 +98,14 @@ class Seed(Data):
     name: Literal["seed"] = "seed"
     features: Annotated[int, Field(ge=1)] = 10
 
+    @property
+    def advice(self) -> str:
+        """Returns that there is nothing to learn beyond the labels' mean."""
+        return (
+            "the labels of data=seed are random, so the naive value is the floor (no network gets below it); tasks "
+            "that can be learned: mtl-train experiment=digits; your own: mtl-train inspect TABLE"
+        )
+
     def load(self, tasks: Tasks, seed: int, batch_size: int) -> Dataset:
         """Returns the stream for these tasks."""
         for name, task in tasks.items():

@@ -92,8 +92,10 @@ def how_it_ended(config: Config, summary: Mapping[str, Any]) -> str:
 
 
 def _notes(config: Config, summary: Mapping[str, Any]) -> list[str]:
-    """Returns what one should know of how the best iteration was chosen."""
+    """Returns what one should know of the result, and of how the best iteration was chosen."""
     notes, best, done = [], summary["best_iteration"], summary["iterations"]
+    if config.data.advice and summary["status"] == "finished":
+        notes.append(config.data.advice)
     if best is not None and 2 * best < done and config.early_stopping.patience is None:
         notes.append(
             f"the best iteration came at {best:,} of {done:,}, and early stopping is off; early_stopping.patience=N "

@@ -84,5 +84,8 @@ def train(
         begins()
         interrupt.defer()
         Scheduler([job], begin=lambda _: run, stop_asked=lambda: not run.has_ended and interrupt()).train()
-    view.end(ending(config, run.summary, folder))
+    closing = ending(config, run.summary, folder)
+    for note in closing.notes:
+        log.info(note)
+    view.end(closing)
     return run.summary

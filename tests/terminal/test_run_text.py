@@ -3,8 +3,24 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mtl_cli.terminal.run_text import ending
 from tests.support.configs import composed
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "said"), [("seed", "finished", 1), ("seed", "stopped", 0), ("digits", "finished", 0)]
+)
+def test_random_labels_are_told_of_where_a_run_has_finished(data: str, status: str, said: int) -> None:
+    summary: dict[str, Any] = dict.fromkeys(("best_iteration", "iterations_per_second", "picks"), None)
+    summary |= {"status": status, "iterations": 9, "train_seconds": 1.0, "metrics": {}, "epochs": {}}
+    notes = ending(composed(f"data={data}"), summary, Path("x")).notes
+    assert len(notes) == said
+    for note in notes:
+        assert "the naive value is the floor" in note
+        assert "mtl-train experiment=digits" in note
+        assert "mtl-train inspect TABLE" in note
 
 
 def test_the_closing_line_counts_picks_and_stays_short() -> None:

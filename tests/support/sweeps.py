@@ -12,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from mtl_cli.composition import hydra_private
 from tests.support.configs import CONF
 
 DIGITS = [
@@ -52,8 +53,9 @@ def training_starts(sweep: Path) -> dict[str, int]:
 
 
 @contextmanager
-def sweep_of(*words: str) -> Iterator[tuple[ConfigLoader, DictConfig]]:
-    """Has Hydra ready to compose a sweep's jobs; yields its loader and the sweep's own config."""
+def sweep_of(*words: str, by: type[hydra_private.Loader] | None = None) -> Iterator[tuple[ConfigLoader, DictConfig]]:
+    """Has Hydra ready to compose a sweep's jobs; yields its loader, or another one, and the sweep's own config."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
+        loader = by(loader.get_search_path()) if by else loader
         yield loader, loader.load_configuration("config", list(words), RunMode.MULTIRUN)

@@ -6,14 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hydra import initialize_config_dir
-from hydra.core.config_loader import ConfigLoader
-from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from mtl_cli.composition import hydra_private
-from tests.support.configs import CONF
+from tests.support.configs import CONF, loading
 
 DIGITS = [
     "data=digits", "data.examples={train: 200, val: 40, test: 40}", "batch_size=8", "model.shared_layers=[6]",
@@ -53,9 +50,9 @@ def training_starts(sweep: Path) -> dict[str, int]:
 
 
 @contextmanager
-def sweep_of(*words: str, by: type[hydra_private.Loader] | None = None) -> Iterator[tuple[ConfigLoader, DictConfig]]:
-    """Has Hydra ready to compose a sweep's jobs; yields its loader, or another one, and the sweep's own config."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        loader = GlobalHydra.instance().config_loader()
-        loader = by(loader.get_search_path()) if by else loader
+def sweep_of(
+    *words: str, by: type[hydra_private.Loader] = hydra_private.Loader
+) -> Iterator[tuple[hydra_private.Loader, DictConfig]]:
+    """Has Hydra ready to compose a sweep's jobs; yields the loader and the sweep's own config."""
+    with loading(CONF, by) as loader:
         yield loader, loader.load_configuration("config", list(words), RunMode.MULTIRUN)

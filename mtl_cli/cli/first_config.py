@@ -2,18 +2,20 @@
 
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import yaml
 
 from mtl_cli.config import RESERVED
 from mtl_cli.data.table import MISSING_TEXTS
 from mtl_cli.tables.delimited import Dialect
+from mtl_cli.tables.doubts import AMOUNTS, LEAK, SKEWED, Doubt
 from mtl_cli.tables.hints import Hint
 from mtl_cli.tables.inspection import Column, Inspected
-from mtl_cli.tasks import TASK_NAME
+from mtl_cli.tasks import KINDS, TASK_NAME
 from mtl_cli.untrusted.escaping import printable
 
 FEW: Final = 20
@@ -22,13 +24,21 @@ MANY: Final = 20_000
 """Rows above which the iterations that a table trains by itself are few passes."""
 STEPS: Final = 4000
 """Those iterations, as in conf/data/table.yaml."""
+OR_AMOUNTS: Final = "   # or regression (loss: mse, metric: rmse) where these are amounts"
 
 
-def config_text(path: str, table: Inspected, targets: Sequence[Column]) -> str:
-    """Returns an experiment's YAML that trains on the table as it is."""
+def config_text(path: str, configs: str, table: Inspected, targets: Sequence[Column], doubts: Sequence[Doubt]) -> str:
+    """Returns an experiment's YAML that trains on the table as it is.
+
+    Args:
+        path: The table's.
+        configs: The folder of configs that it is written into.
+        table: What is in the table.
+        targets: The columns to predict.
+        doubts: What to look at in it.
+    """
     columns = table.columns
     stem, rows = stem_of(path), len(table.source.frame)
-    excluded = [c.name for c in columns if c not in targets and not c.usable]
     hints = [hint for c in columns if c not in targets and c.usable for hint in c.hints]
     labelled = min(round(rows * (1 - column.missing)) for column in targets)
     batch = max(1, min(64 if rows <= MANY else 256, int(0.7 * labelled) // 4))
@@ -36,7 +46,7 @@ def config_text(path: str, table: Inspected, targets: Sequence[Column]) -> str:
     lines = [
         "# @package _global_",
         f"# A first config for {printable(Path(path).name)}: {rows:,} rows, {len(columns)} columns.",
-        f"#   mtl-train --config-dir configs experiment={stem}",
+        f"#   mtl-train --config-dir {printable(shlex.quote(configs))} experiment={stem}",
         "defaults:",
         "  - override /data: table",
         "",
@@ -45,17 +55,34 @@ def config_text(path: str, table: Inspected, targets: Sequence[Column]) -> str:
         f"batch_size: {batch}",
         "data:",
         f"  path: {_quoted(path)}",
-        f"  exclude: [{', '.join(map(_quoted, excluded))}]   # ids, constants, what can't be used",
+        *_excluded([c.name for c in columns if c not in targets and not c.usable], doubts),
         *_written(table.dialect),
         *_declared(hints, table.dialect.missing),
+        *_skewed([each for each in doubts if each.column not in [target.name for target in targets]]),
         *(["  split: {train: 1.0, val: 0.0, test: 0.0}   # too few rows for more"] if labelled < FEW else []),
         "tasks:",
-        *(_task(column, taken) for column in targets),
+        *(line for column in targets for line in _task(column, doubts, taken)),
     ]
     others = [c for c in columns if c not in targets and c.task and not c.id and not c.constant]
     if others:
-        lines += ["# Other columns that could be tasks:", *(f"# {_task(column, taken)}" for column in others)]
+        lines += ["# Other columns that could be tasks:", *(f"#   {_other_task(column, taken)}" for column in others)]
     return "\n".join(lines) + "\n"
+
+
+def _excluded(names: Sequence[str], doubts: Sequence[Doubt]) -> list[str]:
+    """Returns what is left out, and in comments what might be: what nearly determines a label."""
+    lines = [f"  exclude: {_list(names)}   # ids, constants, what can't be used"]
+    leaks = [each for each in doubts if each.mark == LEAK]
+    if leaks:
+        more = _list([*names, *dict.fromkeys(each.column for each in leaks)])
+        lines.append(f"  # exclude: {more}   # instead, where it isn't known before the label is:")
+    return lines + [f"  #   {printable(f'{each.column} {each.why}')}" for each in leaks]
+
+
+def _skewed(doubts: Sequence[Doubt]) -> list[str]:
+    """Returns comments on features of which the logarithm may be the better feature."""
+    lines = [f"  #   {printable(f'{each.column} {each.why}')}" for each in doubts if each.mark == SKEWED]
+    return ["  # A column of its logarithms, in the table, may be the better feature:", *lines] if lines else []
 
 
 def _written(dialect: Dialect) -> list[str]:
@@ -83,14 +110,14 @@ def _declared(hints: Sequence[Hint], missing: Sequence[str]) -> list[str]:
             other = (
                 f"   # or {_quoted(hint.other)}: no number is above 12, so look which the day is" if hint.other else ""
             )
-            lines.append(f"    {_quoted(hint.column)}: {_quoted(hint.value)}{other}")
+            lines.append(f"    {_key(hint.column)}: {_quoted(hint.value)}{other}")
     types = [hint for hint in hints if hint.key == "types"]
     if types:
         mark = "" if any(hint.likely for hint in types) else "# "
         lines.append(f"  {mark}types:")
         for hint in sorted(types, key=lambda hint: not hint.likely):
             unsure = "" if hint.likely else f"   # {printable(hint.why)}"
-            lines.append(f"  {'' if hint.likely else '# '}  {_quoted(hint.column)}: {hint.value}{unsure}")
+            lines.append(f"  {'' if hint.likely else '# '}  {_key(hint.column)}: {hint.value}{unsure}")
     lines += [f"  # decimal: ','   # {printable(f'{h.column} {h.why}')}" for h in hints if h.key == "decimal"][:1]
     gaps = [hint for hint in hints if hint.key == "missing" and hint.value not in missing]
     if gaps:
@@ -113,29 +140,70 @@ def _longer(rows: int, batch: int) -> list[str]:
 
 
 def stem_of(path: str) -> str:
-    """Returns a name for the experiment: the file's, without what can't stand in a config's name."""
+    """Returns a name for the experiment: the file's, without what can't stand in a config's name.
+
+    >>> stem_of("My homes.csv"), stem_of("2024.csv"), stem_of("on.csv")
+    ('My_homes', 'table_2024', 'table_on')
+    """
     stem = re.sub(r"[^A-Za-z0-9_]+", "_", Path(path).name.split(".")[0]).strip("_")
-    return stem or "table"
+    return stem if TASK_NAME.fullmatch(stem) and isinstance(yaml.safe_load(stem), str) else f"table_{stem}".strip("_")
 
 
-def _task(column: Column, taken: set[str]) -> str:
-    """Returns a task's line; a column whose name can't be a task's gets another one."""
+def _task(column: Column, doubts: Sequence[Doubt], taken: set[str]) -> list[str]:
+    """Returns a task's lines: its keys at their defaults, and in comments what else they might be."""
+    own = [each for each in doubts if each.column == column.name]
+    name = _task_name(column, taken)
+    (kind,) = (each for each in KINDS if each.model_fields["kind"].default == column.task)
+    choices = {key: (field.default, get_args(field.annotation)) for key, field in kind.model_fields.items()}
+    lines = [
+        f"  {name}:",
+        f"    kind: {column.task}" + OR_AMOUNTS * any(each.mark == AMOUNTS for each in own),
+        *([] if name == column.name else [f"    column: {_quoted(column.name)}"]),
+    ]
+    for key in ("loss", "metric"):
+        default, values = choices[key]
+        others = [value for value in values if value != default]
+        lines.append(f"    {key}: {default}" + (f"   # or {', '.join(others)}" if others else ""))
+    lines += [
+        f"    # loss: huber   # its few large labels would count less; it {_said(each)}"
+        for each in own
+        if each.mark == SKEWED
+    ]
+    lines.append("    weight: null   # its share in joint training; null: a part of what the given ones leave of 1")
+    lines.append("    layers: null   # units of its hidden layers, as [64]; null: model.task_layers")
+    gaps = [hint for hint in column.hints if hint.key == "missing"]
+    if gaps:
+        lines.append(f"    # missing: {_list([hint.value for hint in gaps])}   # where that is no label:")
+    return lines + [f"    #   it {printable(hint.why)}" for hint in gaps]
+
+
+def _other_task(column: Column, taken: set[str]) -> str:
+    name = _task_name(column, taken)
+    source = "" if name == column.name else f", column: {_quoted(column.name)}"
+    return f"{name}: {{kind: {column.task}{source}}}"
+
+
+def _task_name(column: Column, taken: set[str]) -> str:
+    """Returns a task's name: the column's, or another one where that can't be a task's."""
     name = re.sub(r"\W+", "_", column.name, flags=re.ASCII).strip("_") or "task"
     name = name if TASK_NAME.fullmatch(name) and name not in RESERVED else f"task_{name}"
     while name in taken:
         name += "_"
     taken.add(name)
-    source = "" if name == column.name else f", column: {_quoted(column.name)}"
-    missing = [hint for hint in column.hints if hint.key == "missing"]
-    look = "".join(
-        f"   # {printable(hint.why)}; missing: {_list([hint.value])} where that is no label" for hint in missing
-    )
-    return f"  {name}: {{kind: {column.task}{source}}}{look}"
+    return name
+
+
+def _said(doubt: Doubt) -> str:
+    return printable(doubt.why)
 
 
 def _quoted(text: str) -> str:
-    """Returns a text as YAML reads it back, and with OmegaConf's interpolations as they stand."""
+    """Returns a text as a value in YAML, with OmegaConf's interpolations as they stand."""
+    return _key(re.sub(r"(\\*)\$\{", r"\1\1\\${", text))
+
+
+def _key(text: str) -> str:
+    """Returns a text as YAML reads it back; in a mapping's keys OmegaConf has no interpolations."""
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", text) and yaml.safe_load(text) == text and len(text) > 1:
         return text
-    quoted = json.dumps(re.sub(r"(\\*)\$\{", r"\1\1\\${", text), ensure_ascii=False)
-    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in json.dumps(text, ensure_ascii=False))

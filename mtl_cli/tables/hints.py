@@ -97,9 +97,15 @@ class Hint(NamedTuple):
         return self.key == "date_format" or self.value == "date"
 
     @property
-    def unsure(self) -> bool:
-        """Whether somebody has to look."""
-        return not self.likely or self.other is not None
+    def mark(self) -> str:
+        """What the column may hold, in a word."""
+        if self.key == "missing":
+            return "missing?"
+        if self.key in ("decimal", "thousands"):
+            return "decimals?"
+        if self.is_date:
+            return "day?" if self.other else "disguised"
+        return "codes?" if self.value == "category" else "disguised"
 
 
 def hints_on(series: Series, *, zeros: bool = False, grouped: bool = False) -> Iterator[Hint]:

@@ -1,6 +1,5 @@
 """What is in an unknown table, and what of it can be predicted. Imports no TensorFlow."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
@@ -55,13 +54,6 @@ class Inspected(NamedTuple):
     source: Source
     dialect: Dialect
     columns: list[Column]
-
-    def unsure(self, targets: Sequence[Column]) -> list[str]:
-        """Returns the features that may hold something else, and the labels of which some values may be none."""
-        features = [column for column in self.columns if column not in targets and column.usable]
-        doubts = [hint for column in features for hint in column.hints if hint.unsure]
-        doubts += [hint for column in targets for hint in column.hints if hint.key == "missing"]
-        return list(dict.fromkeys(hint.column for hint in doubts))
 
 
 def inspect(path: str, dialect: Dialect) -> Inspected:

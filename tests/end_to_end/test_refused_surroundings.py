@@ -98,4 +98,4 @@ def test_an_output_that_lacks_a_letter(mtl_train: MtlTrain, tmp_path: Path, monk
     with (tmp_path / "out").open("w", encoding="ascii") as narrow:
         monkeypatch.setattr(sys, "stdout", narrow)
         assert mtl_train("inspect", "t.csv", "--target", "price", "--out", "caf\xe9").status == 0
-    assert "--config-dir caf\\xe9" in (tmp_path / "out").read_text()
+    assert "--config-dir 'caf\\xe9'" in (tmp_path / "out").read_text()

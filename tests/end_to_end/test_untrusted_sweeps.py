@@ -95,8 +95,9 @@ def test_inspect_follows_no_link(mtl_train: MtlTrain, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x,y\n1,2\n3,4\n5,6\n")
     (tmp_path / "configs" / "experiment").mkdir(parents=True)
     (tmp_path / "configs" / "experiment" / "t.yaml").symlink_to(tmp_path / "new")
-    assert mtl_train("inspect", "t.csv").status == 2
-    assert not (tmp_path / "new").exists()
+    for force in ([], ["--force"]):
+        assert mtl_train("inspect", "t.csv", *force).status == 0
+        assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("summary", [True, False])

@@ -118,7 +118,8 @@ def test_what_inspect_finds_it_writes(mtl_train: MtlTrain, tmp_path: Path) -> No
     messy().write_csv(tmp_path / "t.csv")
     seen = mtl_train("inspect", "t.csv", "--target", "price", "--target", "mark", "--out", "c")
     assert seen.status == 0, seen.err
-    assert "look at zip, temp, mark: comments in c/experiment/t.yaml" in seen.out
+    assert re.findall(r"^  (?:codes|missing)\? +(\w+) ", seen.out, re.MULTILINE) == ["zip", "temp", "mark"]
+    assert "wrote c/experiment/t.yaml, with comments on what to check" in seen.out
     text = (tmp_path / "c" / "experiment" / "t.yaml").read_text()
     config = yaml.safe_load(text)
     assert config["data"]["date_format"] == {
@@ -128,7 +129,7 @@ def test_what_inspect_finds_it_writes(mtl_train: MtlTrain, tmp_path: Path) -> No
     assert config["data"]["missing"][-1] == "?"
     assert "  #   zip: category   # has numbers with leading zeros" in text
     assert '"?", "-999"]   # in all columns, instead of the line above:\n  #   temp has -999 in 6 of 120 rows' in text
-    assert "  mark: {kind: multiclass}   # has -1 in 24 of 120 rows" in text
+    assert '    # missing: ["-1"]   # where that is no label:\n    #   it has -1 in 24 of 120 rows' in text
     run = mtl_train("--config-dir", "c", "experiment=t", "steps=2", "hydra.run.dir=run")
     assert run.status == 0, run.err
     assert kinds_of(tmp_path / "run") == {

@@ -2,31 +2,38 @@
 
 import os
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 from pydantic import ValidationError
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table as Lines
 from rich.text import Text
 
 from mtl_cli.cli.first_config import config_text, stem_of
 from mtl_cli.cli.verbs.base import Parser, Verb
+from mtl_cli.comparison.files import terminal
 from mtl_cli.config_errors import describe
 from mtl_cli.data.table import Table
-from mtl_cli.errors import InputError, nearest
+from mtl_cli.errors import InputError, RunFailed, nearest
+from mtl_cli.run_folder.atomic_files import replace
 from mtl_cli.tables.delimited import Dialect
+from mtl_cli.tables.doubts import Doubt, doubts_on
 from mtl_cli.tables.duplicates import repeated
-from mtl_cli.tables.inspection import Column, inspect
-from mtl_cli.untrusted.escaping import printable
+from mtl_cli.tables.inspection import MOST_CLASSES, Column, Inspected, inspect
+from mtl_cli.untrusted.escaping import printable, visible
 
 LIKELY_TARGETS: Final = ("target", "label", "class", "y", "outcome", "response", "price", "result", "survived")
 """Names of columns that tables are mostly made to predict."""
 WRITTEN: Final = ("encoding", "separator", "header", "decimal", "thousands", "missing")
 """Keys of `data` that say how text files are written."""
+WIDE: Final = 80
+"""Letters of a line from which there is room for an example."""
+SHOWN: Final = 5
+"""Columns of which the same is said."""
 
 
 def run(words: Sequence[str]) -> None:
@@ -44,27 +51,26 @@ def run(words: Sequence[str]) -> None:
     parser.add_argument(
         "--out", default="configs", type=Path, metavar="DIR", help="folder of configs (default: %(default)s)"
     )
+    parser.add_argument("--force", action="store_true", help="replace the config if it is there")
     given = parser.parse_intermixed_args(words)
     found = inspect(given.input, dialect_of(given.overrides))
     targets = targets_of(found.columns, given.target)
+    doubts = list(doubts_on(found, targets))
     stem = stem_of(given.input)
     file: Path = given.out / "experiment" / f"{stem}.yaml"
-    text = config_text(given.input, found, targets)
-    _write_new(file, text.replace("--config-dir configs", f"--config-dir {given.out}"), given.out)
-    console = Console(highlight=False)
-    console.print(_columns_table(found.columns, targets))
-    lines = [
-        f"{printable(found.source.name)}: {len(found.source.frame):,} rows; wrote {file}. Train it with",
-        f"  mtl-train --config-dir {given.out} experiment={stem}",
-    ]
-    unsure = [printable(name) for name in found.unsure(targets)]
-    if unsure:
-        lines.append(f"look at {', '.join(unsure)}: comments in {file} say what they may be else")
-    again = repeated(found.source.frame)
-    if again:
-        lines.append(f"note: {again:,} rows are the same as an earlier one; data.duplicates says what becomes of them")
-    for line in lines:
+    text = config_text(given.input, str(given.out), found, targets, doubts)
+    is_new = _write(file, text, given.out, force=given.force)
+    console = terminal()
+    console.print(_columns_table(found.columns, targets, doubts, console.width))
+    if doubts:
+        console.print("to check:")
+        console.print(_check_table(doubts))
+    for line in _closing(found, given.target, targets):
         console.print(line, soft_wrap=True, markup=False)
+    written = f"wrote {file}{', with comments on what to check' if doubts else ''}; train it with"
+    kept = f"{file} is there, so nothing was written; replace it with --force, or choose another folder with --out"
+    print(visible(written if is_new else f"{kept}; it is trained with"))
+    print(visible(f"  mtl-train --config-dir {shlex.quote(str(given.out))} experiment={stem}"))
 
 
 def dialect_of(overrides: Sequence[str]) -> Dialect:
@@ -98,9 +104,12 @@ def targets_of(columns: Sequence[Column], asked: Sequence[str]) -> list[Column]:
     named = {column.name: column for column in columns}
     for name in asked:
         if name not in named:
-            raise InputError(f"--target: there is no column {name!r}; the columns are {', '.join(named)}")
+            raise InputError(f"--target: there is no column {name!r}; {nearest(name, named, 'columns')}")
         if named[name].task is None:
-            raise InputError(f"--target: column {name!r} ({named[name].type}) can't be a label")
+            raise InputError(
+                f"--target: {name!r} ({named[name].type}, {named[name].different:,} different) can't be a label: "
+                f"those are numbers, or texts of which 2 to {MOST_CLASSES} are different"
+            )
     if asked:
         chosen = [named[name] for name in dict.fromkeys(asked)]
         _check_features(columns, chosen)
@@ -119,28 +128,65 @@ def _check_features(columns: Sequence[Column], targets: Sequence[Column]) -> Non
         raise InputError("INPUT: besides the labels there are only ids, constants and columns that can't be used")
 
 
-def _write_new(file: Path, text: str, folder: Path) -> None:
-    if os.path.lexists(file):
-        raise InputError(f"{file} exists; it is not overwritten: choose another folder with --out")
+def _write(file: Path, text: str, folder: Path, *, force: bool) -> bool:
+    """Writes the config, and returns whether it did: not where something is there, unless it is to be replaced."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out: {folder} can't be a folder: {error.strerror}") from error
-    with file.open("x") as opened:
-        opened.write(text)
+    if os.path.lexists(file) and not force:
+        return False
+    try:
+        replace(file, text.encode())
+    except RunFailed as error:
+        raise InputError(f"--out: {error}") from error
+    return True
 
 
-def _columns_table(columns: Sequence[Column], targets: Sequence[Column]) -> Lines:
-    table = Lines(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("column", "holds", "missing", "different", "example", "use"):
-        table.add_column(heading, overflow="fold", justify="right" if heading in ("missing", "different") else "left")
+def _columns_table(columns: Sequence[Column], targets: Sequence[Column], doubts: Sequence[Doubt], width: int) -> Lines:
+    table = Lines(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    longest = max(len("column"), *(len(printable(column.name)) for column in columns))
+    table.add_column("column", overflow="fold", width=min(longest, 3 * width // 10))
+    table.add_column("holds", overflow="fold")
+    table.add_column("missing", justify="right", no_wrap=True)
+    table.add_column("different", justify="right", no_wrap=True)
+    if width >= WIDE:
+        table.add_column("example", overflow="ellipsis", no_wrap=True)
+    table.add_column("use, to check", overflow="fold")
     for column in columns:
         use = f"task: {column.task}" if column in targets else column.kind or "left out"
         use = "left out (like an id)" if column.id and column not in targets else use
         use = "left out (constant)" if column.constant and column not in targets else use
-        cells = (column.name, column.type, f"{column.missing:.0%}", f"{column.different:,}", column.example, use)
-        table.add_row(*(Text(printable(cell)) for cell in cells))
+        marks = ", ".join(dict.fromkeys(doubt.mark for doubt in doubts if doubt.column == column.name))
+        cells = (column.name, column.type, f"{column.missing:.0%}", f"{column.different:,}")
+        example = (column.example,) if width >= WIDE else ()
+        marked = Text.assemble(use, f"{', ' if marks else ''}", (marks, "yellow"))
+        table.add_row(*(Text(printable(cell)) for cell in (*cells, *example)), marked)
     return table
+
+
+def _check_table(doubts: Sequence[Doubt]) -> Lines:
+    """Returns what to look at, a line each; of each kind, a few."""
+    table = Lines.grid(padding=(0, 2, 0, 0))
+    for mark in dict.fromkeys(doubt.mark for doubt in doubts):
+        alike = [doubt for doubt in doubts if doubt.mark == mark]
+        for doubt in alike[:SHOWN]:
+            table.add_row(
+                *(Text(printable(cell), overflow="fold") for cell in ("", doubt.mark, doubt.column, doubt.why))
+            )
+        if len(alike) > SHOWN:
+            table.add_row("", mark, f"{len(alike) - SHOWN:,} more")
+    return table
+
+
+def _closing(found: Inspected, asked: Sequence[str], targets: Sequence[Column]) -> Iterator[str]:
+    yield f"{printable(found.source.name)}: {len(found.source.frame):,} rows"
+    again = repeated(found.source.frame)
+    if again:
+        yield f"note: {again:,} rows are the same as an earlier one; data.duplicates says what becomes of them"
+    if not asked:
+        labels = ", ".join(printable(column.name) for column in targets)
+        yield f"note: without --target, the labels are what is called like one, or the last column: {labels}"
 
 
 VERB = Verb("inspect TABLE", "look at a table, write a config", run)

@@ -1,12 +1,26 @@
 """One line for each thing that is wrong with a config: key, value, rule, nearest valid choice."""
 
+import re
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args, get_origin
+from typing import Any, Final, get_args, get_origin
 
 from pydantic_core import ErrorDetails
 
 from mtl_cli.errors import closest, nearest
 from mtl_cli.settings import Settings
+
+_RULES: Final = {
+    "int_type": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "float_type": "should be a number",
+    "bool_type": "should be true or false",
+    "string_type": "should be a text",
+    "list_type": "should be a list, in brackets",
+}
+"""What pydantic says in words of its own."""
+_EPOCHS: Final = re.compile(r"(num_|n_|nb_|max_|total_|train_)?epochs?")
+_MOST_NAMED: Final = 4
+"""Keys of one name that a hint lists."""
 
 
 def describe(root: type[Settings], detail: ErrorDetails) -> str:
@@ -19,21 +33,47 @@ def describe(root: type[Settings], detail: ErrorDetails) -> str:
         case "missing":
             return f"{key}: this key is missing{_choosing(key, classes)}"
         case "union_tag_not_found":
-            given = ", ".join(value) if isinstance(value, dict) else repr(value)
+            given = ", ".join(value) if isinstance(value, dict) else in_yaml(value)
             return f"{key}.{context['discriminator']}: this key is missing (there is {given})".replace("'", "")
         case "union_tag_invalid":
-            tag = str(context["tag"])
             field = str(context["discriminator"]).strip("'")
-            return f"{key}.{field}: {tag!r} is not known; {nearest(tag, _words(context['expected_tags']))}"
+            tag, tags = str(context["tag"]), _words(context["expected_tags"])
+            return f"{key}.{field}: {'null' if tag == 'None' else repr(tag)} is not known; {nearest(tag, tags)}"
         case "literal_error":
-            return f"{key}: {value!r} is not valid; {nearest(str(value), _words(context['expected']))}"
+            return f"{key}: {in_yaml(value)} is not valid; {nearest(str(value), _words(context['expected']))}"
         case "model_type" | "model_attributes_type" | "dict_type":
-            return f"{key}: it has keys of its own, got {value!r}{_choosing(key, classes) or _setting(key, classes)}"
+            hint = _choosing(key, classes) or _meaning(key, value, classes) or _setting(key, classes)
+            return f"{key}: it has keys of its own, got {in_yaml(value)}{hint}"
         case "value_error":
             text = str(context["error"])
             return f"{key}: {text}" if key else text
-    rule = detail["msg"].removeprefix("Input ")
-    return f"{key}: {rule[0].lower()}{rule[1:]}, got {value!r}"
+    rule = _RULES.get(detail["type"]) or detail["msg"].removeprefix("Input ")
+    return f"{key}: {rule[0].lower()}{rule[1:]}, got {in_yaml(value)}"
+
+
+def in_yaml(value: Any) -> str:
+    """Returns a value in words of YAML where Python has others.
+
+    >>> [in_yaml(value) for value in (None, True, "a", 1.5)]
+    ['null', 'true', "'a'", '1.5']
+    """
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def known_key(root: type[Settings], word: str) -> str | None:
+    """Returns the one key of a config made of `root` that a word stands for, exactly or by nearly its last part."""
+    for key in _keys(root):
+        if re.fullmatch(re.escape(key).replace(r"\*", r"\w+"), word):
+            return word
+    found = _named(root, word.rpartition(".")[2], cutoff=0.85)
+    return found[0] if len(found) == 1 and "<" not in found[0] else None
+
+
+def of_other_tools(key: str) -> str | None:
+    """Returns the hint for a key that other tools have and a config here has not."""
+    if not _EPOCHS.fullmatch(key):
+        return None
+    return "training is counted in iterations, as 'steps=N': an epoch of R rows is R / batch_size of them"
 
 
 def suggest(root: type[Settings], key: str) -> str:
@@ -55,21 +95,39 @@ def _choosing(key: str, classes: Sequence[type[Settings]]) -> str:
 
 def _setting(key: str, classes: Sequence[type[Settings]]) -> str:
     """Returns how a key below another one is set."""
-    names = [name for cls in classes for name in cls.model_fields]
-    return f"; set them one by one, as '{key}.{'kind' if 'kind' in names else names[0]}=...'" if names else ""
+    names = list(dict.fromkeys(name for cls in classes for name in cls.model_fields))
+    if not names:
+        return ""
+    shown = ["kind"] if "kind" in names else names if len(names) < _MOST_NAMED else names[:1]
+    ways = [f"'{key}.{name}=...'" for name in shown]
+    return f"; set them one by one, as {' or '.join(ways)}"
+
+
+def _meaning(key: str, value: Any, classes: Sequence[type[Settings]]) -> str:
+    """Returns which of the keys below another one a value was probably meant for."""
+    for name, field in ((name, field) for cls in classes for name, field in cls.model_fields.items()):
+        if isinstance(value, str) and value in get_args(field.annotation):
+            return f"; did you mean {{{name}: {value}}}?"
+    return f"; '~{key}' leaves the task out" if value is None and re.fullmatch(r"tasks\.\w+", key) else ""
 
 
 def _suggestion(root: type[Settings], key: str, siblings: Sequence[str]) -> str:
+    """Returns the hint at a key of the same section, or at one elsewhere whose name is the same."""
     parent, dot, last = key.rpartition(".")
-    if last in siblings and parent:
-        return f"only other choices of {parent} have it"
+    owners = [cls for cls in _place(root, parent.split("."), tags=False)[2] if last in cls.model_fields]
+    if owners:
+        who = "tasks of another kind" if "kind" in owners[0].model_fields else f"other choices of {parent}"
+        return f"only {who} have it: {', '.join(str(tag) for cls in owners for tag in _tags(cls))}"
+    foreign, namesakes = of_other_tools(last), _named(root, last, cutoff=1.0)
+    if foreign is not None:
+        return foreign
     close = closest(last, siblings)
-    if close is not None:
+    if close is not None and not (namesakes and not parent):
         return f"did you mean '{parent}{dot}{close}'?"
-    elsewhere = {known.rpartition(".")[2]: known for known in _keys(root) if "*" not in known and known != key}
-    close = closest(last, elsewhere, cutoff=0.7)
-    if close is not None:
-        return f"did you mean '{elsewhere[close]}'?"
+    elsewhere = namesakes or ([] if parent else _named(root, last, cutoff=0.85))
+    if elsewhere:
+        *others, final = [f"'{known}'" for known in elsewhere[:_MOST_NAMED]]
+        return f"did you mean {', '.join(others)}{' or ' * bool(others)}{final}?"
     return nearest(last, siblings, f"keys of {parent}" if parent else "keys")
 
 
@@ -108,13 +166,27 @@ def _tags(settings: type[Settings]) -> tuple[Any, ...]:
     )
 
 
-def _keys(settings: type[Settings], prefix: str = "") -> Iterator[str]:
-    """Yields every dotted key of a config, `*` standing for a task's name."""
+def _keys(settings: type[Settings], prefix: str = "", *, of_all: bool = False) -> Iterator[str]:
+    """Yields every dotted key of a config, `*` standing for a task's name, or those that a group's choices all have."""
     for name, field in settings.model_fields.items():
         yield prefix + name
         any_name = "*." if get_origin(field.annotation) is dict else ""
-        for inner in _settings_in(field.annotation):
-            yield from _keys(inner, f"{prefix}{name}.{any_name}")
+        classes = list(_settings_in(field.annotation))
+        within = f"{prefix}{name}.{any_name}"
+        for key in dict.fromkeys(key for inner in classes for key in _keys(inner, within, of_all=of_all)):
+            first = key.removeprefix(within).partition(".")[0]
+            if not of_all or all(first in inner.model_fields for inner in classes):
+                yield key
+
+
+def _named(root: type[Settings], name: str, cutoff: float) -> list[str]:
+    """Returns the keys of a config, in whatever section, whose last part is nearest to a name."""
+    for of_all in (True, False):
+        keys = [key.replace("*", "<task>") for key in _keys(root, of_all=of_all)]
+        close = closest(name, [key.rpartition(".")[2] for key in keys], cutoff)
+        if close is not None:
+            return [key for key in keys if key.rpartition(".")[2] == close]
+    return []
 
 
 def _settings_in(annotation: Any) -> Iterator[type[Settings]]:

@@ -213,7 +213,7 @@ WRONG: list[tuple[Path_, Any, str]] = [
     (("inputs", 0, "name"), "born", "columns.json: inputs: 'born' is there twice"),
     (("inputs",), [], "columns.json: inputs: list should have at least 1 item after validation, not 0, got []"),
     (("date_format",), "%Q", "date_format: a form of dates is like '%d.%m.%Y', seconds or milliseconds, got '%Q'"),
-    (("missing", 0), 5, "columns.json: missing.0: should be a valid string, got 5"),
+    (("missing", 0), 5, "columns.json: missing.0: should be a text, got 5"),
     (("tasks", "a b"), {}, "a task's name is a letter followed by letters, digits or '_', got 'a b'"),
     (("tasks", "sold", "classes"), ["no"], "columns.json: tasks.sold: classes: there are two or more, or none"),
     (("tasks", "sold", "classes"), ["no", 1], "columns.json: tasks.sold.classes: all are texts, all whole numbers"),

@@ -3,6 +3,7 @@
 Hydra often doesn't say of which override or file it speaks; the frames that its exception came through know.
 """
 
+import json
 import re
 from pathlib import Path
 from typing import Final
@@ -13,13 +14,16 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 
-from mtl_cli.composition.hydra_private import files_at, loader_at, merged_at, override_at
+from mtl_cli.composition.choices import no_main_config, no_such_choice
+from mtl_cli.composition.hydra_private import files_at, loader_at, merged_at, override_at, typed_at
 from mtl_cli.config import Config
 from mtl_cli.config_errors import suggest
 from mtl_cli.errors import nearest
 from mtl_cli.paths import blocked
 
 QUOTES: Final = "\"'"
+IN_MAPPINGS: Final = re.compile(r"[\w/\\.+$%*@?| \t-]*", re.ASCII)
+"""What Hydra takes as a key of a mapping."""
 GLOBAL: Final = "# @package _global_"
 """How a file begins whose keys are those of the whole config."""
 
@@ -44,6 +48,9 @@ def _explained(error: Exception) -> str:
     if first.startswith("Ambiguous value"):
         return f"{first}: several values need -m (a sweep), a list needs brackets"
     twice = re.match(r"(\S+) appears more than once in the final defaults list", first)
+    plus = re.match(r"force-add of config groups is not supported: '\+\+(([^=]+)=.*)'", first)
+    if plus:
+        return f"{plus[2]}: it has a choice already, so leave the pluses out: '{plus[1]}'"
     if twice:
         return f"{twice[1]}: it is chosen more than once; name one choice of a group, without brackets or a plus"
     if override is not None and override.input_line is not None:
@@ -64,9 +71,11 @@ def _unreadable(error: OverrideParseException) -> str:
 
 def _odd_form(override: str) -> str:
     """Returns what most likely keeps Hydra from reading an override."""
-    _, equals, value = override.partition("=")
+    key, equals, value = override.partition("=")
     if not equals:
         return "it has no '='; overrides look like key=value"
+    if (odd := _odd_key(key, value)) is not None:
+        return odd
     if any(value.count(opening) != value.count(closing) for opening, closing in ("()", "[]", "{}")):
         return "its brackets don't match; quote a value that has some of its own"
     if ",," in value or value.startswith(",") or value.endswith(","):
@@ -74,14 +83,41 @@ def _odd_form(override: str) -> str:
     return "quote values with spaces or other special characters"
 
 
+def _odd_key(key: str, value: str) -> str | None:
+    """Returns what is wrong with a key that can't be typed: Hydra has quotes for values alone."""
+    plain = key.lstrip("+~")
+    parts = plain.split(".")
+    odd = next((i for i, part in enumerate(parts) if not re.fullmatch(r"[\w/@$-]*", part, re.ASCII)), None)
+    pairs = re.findall(r"[{,]\s*(\"[^\"]*\"|'[^']*'|[^:{},\[\]]+?)\s*:\s*([^,{}\[\]]*)", value)
+    found = [(plain, *pair) for pair in pairs if not IN_MAPPINGS.fullmatch(pair[0])]
+    if odd is not None:
+        found = [(".".join(parts[:odd]), ".".join(parts[odd:]), value)]
+    if not found:
+        return None
+    above, name, meant = found[0]
+    name = name.strip(QUOTES)
+    if not above:
+        return f"{name!r} is no key; keys have letters, digits and '_'"
+    if above == "tasks":
+        task = name.partition(".")[0]
+        return (
+            f"{task!r} is no task name: a letter followed by letters, digits or '_'; its column may have any name, "
+            "which tasks.<task>.column says"
+        )
+    if IN_MAPPINGS.fullmatch(name):
+        return f"a key with such characters stands in a mapping: '{key[: -len(name) - 1]}={{{name}: {meant}}}'"
+    content = f"{json.dumps(name, ensure_ascii=False)}: {meant or '...'}"
+    for part in reversed(above.split(".")):
+        content = f"{part}: {{{content}}}"
+    return f"{name!r} can't be typed as a key, which takes no quotes; have a config file say {content}"
+
+
 def _no_such_file(error: MissingConfigException, file: str) -> str:
-    group, _, choice = file.rpartition("/")
-    options = error.options or (_options(error, group) if group else [])
-    if not options:
+    loader, named = loader_at(error), re.match(r"In '(experiment/.+?)'", str(error))
+    if loader is None:
         return _first_line(error)
-    named = re.match(r"In '(experiment/.+?)'", str(error))
     where = f"{named[1]}: " if named else ""
-    return f"{where}{group}: there is no choice {choice!r}; {nearest(choice, options)}"
+    return where + (no_such_choice(loader, file) if "/" in file else no_main_config(loader, file))
 
 
 def _of_override(override: Override, line: str, first: str, error: Exception) -> str:
@@ -125,6 +161,8 @@ def _of_file(error: Exception, first: str) -> str:
         option = {"Additional": "--config-dir", "Primary": "--config-path"}[folder[1]]
         return f"{option}: {blocked(Path(folder[2], '*')) or first}"
     anew = re.match(r"Multiple values for (\S+)\. To override a value use 'override", first)
+    if anew and (typed := [line[1:] for line in typed_at(error) if line.startswith(f"+{anew[1]}=")]):
+        return f"{anew[1]}: it has a choice already, so leave the plus out: {typed[0]!r}"
     if anew:
         return f"{anew[1]}: two defaults lists choose it; the one that is to hold needs 'override /{anew[1]}: ...'"
     unused = re.match(r"(?:In '(.+)': )?Could not override '([^']+)'", first)

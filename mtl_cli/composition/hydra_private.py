@@ -207,6 +207,12 @@ def override_at(error: Exception) -> Override | None:
     return found[-1] if found else None
 
 
+def typed_at(error: Exception) -> list[str]:
+    """Returns the overrides that Hydra composed a config with, as they were typed."""
+    found = [local for frame, local in _locals(error, "overrides") if frame == "load_configuration"]
+    return list(map(str, found[0])) if found and isinstance(found[0], list) else []
+
+
 def merged_at(error: Exception) -> list[str]:
     """Returns the keys, from the outermost to the one that OmegaConf was at, of configs that it merged."""
     return [str(local) for frame, local in _locals(error, "key") if frame == "_map_merge"]

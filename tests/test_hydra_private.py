@@ -24,6 +24,7 @@ MODULES = {
     "hydra._internal.core_plugins.structured_config_source": {"StructuredConfigSource"},
     "hydra._internal.hydra": {"Hydra"},
     "hydra._internal.sources_registry": {"SourcesRegistry"},
+    "hydra._internal.utils": {"get_args_parser"},
     "omegaconf._utils": {"get_omega_conf_dumper"},
 }
 """Private modules, and what is imported from them."""

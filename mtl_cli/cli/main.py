@@ -21,7 +21,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.cli.checks import check_run, check_sweep
 from mtl_cli.cli.job_runner import JobRunner
-from mtl_cli.cli.usage import completed, help_page, verb_of
+from mtl_cli.cli.usage import VERBS, completed, help_page, verb_of
+from mtl_cli.cli.words import at_home, in_order
 from mtl_cli.composition.config_loader import guard_hydra
 from mtl_cli.composition.hydra_errors import hydra_message
 from mtl_cli.composition.hydra_private import Hooks, complete_with, run_hydra
@@ -84,14 +85,13 @@ def _status(words: list[str], interrupt: Interrupt) -> int:
 
 def _asked(words: list[str]) -> Invocation | None:
     """Leaves Hydra's part of the words in `sys.argv`; returns None where a verb has done all there is to do."""
-    sys.argv[1:] = sorted(words, key=lambda word: word not in ("-m", "--multirun"))  # it may stand anywhere
+    words = [at_home(word) for word in words]
     _refuse_no_folder()
     verb = verb_of(words)
-    if verb is not None:
-        further = verb.run(words[1:])
-        if further is None:
-            return None
-        sys.argv[1:] = further
+    further = in_order(words, VERBS) if verb is None else verb.run(words[1:])
+    if further is None:
+        return None
+    sys.argv[1:] = further
     sys.argv[1:], repeats = with_settings(sys.argv[1:], shipped_configs())
     return Invocation(resumes=verb is not None, repeats=repeats)
 

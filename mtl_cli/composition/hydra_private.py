@@ -22,6 +22,7 @@ from hydra._internal.core_plugins.importlib_resources_config_source import Impor
 from hydra._internal.core_plugins.structured_config_source import StructuredConfigSource
 from hydra._internal.hydra import Hydra
 from hydra._internal.sources_registry import SourcesRegistry
+from hydra._internal.utils import get_args_parser
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.types import Override
@@ -39,6 +40,7 @@ __all__ = [
     "IConfigRepository",
     "ImportlibResourcesConfigSource",
     "StructuredConfigSource",
+    "get_args_parser",
     "get_omega_conf_dumper",
     "get_overrides_dirname",
 ]

@@ -201,7 +201,7 @@ def quoted(folder: Path) -> str:
         raise InputError(
             f"DIR: {folder} has ${{ in its name, which Hydra replaces; rename it, or lead there with a link"
         )
-    return _in_quotes(str(folder))
+    return in_quotes(str(folder))
 
 
 def _refuse_more(recorded_config: Path) -> None:
@@ -242,7 +242,8 @@ def _abbreviates(word: str, option: str, shortest: str) -> bool:
     return word.startswith(shortest) and option.startswith(word)
 
 
-def _in_quotes(value: str) -> str:
+def in_quotes(value: str) -> str:
+    """Returns a text as the value of an override."""
     return "'" + re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), value) + "'"
 
 
@@ -255,4 +256,4 @@ def _leaves(key: str, value: Any) -> list[str]:
     """Returns an override for each value in a nest of settings."""
     if isinstance(value, dict):
         return [line for name, inner in value.items() for line in _leaves(f"{key}.{name}", inner)]
-    return [f"{key}={_in_quotes(value) if isinstance(value, str) else value}"]
+    return [f"{key}={in_quotes(value) if isinstance(value, str) else value}"]

@@ -1,10 +1,12 @@
 """What a verb is: a word that may come first."""
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from mtl_cli.cli.options import no_option, options_of
 from mtl_cli.errors import InputError
 
 
@@ -35,4 +37,8 @@ class Parser(argparse.ArgumentParser):
         Raises:
             InputError: Always.
         """
+        found = re.fullmatch(r"unrecognized arguments: (-.*)", message)
+        if found:
+            takes_settings = "KEY=VALUE" in self.format_usage()
+            message = no_option(found[1].split(), options_of(self), takes_settings=takes_settings)
         raise InputError(f"{message} (see {self.prog} --help)")

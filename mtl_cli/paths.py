@@ -22,6 +22,11 @@ def blocked(path: Path) -> str | None:
     return None
 
 
+def from_where(path: Path | str) -> str:
+    """Returns from where a path counts, behind a message about one that isn't there; nothing for an absolute one."""
+    return "" if Path(path).is_absolute() else f" (relative paths count from the working folder, {Path.cwd()})"
+
+
 def check_folder(path: Path, key: str) -> None:
     """Refuses a path at which there is no folder.
 
@@ -34,7 +39,7 @@ def check_folder(path: Path, key: str) -> None:
         why = blocked(path) or blocked(path / "x")
     except OSError as error:
         raise InputError(f"{key}: {str(path)[:60]} can't be looked up: {error.strerror}") from error
-    raise InputError(f"{key}: {why}" if why else f"{key}: there is no folder {path}")
+    raise InputError(f"{key}: {why or f'there is no folder {path}'}{from_where(path)}")
 
 
 def _other(folder: Path) -> str:

@@ -58,6 +58,9 @@ def settle(config: DictConfig, typed: Sequence[str], overrides: int, kind: str) 
         later = _Later(config.hydra, output_dir=kind != "run")
         before, HydraConfig.instance().cfg = HydraConfig.instance().cfg, config  # type: ignore[assignment]
         try:
+            for place in ("run", "sweep"):
+                if isinstance(folder := _raw(config.hydra[place], "dir"), str):
+                    config.hydra[place].dir = os.path.expanduser(folder)  # noqa: PTH111 (it may have interpolations)
             if kind == "run":
                 config.hydra.runtime.output_dir = os.path.abspath(config.hydra.run.dir)  # noqa: PTH100 (as Hydra does)
             for part in config.hydra:

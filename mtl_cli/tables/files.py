@@ -1,6 +1,7 @@
 """Files of a table: which ones paths and globs name, their formats, and where one can't be read."""
 
 import glob
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from mtl_cli.errors import InputError, nearest
-from mtl_cli.paths import blocked
+from mtl_cli.paths import blocked, from_where
 from mtl_cli.tables.decompression import UNREADABLE, unpacked_lengths
 from mtl_cli.tables.delimited import PLAIN, Dialect
 from mtl_cli.tables.locate_errors import first_fault
@@ -31,14 +32,14 @@ def files_of(path: str | Sequence[str], key: str) -> list[Path]:
     files: list[Path] = []
     if path in ("", []):
         raise InputError(f"{key}: names no file")
-    for name in [path] if isinstance(path, str) else path:
+    for name in map(os.path.expanduser, [path] if isinstance(path, str) else path):  # as files of configs have them
         found = [name]
         if glob.has_magic(name) and not _exists(Path(name), key):
             found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 (of any path, absolute ones too)
         if not found:
             plain = takewhile(lambda part: not glob.has_magic(part), Path(name).parts)
             why = blocked(Path(*plain, "*"))
-            raise InputError(f"{key}: no file matches {name!r}" + (f": {why}" if why else ""))
+            raise InputError(f"{key}: no file matches {name!r}{f': {why}' if why else ''}{from_where(name)}")
         files += [Path(file) for file in found]
     for file in files:
         _check_file(file, key)
@@ -88,11 +89,10 @@ def _check_file(path: Path, key: str) -> None:
     if not _exists(path, key):
         why = blocked(path)
         if why:
-            raise InputError(f"{key}: there is no file {path}: {why}")
+            raise InputError(f"{key}: there is no file {path}: {why}{from_where(path)}")
         names = [other.name for other in path.parent.glob("*") if other.suffix.lower() in {*_ENDINGS, *_COMPRESSED}]
-        raise InputError(
-            f"{key}: there is no file {path}" + (f"; {nearest(path.name, names, 'files')}" if names else "")
-        )
+        hint = f"; {nearest(path.name, names, 'files')}" if names else ""
+        raise InputError(f"{key}: there is no file {path}{hint}{from_where(path)}")
     if path.is_dir():
         raise InputError(f"{key}: {path} is a directory; name a file, or all of them as '{path}/*.csv'")
     if not path.is_file():

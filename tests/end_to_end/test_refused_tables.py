@@ -101,6 +101,30 @@ def test_paths_that_lead_nowhere(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["data=table", PRICE, "data.path=t.csv"],
+        ["data=table", PRICE, "data.path=x/t.csv"],
+        ["data=table", PRICE, "data.path=x/*.csv"],
+        ["inspect", "t.csv"],
+        ["resume", "run"],
+        ["report", "run"],
+        ["predict", "run", "t.csv", "--out", "o.csv"],
+    ],
+)
+def test_from_where_relative_paths_count(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    (tmp_path / "t.csv").write_text(GOOD)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    run = mtl_train(*arguments)
+    message = f"(relative paths count from the working folder, {tmp_path}/elsewhere)\n"
+    assert_refused(run.status, run.err, tmp_path, message)
+    assert "(relative" not in mtl_train("inspect", f"{tmp_path}/u.csv").err
+
+
 def test_a_cell_that_is_neither_true_nor_false(mtl_train: MtlTrain, tmp_path: Path) -> None:
     rows = ["a,b,price", *(f"{i},{'true' if i % 2 else 'FALSE'},{i}" for i in range(8))]
     (tmp_path / "t.csv").write_text("\n".join(rows))

@@ -27,15 +27,17 @@ def from_where(path: Path | str) -> str:
     return "" if Path(path).is_absolute() else f" (relative paths count from the working folder, {Path.cwd()})"
 
 
-def check_folder(path: Path, key: str) -> None:
-    """Refuses a path at which there is no folder.
+def check_folder(path: Path, key: str) -> Path:
+    """Returns the folder at a path; where that is a link, as `latest`, the one that it leads to at this moment.
 
     Raises:
         InputError: There is none.
     """
     try:
         if path.is_dir():
-            return
+            while path.is_symlink():
+                path = path.parent / path.readlink()
+            return path
         why = blocked(path) or blocked(path / "x")
     except OSError as error:
         raise InputError(f"{key}: {str(path)[:60]} can't be looked up: {error.strerror}") from error

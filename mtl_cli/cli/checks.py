@@ -15,6 +15,7 @@ from mtl_cli.config import parse
 from mtl_cli.errors import InputError
 from mtl_cli.run_folder.atomic_files import CONFIGS
 from mtl_cli.run_folder.git_state import git_state
+from mtl_cli.run_folder.latest import is_dated, linked
 from mtl_cli.run_folder.locks import claimed, locked, refuse_taken
 from mtl_cli.signals import Interrupt
 from mtl_cli.sweeps.grid import is_grid, jobs_of, refuse, refuse_other_folders
@@ -53,6 +54,7 @@ def check_run(config: DictConfig, asked: Invocation, interrupt: Interrupt, claim
     checked = replace(asked, git=git_state())
     interrupt.defer()
     claims.enter_context(held(folder, parsed) if asked.resumes else claimed(folder, "hydra.run.dir"))
+    _link(config, folder, claims)
     claims.enter_context(placing(folder, discards=not asked.resumes))
     return checked
 
@@ -85,6 +87,7 @@ def check_sweep(
     checked = replace(asked, git=git_state())
     interrupt()
     claims.enter_context(locked(folder) if asked.resumes else claimed(folder, "hydra.sweep.dir"))
+    _link(config, folder, claims)
     refuse_elsewhere(config, folder, jobs if asked.resumes else ())
     if asked.resumes:
         _refuse_found(folder, [*jobs, *baselines])
@@ -95,6 +98,13 @@ def check_sweep(
     if elsewhere:
         secure(config, folder)
     return replace(checked, sweep=SweepAsked(folder, jobs, baselines, is_basic(config), elsewhere))
+
+
+def _link(config: DictConfig, folder: Path, claims: ExitStack) -> None:
+    """Has `latest` beside a dated folder below `outputs` lead to it, unless somebody chose that folder."""
+    chosen = any(key in word for word in config.hydra.overrides.hydra for key in ("hydra.run.dir", "hydra.sweep.dir"))
+    if is_dated(folder) and absolute("outputs") in folder.parents and not chosen:
+        claims.enter_context(linked(folder))
 
 
 def _check_jobs(config: DictConfig, datasets: Datasets, *, resumes: bool) -> tuple[list[Job], list[Job]]:

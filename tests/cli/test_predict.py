@@ -58,7 +58,7 @@ def test_predict_gives_what_the_model_gives(
     refused("neither a .csv nor a .parquet", folder, "t.csv", "--out", "p.txt")
     refused("there is no folder", folder, "t.csv", "--out", "no/p.csv")
     refused("there is no folder nothing", "nothing", "t.csv", "--out", "q.csv")
-    refused("has no model.keras", ".", "t.csv", "--out", "q.csv")
+    refused(". is no run, but has one in it", ".", "t.csv", "--out", "q.csv")
     refused("has no column 'nr'", folder, "t.csv", "--out", "q.csv", "--id", "nr")
     refused("the following arguments are required", folder, "t.csv")
     frame.drop("street").write_csv(tmp_path / "less.csv")

@@ -12,8 +12,10 @@ from rich.console import Console
 
 from mtl_cli.backend import keras, refuse_too_little_memory, start, tf
 from mtl_cli.cli.verbs.base import Parser, Verb
+from mtl_cli.cli.which_run import only, refuse_folder_of_runs, refuse_sweep
+from mtl_cli.comparison.results import is_run
 from mtl_cli.errors import InputError, nearest
-from mtl_cli.paths import blocked, check_folder
+from mtl_cli.paths import blocked
 from mtl_cli.tables.delimited import Dialect
 from mtl_cli.tables.dtypes import Notation, as_numbers, plain, stripped, without
 from mtl_cli.tables.files import files_of, refuse_unpacked
@@ -32,18 +34,24 @@ def run(words: Sequence[str]) -> None:
     """Predicts every task for the rows of a table."""
     parser = Parser(
         prog="mtl-train predict",
+        usage="%(prog)s [-h] --out FILE [--id COLUMN] [--force] RUN_DIR INPUT",
         description="Predicts every task for the rows of a table: <task>, and <task>_<class> for probabilities.",
     )
-    parser.add_argument("run", metavar="RUN_DIR", type=Path, help="the folder of a finished run with data=table")
+    parser.add_argument(
+        "run", metavar="RUN_DIR", nargs="+", type=Path, help="the folder of a finished run with data=table"
+    )
     parser.add_argument("input", metavar="INPUT", help="a table (.csv, .tsv, .parquet, .ndjson, .gz), or a glob")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="a .csv or .parquet file to write")
     parser.add_argument("--id", action="append", default=[], metavar="COLUMN", help="a column to keep (repeatable)")
     parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
     given = parser.parse_args(words)
+    folder = only([each for each in given.run if each.is_dir()] or given.run[:1], "RUN_DIR")
+    if len(given.run) > 1:
+        raise InputError("INPUT: these are several tables, and it takes one, or a glob in quotes")
     console = Console(stderr=True, highlight=False)
     with console.status("loading the model") as status:
         rows = predict(
-            given.run, given.input, given.out, list(dict.fromkeys(given.id)), force=given.force,
+            folder, given.input, given.out, list(dict.fromkeys(given.id)), force=given.force,
             shown=lambda done: status.update(f"{done:,} rows"),
         )  # fmt: skip
     print(f"{given.out}: {rows:,} rows")
@@ -133,7 +141,10 @@ def _check_out(out: Path, *, force: bool) -> None:
 
 
 def _schema(folder: Path) -> Schema:
-    check_folder(folder, "RUN_DIR")
+    if not (folder / "model.keras").exists():
+        refuse_sweep(folder, "RUN_DIR")
+        if not is_run(folder):
+            refuse_folder_of_runs(folder, "RUN_DIR")
     for name in ("model.keras", "columns.json"):
         if not (folder / name).is_file():
             more = "; only a finished run with data=table has one" if (folder / "summary.json").exists() else ""

@@ -30,8 +30,7 @@ def run(words: Sequence[str]) -> None:
     )
     parser.add_argument("folder", metavar="DIR", type=Path, help="the folder of a run, or of a sweep")
     given = parser.parse_args(words)
-    check_folder(given.folder, "DIR")
-    report(given.folder)
+    report(check_folder(given.folder, "DIR"))
 
 
 def report(folder: Path) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtl_cli.cli.verbs.base import Parser, Verb
+from mtl_cli.cli.which_run import only, refuse_folder_of_runs
 from mtl_cli.composition import recorded
-from mtl_cli.paths import check_folder
 from mtl_cli.run_folder.atomic_files import CONFIGS
 from mtl_cli.sweeps import resume as sweeps
 
@@ -21,10 +21,13 @@ def run(words: Sequence[str]) -> list[str]:
     parser.add_argument("folder", metavar="DIR", type=Path, help="the folder of a run, or of a sweep")
     parser.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="instead of what it was begun with")
     given = parser.parse_args(words)
-    check_folder(given.folder, "DIR")
-    if (given.folder / CONFIGS).is_dir():
-        return recorded.arguments(given.folder.absolute(), given.overrides)
-    return sweeps.arguments(given.folder, given.overrides)
+    others = [Path(word) for word in given.overrides if "=" not in word and Path(word).is_dir()]
+    folder = only([given.folder, *others], "DIR")
+    if (folder / CONFIGS).is_dir():
+        return recorded.arguments(folder.absolute(), given.overrides)
+    if not (folder / "multirun.yaml").exists():
+        refuse_folder_of_runs(folder, "DIR")
+    return sweeps.arguments(folder, given.overrides)
 
 
 VERB = Verb("resume DIR [KEY=VALUE ...]", "go on with what was ended early", run)

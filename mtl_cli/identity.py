@@ -9,9 +9,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from mtl_cli.config import Config
+from mtl_cli.config_errors import in_yaml
 from mtl_cli.settings import (
     Balance,
     Cosmetic,
@@ -25,6 +26,10 @@ from mtl_cli.settings import (
     signature,
     without,
 )
+
+_GONE: Final = ": it is gone"
+_SHARES: Final = ("weight", "prob")
+"""Of a task, what depends on the others."""
 
 
 def config_hash(config: Config) -> str:
@@ -76,18 +81,42 @@ def baseline_key(config: Mapping[str, Any]) -> str:
 
 
 def changes(before: Any, now: Any, key: str = "") -> list[str]:
-    """Returns how a config's values differ from what they were, a line each, but for those in which a run may.
+    """Returns how a config differs from what it was, a line for each thing, but for values in which a run may.
+
+    What follows from another thing has no line: the keys of another choice, shares that other tasks leave.
 
     >>> changes({"steps": 1, "model": {"units": 3}}, {"steps": 2, "model": {"units": 4}})
     ['model.units: it was 3 and is 4']
     """
     if not isinstance(before, Mapping) or not isinstance(now, Mapping):
-        return [] if before == now or is_marked(key, Extends) else [f"{key}: it was {before!r} and is {now!r}"]
-    return [
+        same = before == now or is_marked(key, Extends)
+        return [] if same else [f"{key}: it was {in_yaml(before)} and is {in_yaml(now)}"]
+    for tag in ("name", "kind"):
+        if key and before.get(tag) != now.get(tag):
+            return [f"{key}: it was {in_yaml(before.get(tag))} and is {in_yaml(now.get(tag))}"]
+    if key == "tasks":
+        return _task_changes(before, now)
+    lines = [
         line
         for name in dict.fromkeys([*before, *now])
         for line in changes(before.get(name), now.get(name), f"{key}.{name}".lstrip("."))
     ]
+    gone = any(line.endswith(_GONE) for line in lines)
+    return [line for line in lines if not (gone and line.startswith("data.dropped_labels:"))]
+
+
+def _task_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    lines = [f"tasks.{task}: it is a task more" for task in now if task not in before]
+    lines += [f"tasks.{task}{_GONE}" for task in before if task not in now]
+    same_tasks, kept = not lines, [task for task in before if task in now]
+    for task in kept:
+        then, new = ({key: each[task][key] for key in each[task] if key not in _SHARES} for each in (before, now))
+        lines += changes(then, new, f"tasks.{task}")
+    for share in _SHARES if same_tasks else ():
+        moved = [task for task in kept if before[task].get(share) != now[task].get(share)]
+        was, made = (", ".join(f"{each[task].get(share):g} ({task})" for task in moved) for each in (before, now))
+        lines += [f"tasks.*.{share}: it was {was} and is {made}"] if moved else []
+    return lines
 
 
 def keys(mark: type) -> tuple[str, ...]:

@@ -47,7 +47,9 @@ KEYS: dict[str, Callable[[Config], str]] = {
     "draws": draws_key,
     "results": config_hash,
     "baseline": lambda config: baseline_key(config.model_dump(mode="json")),
-    "resumed": lambda config: json.dumps(changes(decisive(composed()), decisive(config))),
+    "resumed": lambda config: json.dumps(
+        changes(decisive(composed(f"data={config.data.name}")), decisive(config))  # of another choice no key is told
+    ),
 }
 """What can be the same for two runs: two configs agree in a key if, and only if, it is."""
 
@@ -171,3 +173,21 @@ def test_a_mark_on_a_number_leaves_it_one() -> None:
     assert numbers(Inner()) == {"rate": 0.5, "maybe": 0.5}
     assert signature(Inner(maybe=0.1, seed=5)) == signature(Inner())
     assert signature(Inner(maybe=None)) != signature(Inner())
+
+
+PRICES = ["data=table", "data.path=t.csv", "+tasks.price.kind=regression", "+tasks.sold.kind=binary"]
+CHANGED = [
+    (["+tasks.third.kind=binary"], ["tasks.third: it is a task more"]),
+    (["~tasks.sold"], ["tasks.sold: it is gone"]),
+    (["+tasks.sold.weight=0.9"], ["tasks.*.weight: it was 0.5 (price), 0.5 (sold) and is 0.1 (price), 0.9 (sold)"]),
+    (["+tasks.sold.weight=3", "+tasks.price.weight=0.5"], ["tasks.*.weight: it was 0.5 (sold) and is 3 (sold)"]),
+    (["tasks.sold.kind=regression"], ["tasks.sold: it was 'binary' and is 'regression'"]),
+    (["weighting=cagrad"], ["weighting: it was 'fixed' and is 'cagrad'"]),
+    (["optimizer.clip_norm=1"], ["optimizer.clip_norm: it was null and is 1.0"]),
+    (["steps=11", "name=other", "early_stopping.patience=3"], []),
+]
+
+
+@pytest.mark.parametrize(("overrides", "lines"), CHANGED, ids=lambda value: str(value)[:40])
+def test_a_line_for_each_thing_that_was_changed(overrides: list[str], lines: list[str]) -> None:
+    assert changes(decisive(composed(*PRICES)), decisive(composed(*PRICES, *overrides))) == lines

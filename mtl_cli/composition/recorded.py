@@ -1,6 +1,8 @@
 """Runs that are repeated or gone on with by what is in their folders. Imports no TensorFlow."""
 
 import re
+import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -12,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.composition.resolve import plain
-from mtl_cli.config import Config, parse
+from mtl_cli.config import FAMILIES, Config, parse
 from mtl_cli.errors import InputError
 from mtl_cli.identity import changes, config_hash, decisive, keys
 from mtl_cli.run_folder.atomic_files import CONFIGS, refuse_odd, replace
@@ -40,6 +42,8 @@ def arguments(run: Path, extra: Sequence[str]) -> list[str]:
     for line in extra:
         if re.match(r"[+~]*hydra[./@]", line) and not line.startswith("hydra.verbose="):
             raise InputError(f"{line}: a run goes on where and as it began")
+        if line.lstrip("+~").partition("=")[0].partition("/")[0] in {*FAMILIES, "experiment"}:
+            raise InputError(f"{line}: a run goes on with the choices it began with; train this one in another folder")
     place = [f"hydra.run.dir={quoted(run)}", "hydra.output_subdir=null"]
     return ["-cp", str(run / CONFIGS), "-cn", "config", *place, *extra]
 
@@ -85,14 +89,15 @@ def held(run: Path, config: Config) -> Iterator[None]:
         SystemExit: It has finished.
     """
     with ExitStack() as locks:
-        for sweep in [above for above in run.parents[:MOST_LEVELS] if (above / "multirun.yaml").exists()]:
+        sweeps = [above for above in run.parents[:MOST_LEVELS] if (above / "multirun.yaml").exists()]
+        for sweep in sweeps:
             locks.enter_context(locked(sweep))
         locks.enter_context(locked(run))
         before = recorded(run)
         changed = changes(decisive(before), decisive(config))
         if changed:
             rule = f"a run goes on with the config it began with, but for {', '.join(keys(Extends))}"
-            raise InputError("\n".join(f"{line}: {rule}" for line in changed))
+            raise InputError(f"{changed[0]}; {rule}" if len(changed) == 1 else "\n".join([*changed, rule]))
         summary = summary_in(run) or {}
         done = max(summary.get("iterations", 0), newest(run))
         if config.steps < done:
@@ -109,7 +114,18 @@ def held(run: Path, config: Config) -> Iterator[None]:
         if config.steps > before.steps and config.optimizer.schedule.name != "constant":
             rates = config.optimizer.learning_rates(np.array([done, config.steps - 1]), config.steps)
             print(f"the learning rate goes from {rates[0]:.3g} at iteration {done + 1:,} to {rates[1]:.3g} at the end")
+        if config.steps > before.steps and sweeps:
+            print(_of_sweep(run, sweeps[0], before.steps, config.steps), file=sys.stderr)
         yield
+
+
+def _of_sweep(run: Path, sweep: Path, before: int, now: int) -> str:
+    """Returns what to say where one job of a sweep is made longer than the others."""
+    words = shlex.join(["cp", "-r", shown(run), "longer"])
+    return (
+        f"note: this is a job of {shown(sweep)}, whose comparison will have {now:,} iterations of it beside "
+        f"{before:,} of others; a copy leaves it as it is: {words} && mtl-train resume longer steps={now}"
+    )
 
 
 def _end_finished(run: Path, before: Config, config: Config, summary: Mapping[str, Any]) -> None:

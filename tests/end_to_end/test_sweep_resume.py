@@ -148,3 +148,20 @@ def test_no_job_is_gone_on_with_while_its_sweep_trains(mtl_train: MtlTrain, tmp_
     assert refused.status == 2
     assert "another process is training into this folder" in refused.err
     assert mtl_train("resume", "s/0", "steps=9").status == 0
+
+
+def test_a_job_that_is_made_longer_alone_is_no_longer_compared_like_the_others(
+    mtl_train: MtlTrain, tmp_path: Path
+) -> None:
+    """The copy that is offered leaves the sweep as it was, and comes to the same."""
+    assert mtl_train("-m", "seed=0,1", "steps=20", "hydra.sweep.dir=s").status == 0
+    assert "note:" not in mtl_train("resume", "s/1").err
+    shutil.copytree(tmp_path / "s" / "1", tmp_path / "longer")
+    copied = mtl_train("resume", "longer", "steps=30")
+    assert copied.status == 0, copied.err
+    assert "comparison" not in copied.err
+    alone = mtl_train("resume", "s/1", "steps=30")
+    assert alone.status == 0
+    assert "note: this is a job of s, whose comparison will have 30 iterations of it beside 20 of others" in alone.err
+    assert "a copy leaves it as it is: cp -r s/1 longer && mtl-train resume longer steps=30" in alone.err
+    assert (tmp_path / "longer" / "losses.csv").read_bytes() == (tmp_path / "s" / "1" / "losses.csv").read_bytes()

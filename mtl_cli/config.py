@@ -245,16 +245,18 @@ def _shares(given: Mapping[str, float | None], key: str, *, must_sum: bool) -> d
     total = sum(share for share in given.values() if share is not None)
     nulls = [task for task, share in given.items() if share is None]
     listed = " + ".join(f"{share:g}" for share in given.values() if share is not None)
+    summed = f"{listed} = {total:g}" if " " in listed else listed
     if nulls:
         rest = 1.0 - total
         if rest < -1e-6 or (rest <= 1e-6 and must_sum) or rest <= 0:
             raise ValueError(
-                f"tasks.*.{key}: the given shares {listed} = {total:g} leave nothing of 1 for {', '.join(nulls)}, "
-                f"whose {key} is null; lower them, or set tasks.{nulls[0]}.{key}"
+                f"tasks.*.{key}: tasks without one share what the given ones leave of 1, and {summed} "
+                f"{'leaves' if summed == listed else 'leave'} nothing of 1 for {', '.join(nulls)}; give less, or set "
+                f"tasks.{nulls[0]}.{key}"
             )
         return {task: rest / len(nulls) if share is None else share for task, share in given.items()}
     if must_sum and abs(total - 1.0) > 1e-6:
-        raise ValueError(f"tasks.*.{key}: the probabilities {listed} = {total:g} must add up to 1, or leave one null")
+        raise ValueError(f"tasks.*.{key}: the probabilities {summed} must add up to 1, or leave one null")
     if total <= 0:
         raise ValueError(f"tasks.*.{key}: all are 0; at least one must be above 0")
     return {task: share for task, share in given.items() if share is not None}

@@ -62,6 +62,7 @@ class JobRunner:
     def _train(self, composed: DictConfig, settings: HydraConf, folder: Path) -> float | None:
         self.outcome.has_begun = True
         from mtl_cli.sweeps.resume import trained
+        from mtl_cli.terminal.config_notes import config_notes
         from mtl_cli.terminal.run_display import view
         from mtl_cli.terminal.run_text import how_it_ended
         from mtl_cli.terminal.run_view import View
@@ -87,7 +88,7 @@ class JobRunner:
             display = view("quiet" if one_of_many else config.log.console, list(config.tasks), config.log.every)
             with display.busy("reading the data"):
                 dataset = self.datasets.load(config)
-            for line in filter(None, [dataset.columns, *dataset.notes]):
+            for line in filter(None, [dataset.columns, *config_notes(config, dataset), *dataset.notes]):
                 log.info(line)
             goes_on = asked.resumes and settings.mode == RunMode.RUN
             begins = partial(record, folder, composed) if goes_on else lambda: None

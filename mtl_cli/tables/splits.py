@@ -94,9 +94,14 @@ def check_learnable(split: SplitRows, batch_size: int) -> None:
     """
     for task, labels in split.rows.labels.items():
         _check_labels(task, labels, split.examples[task], split.rows.source.place)
-    most = max(len(examples["train"]) for examples in split.examples.values())
-    if batch_size > most:
-        raise InputError(f"batch_size: {batch_size} is more than the {most} rows of the training split")
+    counts = {task: len(examples["train"]) for task, examples in split.examples.items()}
+    most = max(counts, key=lambda task: counts[task])
+    if batch_size > counts[most]:
+        of_all = sum(map(len, split.numbers.values()))
+        raise InputError(
+            f"batch_size: {batch_size} is more than the {counts[most]} rows of the training split with a label of "
+            f"{most}, the task with most; of the {of_all:,} rows in all splits only labelled training rows count"
+        )
 
 
 def _check_labels(task: str, labels: TaskLabels, examples: Mapping[str, RowNumbers], place: Place) -> None:

@@ -13,6 +13,7 @@ from mtl_cli.config import Config
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.models.base import Network
 from mtl_cli.step.draws import Draws
+from mtl_cli.terminal.config_notes import config_notes
 from mtl_cli.terminal.formatting import duration, format_number
 from mtl_cli.terminal.run_view import SHOWN_TASKS, Ending, RunHeader
 from mtl_cli.untrusted.escaping import shown
@@ -49,7 +50,8 @@ def run_header(
     if dataset.columns:
         facts["columns"] = dataset.columns
     title = f"{config.name}: {mode.name} training, {getattr(config, mode.chooser).name} {mode.chooser}"
-    return RunHeader(title, rows, mode.share, facts, dataset.notes, config.steps, shown(folder))
+    notes = [*config_notes(config, dataset), *dataset.notes]
+    return RunHeader(title, rows, mode.share, facts, notes, config.steps, shown(folder))
 
 
 def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:

@@ -29,7 +29,11 @@ CONFIG = [
     (["mode.name=jiont"], "mode.name: 'jiont' is not known; did you mean 'joint'?"),
     (["tasks.y1.prob=1.5"], "tasks.y1.prob: should be less than or equal to 1, got 1.5"),
     (["tasks.y1.prob=0.3", "tasks.y2.prob=0.3"], "0.3 + 0.3 = 0.6 must add up to 1"),
-    (["tasks.y1.prob=1"], "leave nothing of 1 for y2"),
+    (["tasks.y1.prob=1"], "share what the given ones leave of 1, and 1 leaves nothing of 1 for y2; give less, or set"),
+    (
+        ["tasks.y1.weight=1", "tasks.y2.weight=1", "+tasks.z.kind=binary"],
+        "tasks without one share what the given ones leave of 1, and 1 + 1 = 2 leave nothing of 1 for z",
+    ),
     (["tasks.y1.weight=0", "tasks.y2.weight=0"], "tasks.*.weight: all are 0"),
     (["tasks.y1.weight=-1"], "tasks.y1.weight: should be greater than or equal to 0, got -1"),
     (["~tasks.y1", "~tasks.y2"], "tasks: there must be at least one task"),

@@ -232,7 +232,7 @@ def named(y: list[Any], z: list[Any], splits: str) -> SplitRows:
         ("uuv", [1, 2, 3], "ttv", "tasks.y: the label 'y' is 'u' in all 2 training rows; nothing to learn"),
         ("uvu", [3, 3, 4], "ttv", "tasks.z: the label 'z' is 3 in all 2 training rows; nothing to learn"),
         ("uvuw", [1, 2, 3, 4], "ttvv", "tasks.y: t.csv, row 4, a val row, has the class 'w', which no training row"),
-        ("uvu", [1, 2, 3], "ttv", "batch_size: 3 is more than the 2 rows of the training split"),
+        ("uvu", [1, None, 3], "ttv", "batch_size: 3 is more than the 2 rows of the training split with a label of y"),
     ],
 )
 def test_rows_that_nothing_can_be_learned_from(y: str, z: list[Any], splits: str, message: str) -> None:

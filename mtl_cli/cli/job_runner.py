@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from mtl_cli.cli.hydra_files import absolute, discard, has_run, remove_empty
 from mtl_cli.comparison.sweeper_objective import compared, worst
 from mtl_cli.composition.recorded import record, recorded_overrides
-from mtl_cli.composition.resolve import plain
+from mtl_cli.composition.resolve import as_typed, plain
 from mtl_cli.config import parse
 from mtl_cli.errors import ExitStatus, InputError
 from mtl_cli.run_folder.git_state import GitState
@@ -69,7 +69,7 @@ class JobRunner:
         from mtl_cli.training.experiment import train  # not needed to refuse a config
         from mtl_cli.training.run import Run
 
-        asked, overrides = self.invocation, list(settings.overrides.task)
+        asked, overrides = self.invocation, as_typed(settings.overrides.task)
         config = parse(plain(composed))
         if asked.resumes or asked.is_worker:
             known = trained(folder, config)

@@ -2,12 +2,18 @@
 
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.composition.hydra_errors import hydra_message
 from mtl_cli.composition.interpolations import bounded
 from mtl_cli.errors import InputError
+
+
+def as_typed(overrides: ListConfig | list[str]) -> list[str]:
+    """Returns overrides as they were typed: their interpolations are those of the config that is composed of them."""
+    typed: Any = OmegaConf.to_container(overrides, resolve=False)
+    return list(typed)
 
 
 def plain(composed: DictConfig) -> dict[str, Any]:

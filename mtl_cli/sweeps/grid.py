@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mtl_cli.composition.hydra_errors import hydra_message
 from mtl_cli.composition.hydra_private import BasicSweeper
-from mtl_cli.composition.resolve import plain
+from mtl_cli.composition.resolve import as_typed, plain
 from mtl_cli.config import MOST_JOBS, Sweep, parse
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.run_folder.atomic_files import CONFIGS
@@ -44,7 +44,7 @@ def jobs_of(sweep: DictConfig, *, taken: bool) -> tuple[list[Job], list[Job]]:
     """
     loader = GlobalHydra.instance().config_loader()
     grid = [f"{key}={value}" for key, value in (sweep.hydra.sweeper.params or {}).items()]
-    overrides = OverridesParser.create(loader).parse_overrides([*grid, *sweep.hydra.overrides.task])
+    overrides = OverridesParser.create(loader).parse_overrides([*grid, *as_typed(sweep.hydra.overrides.task)])
     _refuse_too_many(overrides, OmegaConf.select(sweep, "sweep.max_jobs"))
     (of_jobs,) = BasicSweeper.split_arguments(overrides, None)
     composer, jobs = Composer(loader, sweep), []

@@ -18,6 +18,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mtl_cli.composition.hydra_private import get_omega_conf_dumper
+from mtl_cli.composition.resolve import as_typed
 from mtl_cli.errors import InputError
 from mtl_cli.run_folder.atomic_files import CONFIGS
 from mtl_cli.run_folder.locks import is_free, locked
@@ -111,7 +112,7 @@ class Folders:
             self._fast[shape] = texts == self._texts(config, _Fast)
         for name, text in texts.items():
             (inner / name).write_text(text, encoding="utf-8")
-        returned = JobReturn(overrides=list(config.hydra.overrides.task), working_dir=os.getcwd())  # noqa: PTH109
+        returned = JobReturn(overrides=as_typed(config.hydra.overrides.task), working_dir=os.getcwd())  # noqa: PTH109
         returned.status = JobStatus.COMPLETED
         returned.task_name = JobRuntime.instance().get("name")
         return returned

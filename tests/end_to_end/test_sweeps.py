@@ -211,3 +211,13 @@ def test_two_seeds_train_on_rows_of_their_own(mtl_train: MtlTrain, tmp_path: Pat
         assert mtl_train(*words, f"seed={seed}", f"hydra.run.dir=alone{seed}").status == 0
         one, other = (pl.read_csv(tmp_path / path / "losses.csv")["y_loss"] for path in (f"s/{seed}", f"alone{seed}"))
         np.testing.assert_allclose(one, other, rtol=1e-3)
+
+
+def test_overrides_are_recorded_as_they_were_typed(mtl_train: MtlTrain) -> None:
+    run = mtl_train("steps=2", "batch_size=${steps}", "tasks.y1.weight=${.prob}", "tasks.y1.prob=0.25")
+    assert run.status == 0, run.err
+    typed = ["steps=2", "batch_size=${steps}", "tasks.y1.weight=${.prob}", "tasks.y1.prob=0.25"]
+    assert run.summary()["overrides"] == typed
+    sweep = mtl_train("-m", "mode=joint,alternating", "name='${mode.name}_x'", "steps=2", "sweep.baselines=true")
+    assert sweep.status == 0, sweep.err
+    assert len(sweep.folders) == 6

@@ -36,6 +36,15 @@ def test_jobs_are_the_product_the_last_key_counting_fastest() -> None:
     assert not alone
 
 
+def test_an_interpolation_is_that_of_each_job() -> None:
+    """Resolved in the sweep's own config, all would get its value, and Hydra's sweeper would ask for other jobs."""
+    words = ("steps=2,3", "batch_size=${steps}", "tasks.y1.weight=${.prob}", "tasks.y1.prob=0.25")
+    with sweep_of(*words, "sweep.baselines=true") as (_, sweep):
+        jobs, alone = jobs_of(sweep, taken=False)
+    assert [(job.config.batch_size, job.config.tasks["y1"].weight) for job in jobs] == [(2, 0.25), (3, 0.25)]
+    assert sorted(job.config.batch_size for job in alone) == [2, 2, 3, 3]
+
+
 def test_baselines_come_behind_the_jobs() -> None:
     """One for each seed and task, in which the other task has no share, whatever weights the grid gives them."""
     with sweep_of("seed=0,1", "tasks.y1.weight=0.2,0.4,0.6", "sweep.baselines=true") as (_, sweep):

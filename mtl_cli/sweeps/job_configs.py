@@ -28,8 +28,6 @@ class Composer:
         self._loader = loader
         self._sweep = sweep
         self._parser = OverridesParser.create(loader)
-        self.shape: Shape = ()
-        """The last job's."""
         self._composed: dict[Shape, DictConfig] = {}
         self._checked: dict[Shape, bool] = {}
         self._groups: dict[str, bool] = {}
@@ -38,7 +36,7 @@ class Composer:
     def __call__(self, job: Sequence[str]) -> DictConfig:
         """Returns the job's config, as `load_sweep_config` does; it may hold until the next call only."""
         overrides = self._parser.parse_overrides(list(job))
-        shape = self.shape = self._shape(overrides)
+        shape = self._shape(overrides)
         known = self._composed.get(shape)
         if known is None or self._checked.get(shape) is False:
             self._composed[shape] = self._loader.load_sweep_config(self._sweep, list(job))

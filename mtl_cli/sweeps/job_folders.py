@@ -22,7 +22,7 @@ from mtl_cli.composition.resolve import as_typed
 from mtl_cli.errors import InputError
 from mtl_cli.run_folder.atomic_files import CONFIGS
 from mtl_cli.run_folder.locks import is_free, locked
-from mtl_cli.sweeps.job_configs import Composer, Shape
+from mtl_cli.sweeps.job_configs import Composer
 from mtl_cli.training.job import Job
 from mtl_cli.untrusted.escaping import shown
 
@@ -37,9 +37,7 @@ class Folders:
         self._composer = composer
         self._as_hydra: bool | None = None if not sweep.hydra.callbacks else False
         """Whether the files come out as Hydra's; callbacks of the user's want to see each job begin."""
-        self._fast: dict[Shape, bool] = {}
-        """Whether libyaml writes the same as PyYAML."""
-        self._last: dict[tuple[type, str, str], tuple[str, str]] = {}
+        self._last: dict[tuple[str, str], tuple[str, str]] = {}
         """The last job's parts of files, and what they are as YAML."""
         self._resumes = resumes
         self._held: dict[Path, ExitStack] = {}
@@ -71,14 +69,14 @@ class Folders:
                 config.hydra.sweep.dir = folder
         made = self._take(config)
         if self._as_hydra:
-            return made, self._written(config, made, self._composer.shape)
+            return made, self._written(config, made)
         returned = run_job(lambda _: None, config, "hydra.sweep.dir", "hydra.sweep.subdir", self._context)
         configure_log(self._sweep.hydra.hydra_logging, self._sweep.hydra.verbose)
         assert returned.hydra_cfg is not None
         returned.cfg = returned.hydra_cfg = None  # a thousand of them would be gigabytes
         if self._as_hydra is None:
             found = {path.name: path.read_text() for path in (made / CONFIGS).glob("*.yaml")}
-            self._as_hydra = found == self._texts(config, get_omega_conf_dumper())
+            self._as_hydra = found == self._texts(config)
         return made, returned
 
     def _take(self, config: DictConfig) -> Path:
@@ -102,22 +100,19 @@ class Folders:
             self._held[folder] = held.pop_all()
         return folder
 
-    def _written(self, config: DictConfig, folder: Path, shape: Shape) -> JobReturn:
+    def _written(self, config: DictConfig, folder: Path) -> JobReturn:
         OmegaConf.set_readonly(config.hydra, False)
         config.hydra.runtime.output_dir = str(folder)
         inner = folder / CONFIGS
         inner.mkdir(exist_ok=True)
-        texts = self._texts(config, _Fast if self._fast.get(shape) else get_omega_conf_dumper())
-        if shape not in self._fast:
-            self._fast[shape] = texts == self._texts(config, _Fast)
-        for name, text in texts.items():
+        for name, text in self._texts(config).items():
             (inner / name).write_text(text, encoding="utf-8")
         returned = JobReturn(overrides=as_typed(config.hydra.overrides.task), working_dir=os.getcwd())  # noqa: PTH109
         returned.status = JobStatus.COMPLETED
         returned.task_name = JobRuntime.instance().get("name")
         return returned
 
-    def _texts(self, config: DictConfig, dumper: type) -> dict[str, str]:
+    def _texts(self, config: DictConfig) -> dict[str, str]:
         """Returns what Hydra writes into a job's `.hydra/`, by file."""
         whole: Any = OmegaConf.to_container(config, enum_to_str=True)
         hydra = whole.pop("hydra")
@@ -127,24 +122,16 @@ class Folders:
             "overrides.yaml": {"": hydra["overrides"]["task"]},
         }
         texts = {
-            file: [self._yaml((dumper, file, key), part) for key, part in of_file.items()]
-            for file, of_file in parts.items()
+            file: [self._yaml((file, key), part) for key, part in of_file.items()] for file, of_file in parts.items()
         }
         top = "hydra:\n"
         texts["hydra.yaml"] = [top, *(text.removeprefix(top) for text in texts["hydra.yaml"])]
         return {file: "".join(of_file) for file, of_file in texts.items()}
 
-    def _yaml(self, place: tuple[type, str, str], part: Any) -> str:
+    def _yaml(self, place: tuple[str, str], part: Any) -> str:
         """Returns a part of a file as YAML, which mostly is that of the last job."""
         content = repr(part)
         if self._last.get(place, ("", ""))[0] != content:
             style = {"default_flow_style": False, "allow_unicode": True, "sort_keys": False}
-            self._last[place] = content, yaml.dump(part, Dumper=place[0], **style)
+            self._last[place] = content, yaml.dump(part, Dumper=get_omega_conf_dumper(), **style)
         return self._last[place][1]
-
-
-class _Fast(getattr(yaml, "CDumper", yaml.Dumper)):  # type: ignore[misc]
-    """OmegaConf's style, written by libyaml, which takes a fifth of the time."""
-
-
-_Fast.add_representer(str, get_omega_conf_dumper().str_representer)

@@ -57,7 +57,8 @@ def yaml_text(file: Path) -> str:
         for event in yaml.parse(text, _LOADER):
             match event:
                 case yaml.AliasEvent(anchor=anchor):
-                    nodes += sizes.get(anchor, MOST_NODES)  # one that isn't known yet stands inside itself
+                    inside_itself = anchor in dict(inside)
+                    nodes += MOST_NODES if inside_itself else sizes.get(anchor, 0)  # who parses it finds it undefined
                 case yaml.ScalarEvent(anchor=anchor, value=value):
                     sizes[anchor] = 1 + len(value) // (4 if "${" in value else 32)  # an interpolation takes long
                     nodes += sizes[anchor]

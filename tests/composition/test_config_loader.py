@@ -232,6 +232,7 @@ def test_a_file_is_what_it_is_to_hydra(tmp_path: Path, text: str) -> None:
         (b"a: 1\n b: 2\n", "line 2 is not YAML: mapping values are not allowed here"),
         (b"a: 1\nb: [\n", "line 3 is not YAML: expected the node content, but found '<stream end>'"),
         (b"a: 1\n\na: 2\n", "line 3 is not YAML: found duplicate key a"),
+        (b"steps: 5\nbatch_size: *five\n", "line 2 is not YAML: found undefined alias"),
         (b"a: !!python/name:os.getcwd\n", "line 1 is not YAML: could not determine a constructor for the tag"),
         (b"a: \0\n", "unacceptable character #x0000"),
         (b"- a: 1\n", "it is a list, and a config has keys"),

@@ -55,6 +55,8 @@ def test_yaml_is_bounded_in_bytes_levels_and_values(tmp_path: Path) -> None:
         (f"- &a [{'x,' * 99}]\n" + "- *a\n" * (MOST_NODES // 100 - 2), False),
         (f"- &a [{'x,' * 99}]\n" + "- *a\n" * (MOST_NODES // 100 - 1), True),
         ("&a [*a]", True),
+        ("&a [&b [x], [*b, {c: *a}]]", True),
+        ("- *a", False),  # an alias of nothing, which who parses it finds
     ):
         (tmp_path / "x.yaml").write_text(text)
         if refused:

@@ -25,6 +25,8 @@ class Column:
     """What a naive answer has here; NaN where there is none."""
 
 
+GAIN: Final = "gain over single-task, %"
+"""What is shown of `statistics.gain`, which papers call Delta m."""
 SEEDS: Final = Column("n", lambda setting: str(len(setting.counted)))
 """Over how many jobs the means are."""
 
@@ -51,7 +53,7 @@ def result_columns(comparison: Comparison) -> Sequence[Column]:
     if comparison.best is not None and len(comparison.settings) > 1:
         columns.append(Column("difference", partial(_difference, comparison)))
     if comparison.baselines:
-        columns.append(Column("delta_m_gain_%", _gain))
+        columns.append(Column(GAIN, _gain))
     if len(comparison.tasks) > 1:
         columns.append(Column("mean rank", lambda setting: format_value(setting.rank)))
         columns.append(Column("Pareto", lambda setting: "*" if setting.pareto else ""))

@@ -78,9 +78,9 @@ def paired(first: Mapping[Key, float], second: Mapping[Key, float]) -> Mean:
 
 
 def gain(metrics_T: Sequence[float], baselines_T: Sequence[float], higher_T: Sequence[bool]) -> float:
-    """Returns delta_m_gain_%: how much better than alone the tasks are together, in per cent; above 0 is better.
+    """Returns the gain over single-task training, in per cent; above 0 the tasks are better together than alone.
 
-    100 / T sum_t (-1)^(less of t is better) (M_t - B_t) / |B_t|, with the tasks' metrics M together and B alone
+    Delta m = 100 / T sum_t (-1)^(less of t is better) (M_t - B_t) / |B_t|, with the metrics M together and B alone
     (Vandenhende et al., arXiv 1904.08918, equation 4; much of the later literature has the opposite sign). Here for one
     seed; means over seeds are the caller's. Departure: |B_t| for B_t, so that a negative one (as R2 can be) doesn't
     turn the sign.

@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Final
 
-from mtl_cli.comparison.columns import SEEDS, format_value, label, name_columns, result_columns, with_interval
+from mtl_cli.comparison.columns import GAIN, SEEDS, format_value, label, name_columns, result_columns, with_interval
 from mtl_cli.comparison.commands import train_again, train_all_seeds_again
 from mtl_cli.comparison.comparison import TRAIN_LOSS, Comparison
 from mtl_cli.comparison.results import Result
@@ -46,7 +46,9 @@ def _counts(comparison: Comparison) -> str:
         if comparison.count(status)
     ]
     counts += [f"{comparison.unfinished:,} not finished yet"] if comparison.unfinished else []
-    text = f"{_counted(len(comparison.results), 'job')}: {', '.join(counts)}."
+    asked = _counted(len(comparison.results), "job")
+    asked += of_which_baselines(len(comparison.results), len(comparison.baseline_tasks))
+    text = f"{asked}: {', '.join(counts)}."
     if comparison.duplicates:
         text += f" {_counted(comparison.duplicates, 'job')} with the config of another: counted once."
     if comparison.count("stopped"):
@@ -88,7 +90,7 @@ def _legend(comparison: Comparison, *, several: bool, gains: bool, naive: bool) 
         text += f" Of {', '.join(named)}, {word} is better." if named else ""
     if gains:
         text += (
-            " delta_m_gain_%: how much better than each task alone, 100 times the mean over the tasks of "
+            f" {GAIN}: Delta m, how much better than each task alone, 100 times the mean over the tasks of "
             "(together - alone) / |alone|, its sign turned where less is better, paired by seed; above 0, training "
             "together helps."
         )
@@ -178,7 +180,7 @@ def _best(comparison: Comparison, folder: Path) -> Iterator[Block]:
     yield Paragraph(text)
     if best.gain.n:
         yield Paragraph(
-            f"Against the tasks alone: delta_m_gain_% {with_interval(best.gain, '+')}: {verdict_on_gain(best.gain)}."
+            f"Against the tasks alone: {GAIN}: {with_interval(best.gain, '+')}; {verdict_on_gain(best.gain)}."
         )
     if comparison.is_tested:
         yield from _test_rows(comparison, best)
@@ -208,7 +210,7 @@ def _test_rows(comparison: Comparison, best: Setting) -> Iterator[Block]:
     yield Grid(["task", "metric", *columns], rows, 2)
     if gain.n:
         yield Paragraph(
-            f"Against the tasks alone on the test rows: delta_m_gain_% {with_interval(gain, '+')}: "
+            f"Against the tasks alone on the test rows: {GAIN}: {with_interval(gain, '+')}; "
             f"{verdict_on_gain(gain)}."
         )
 
@@ -253,6 +255,17 @@ def _said(job: Result, comparison: Comparison) -> list[str]:
 def _brief(error: str) -> str:
     text = " ".join(error.split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def of_which_baselines(jobs: int, baselines: int) -> str:
+    """Returns what jobs are made up of, in brackets; nothing where they are of one kind.
+
+    >>> of_which_baselines(21, 9), of_which_baselines(12, 0)
+    (' (12 runs + 9 single-task baselines)', '')
+    """
+    if baselines in (0, jobs):
+        return ""
+    return f" ({_counted(jobs - baselines, 'run')} + {_counted(baselines, 'single-task baseline')})"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mtl_cli.comparison.text import of_which_baselines
 from mtl_cli.identity import data_description_key, program_key
 from mtl_cli.training.job import Job
 
@@ -26,7 +27,9 @@ class SweepPlan:
         """Returns the plan in words."""
         again = len(self.jobs) - self.trained
         iterations = sum(job.config.steps for group in self.groups for job in group)
-        text = f"{counted(len(self.jobs), 'job')}, {counted(len(self.groups), 'program')}, {iterations:,} iterations"
+        alone = sum(map(_is_single_task, self.jobs))
+        asked = counted(len(self.jobs), "job") + of_which_baselines(len(self.jobs), alone)
+        text = f"{asked}, {counted(len(self.groups), 'program')}, {iterations:,} iterations"
         return [text + (f"; {counted(again, 'duplicate')} trained once" if again else "")]
 
     def listing(self) -> list[str]:
@@ -61,6 +64,12 @@ def first_of_data(jobs: Sequence[Job]) -> list[Job]:
     for job in jobs:
         first.setdefault(data_description_key(job.config), job)
     return list(first.values())
+
+
+def _is_single_task(job: Job) -> bool:
+    """Tells whether a job is a single-task baseline: one of its tasks has all of the share there is, 1."""
+    shares = [getattr(task, job.config.mode.share) for task in job.config.tasks.values()]
+    return len(shares) > 1 and sorted(shares) == [0] * (len(shares) - 1) + [1]
 
 
 def counted(count: int, noun: str) -> str:

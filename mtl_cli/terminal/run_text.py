@@ -65,7 +65,7 @@ def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
     if summary["picks"]:
         parts.append("picks " + _of_tasks({task: f"{count:,}" for task, count in summary["picks"].items()}))
     if summary["epochs"]:
-        parts.append("rows seen " + _of_tasks({task: f"{n:,.4g}x" for task, n in summary["epochs"].items()}))
+        parts.append("epochs " + _of_tasks({task: f"{n:,.4g}" for task, n in summary["epochs"].items()}))
     if summary["status"] == "stopped":
         parts.append(f"mtl-train resume {shlex.quote(shown(folder))} goes on")
     known = summary["metrics"].values()

@@ -27,8 +27,8 @@ def test_a_sweep_is_told_of_from_its_folders(mtl_train: MtlTrain, tmp_path: Path
             (tmp_path / task / seed).rename(tmp_path / "swept" / f"{task}{seed}")
     told = mtl_train("report", "swept")
     assert told.status == 0, told.err
-    assert "8 jobs: 8 finished." in told.out
-    assert "delta_m_gain_%" in told.out
+    assert "8 jobs (4 runs + 4 single-task baselines): 8 finished." in told.out
+    assert "gain over single-task, %" in told.out
     assert max(len(line) for line in told.out.splitlines() if not line.startswith("  mtl-train")) <= 80
     with (tmp_path / "swept" / "sweep.csv").open() as file:
         rows = list(csv.DictReader(file))

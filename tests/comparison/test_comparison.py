@@ -39,7 +39,7 @@ def test_the_table_of_settings_is_that_of_polars(tmp_path: Path) -> None:
             expected = shown(together.filter(here)[column].to_list())
             assert read(row[heading]) == pytest.approx(expected, rel=0.05), heading
             assert read(row[heading])[0] == pytest.approx(expected[0], rel=3e-3), heading
-        assert read(row["delta_m_gain_%"]) == pytest.approx(
+        assert read(row["gain over single-task, %"]) == pytest.approx(
             shown(gains.filter(here)["gain"].to_list()), rel=0.05, abs=0.06
         )
         assert float(row["mean rank"]) == ranks.filter(here)["rank"].item()
@@ -85,7 +85,7 @@ def test_the_best_setting_and_its_baselines_alone_are_on_test_rows(tmp_path: Pat
         gains += 50 * sign * (ours - alone) / alone
     assert [found[task]["naive"] for task in METRIC] == ["2", "1.5"]
     said = " ".join(text(report).split())
-    mean, half = re.search(r"alone on the test rows: delta_m_gain_% (\S+) \+- ([\d.]+):", said).groups()  # type: ignore[union-attr]
+    mean, half = re.search(r"alone on the test rows: gain over single-task, %: (\S+) \+- ([\d.]+);", said).groups()  # type: ignore[union-attr]
     assert (float(mean), float(half)) == pytest.approx(shown(list(gains)), rel=0.05)
     assert said.count("test left accuracy") == 0
 

@@ -106,7 +106,7 @@ def test_missing_metrics_and_baselines_of_zero_leave_cells_empty(tmp_path: Path)
     place = "left accuracy"
     assert (first[place], first["mean rank"], first["Pareto"], first["difference"]) == ("", "", "", "best")
     assert (second[place], second["mean rank"], second["Pareto"], second["val_loss"]) == ("0.5", "1", "*", "")
-    assert (first["delta_m_gain_%"], second["delta_m_gain_%"]) == ("", "")
+    assert (first["gain over single-task, %"], second["gain over single-task, %"]) == ("", "")
     assert "a baseline is missing, or 0" in " ".join(text(report).split())
     assert "nan" not in (tmp_path / "sweep.csv").read_text() + (tmp_path / "sweep.md").read_text()
 

@@ -162,7 +162,7 @@ def test_a_baseline_is_chosen_by_its_own_task(mtl_train: MtlTrain, tmp_path: Pat
         summary = summary_of(tmp_path / "s" / str(job))
         assert summary["config"]["objective"] == f"val/{task}/accuracy"
         assert summary["objective"] == summary["metrics"]["val"][task]["accuracy"]
-    assert "delta_m_gain_%" in (tmp_path / "s" / "sweep.md").read_text()
+    assert "gain over single-task, %" in (tmp_path / "s" / "sweep.md").read_text()
 
 
 def test_a_dry_run_of_one_run_trains_nothing(mtl_train: MtlTrain, tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ def test_baselines_train_each_task_alone(
     for values in grid:
         asked *= len(values.split(","))
     assert len(of) == asked + 2 * settings
+    counted = f"{len(of)} jobs ({asked} runs + {2 * settings} single-task baselines)"
+    assert f"{counted}, " in done.out
+    assert f"{counted}: {len(of)} finished." in " ".join(done.out.split())
     assert len({summary["config_hash"] for summary in of.values()}) == len(of)
     for number in range(asked, len(of)):
         (tmp_path / "s" / str(number) / "model.keras").stat()

@@ -47,7 +47,8 @@ def _counts(comparison: Comparison) -> str:
     ]
     counts += [f"{comparison.unfinished:,} not finished yet"] if comparison.unfinished else []
     asked = _counted(len(comparison.results), "job")
-    asked += of_which_baselines(len(comparison.results), len(comparison.baseline_tasks))
+    alone = [job for job in comparison.results if job.name in comparison.baseline_tasks and len(job.shares) > 1]
+    asked += of_which_baselines(len(comparison.results), len(alone))
     text = f"{asked}: {', '.join(counts)}."
     if comparison.duplicates:
         text += f" {_counted(comparison.duplicates, 'job')} with the config of another: counted once."
@@ -210,8 +211,7 @@ def _test_rows(comparison: Comparison, best: Setting) -> Iterator[Block]:
     yield Grid(["task", "metric", *columns], rows, 2)
     if gain.n:
         yield Paragraph(
-            f"Against the tasks alone on the test rows: {GAIN}: {with_interval(gain, '+')}; "
-            f"{verdict_on_gain(gain)}."
+            f"Against the tasks alone on the test rows: {GAIN}: {with_interval(gain, '+')}; {verdict_on_gain(gain)}."
         )
 
 

@@ -329,6 +329,7 @@ class Run:
         self.summary = how_it_ended(config, self.progress, error, self._end_reason)
         self.summary |= how_it_went(config, self.progress, seconds, self._metrics, self._naive)
         self.summary |= provenance(config, self.job.overrides, self._git) | self.circumstances
+        self.summary["data_fingerprint"] = self.circumstances["data"]
         if self._keeps:
             return
         try:

@@ -6,6 +6,8 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 from mtl_cli.config import Config
 from mtl_cli.identity import config_hash
 from mtl_cli.run_folder.csv_files import Metrics
@@ -46,6 +48,7 @@ def how_it_went(config: Config, progress: Progress, seconds: float, metrics: ByS
         naive: Of answers that are the same for all rows.
     """
     recent = progress.recent.metrics(config.tasks)
+    val_losses = [progress.val[task]["loss"] for task, share in _shares(config).items() if progress.val and share > 0]
     return {
         "iterations": progress.iterations,
         "seconds": seconds,
@@ -53,6 +56,7 @@ def how_it_went(config: Config, progress: Progress, seconds: float, metrics: ByS
         "iterations_per_second": progress.iterations / progress.seconds if progress.seconds else None,
         "best_iteration": progress.best_iteration,
         "objective": progress.objective,
+        "best_val_loss": float(np.mean(val_losses)) if val_losses else None,
         "epochs": progress.epochs,
         "picks": progress.picks or None,
         "metrics": metrics,
@@ -66,12 +70,17 @@ def provenance(config: Config, overrides: Sequence[str], git: GitState | None) -
     """Returns where the run came from."""
     return {
         "seed": config.seed,
-        "shares": {name: getattr(task, config.mode.share) for name, task in config.tasks.items()},
+        "shares": _shares(config),
+        f"{config.mode.share}s": _shares(config),
         "config_hash": config_hash(config),
         "overrides": list(overrides),
         "git": None if git is None else git._asdict(),
         "config": config.model_dump(mode="json"),
     }
+
+
+def _shares(config: Config) -> dict[str, float]:
+    return {name: getattr(task, config.mode.share) for name, task in config.tasks.items()}
 
 
 def circumstances(device: str, files: Mapping[str, str]) -> dict[str, Any]:

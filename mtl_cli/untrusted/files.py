@@ -180,11 +180,14 @@ class _Summary(_Loose):
     iterations_per_second: float | None = None
     best_iteration: int | None = None
     objective: float | None = None
+    best_val_loss: float | None = None
     seed: int = 0
     config_hash: str = ""
     config: _Config | None = None
     overrides: list[str] | None = None
     shares: dict[str, float] | None = None
+    weights: dict[str, float] | None = None
+    probs: dict[str, float] | None = None
     picks: dict[str, int] | None = None
     epochs: dict[str, float | None] | None = None
     metrics: dict[str, dict[str, dict[str, float | None]]] = {}
@@ -192,13 +195,17 @@ class _Summary(_Loose):
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
-    """Returns what a run's `summary.json` holds.
+    """Returns what a run's `summary.json` holds, by the old names of its keys also where it has the new ones alone.
 
     Raises:
         OSError, ValueError: There is none that is one.
     """
     summary = read_json(folder / "summary.json")
-    _Summary.model_validate(summary)
+    read = _Summary.model_validate(summary)
+    if (shares := read.weights or read.probs) is not None:
+        summary.setdefault("shares", shares)
+    if "best_val_loss" in summary and (read.config or _Config()).objective == "val_loss":
+        summary.setdefault("objective", read.best_val_loss)
     return summary
 
 

@@ -44,6 +44,12 @@ def test_val_loss_is_of_the_tasks_that_are_trained(mtl_train: MtlTrain) -> None:
         rows = pl.read_csv(run.folder / "metrics.csv").filter(pl.col("split") == "val", pl.col("metric") == "loss")
         losses = dict(rows.filter(pl.col("task") == of).select("iteration", "value").iter_rows())
         assert values(run.folder, "val_loss") == pytest.approx(losses)
+        summary = run.summary()
+        assert summary["best_val_loss"] == pytest.approx(min(losses.values()))
+        assert summary["weights" if of == "left" else "probs"] == {
+            task: float(task == of) for task in ("left", "right")
+        }
+        assert ("probs" in summary) == (of == "right")
 
 
 def test_early_stopping_is_named(mtl_train: MtlTrain, tmp_path: Path) -> None:
@@ -162,6 +168,7 @@ def test_a_baseline_is_chosen_by_its_own_task(mtl_train: MtlTrain, tmp_path: Pat
         summary = summary_of(tmp_path / "s" / str(job))
         assert summary["config"]["objective"] == f"val/{task}/accuracy"
         assert summary["objective"] == summary["metrics"]["val"][task]["accuracy"]
+        assert summary["best_val_loss"] == summary["metrics"]["val"][task]["loss"]
     assert "gain over single-task, %" in (tmp_path / "s" / "sweep.md").read_text()
 
 

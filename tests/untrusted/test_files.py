@@ -119,3 +119,16 @@ def test_a_model_has_no_files_for_other_folders(tmp_path: Path, name: str) -> No
         archive.writestr(name, "")
     with pytest.raises(ValueError, match="files for other folders"):
         check_model(tmp_path / "m.keras")
+
+
+def test_a_summary_has_the_old_names_of_keys_where_it_was_written_with_the_new_ones_alone(tmp_path: Path) -> None:
+    """And what it was chosen by is `best_val_loss` only where the objective is that."""
+    for new, objective, old in (
+        ({"best_val_loss": 0.5, "weights": {"a": 1.0}}, "val_loss", {"objective": 0.5, "shares": {"a": 1.0}}),
+        ({"best_val_loss": 0.5, "probs": {"a": 0.0}}, "val/a/auc", {"shares": {"a": 0.0}}),
+        ({"best_val_loss": 0.5, "objective": 0.25, "shares": {}, "weights": {"a": 1.0}}, "val_loss", {}),
+        ({}, "val_loss", {}),
+    ):
+        written = {"status": "finished", "config": {"objective": objective}, **new}
+        (tmp_path / "summary.json").write_text(json.dumps(written))
+        assert read_summary(tmp_path) == written | old

@@ -119,7 +119,8 @@ class Display(View):
                 cells = [task if metric == main else "", metric, *map(format_number, values)]
                 table.add_row(*(Text(printable(cell)) for cell in cells))
         self._console.print(table)
-        self._console.print(Text(printable(ending.text)))
+        for line in [ending.text, *ending.diagnostics]:
+            self._console.print(Text(printable(line)))
         for note in ending.notes:
             self.say(note)
         self._console.print(Text(f"files in {ending.folder}", overflow="fold"), soft_wrap=True)

@@ -14,6 +14,7 @@ from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.models.base import Network
 from mtl_cli.step.draws import Draws
 from mtl_cli.terminal.config_notes import config_notes
+from mtl_cli.terminal.diagnostics_text import summed_up
 from mtl_cli.terminal.formatting import duration, format_number
 from mtl_cli.terminal.run_view import SHOWN_TASKS, Ending, RunHeader
 from mtl_cli.untrusted.escaping import shown
@@ -79,6 +80,7 @@ def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
         naive=summary.get("naive", {}),
         folder=shown(folder),
         notes=_notes(config, summary),
+        diagnostics=summed_up(folder, list(config.tasks), config.diagnostics.every),
     )
 
 

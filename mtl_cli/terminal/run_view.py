@@ -54,6 +54,8 @@ class Ending:
     folder: str
     notes: Sequence[str] = ()
     """What one should know of it."""
+    diagnostics: Sequence[str] = ()
+    """What its diagnosed iterations came to."""
 
     @property
     def split(self) -> str:
@@ -124,6 +126,8 @@ class Quiet(View):
         """Prints the line."""
         results = [f"{task} {value}" for task, value in list(_results(ending).items())[:SHOWN_TASKS]]
         print(f"{ending.text}; {', '.join(results)}; files in {ending.folder}", file=self._file, flush=True)
+        for line in ending.diagnostics:
+            print(printable(line), file=self._file, flush=True)
         for note in ending.notes:
             self.say(note)
 

@@ -85,7 +85,7 @@ def train(
         interrupt.defer()
         Scheduler([job], begin=lambda _: run, stop_asked=lambda: not run.has_ended and interrupt()).train()
     closing = ending(config, run.summary, folder)
-    for note in closing.notes:
+    for note in [*closing.diagnostics, *closing.notes]:
         log.info(note)
     view.end(closing)
     return run.summary

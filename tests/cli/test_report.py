@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tests.support.command import MtlTrain
@@ -108,3 +109,19 @@ def test_report_doesnt_load_tensorflow(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "1 not finished yet" in done.stdout
     assert (tmp_path / "sweep.md").exists()
+
+
+def test_a_run_with_diagnostics_sums_them_up_at_its_end_and_in_its_report(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    run = mtl_train("steps=20", "diagnostics.every=5", "log.console=quiet")
+    assert run.status == 0, run.err
+    rows = pl.read_csv(run.folder / "diagnostics.csv").filter(pl.col("quantity") == "cosine")
+    cosine, conflicts = float(rows["value"].to_numpy().mean()), rows.filter(pl.col("value") < 0).height
+    lines = [
+        f"gradient cosines, means of 5 looks (iteration 1, every 5): y1-y2 {cosine:.2f}",
+        f"conflicts (cosine below 0): {conflicts} of 5 looks at a pair, {20 * conflicts} %",
+    ]
+    told = mtl_train("report", str(run.folder))
+    log = (run.folder / "train.log").read_text()
+    for line in [*lines, "gradient norms, shared layers: "]:
+        assert run.out.count(f"\n{line}") == told.out.count(f"\n{line}") == log.count(f"INFO {line}") == 1
+    assert "gradient cosines" not in mtl_train("steps=20").out

@@ -67,7 +67,8 @@ def _print_run(folder: Path, summary: dict[str, Any], console: Console) -> None:
     if closing.metrics:
         Display(console, list(config.tasks)).end(closing)
         return
-    console.print(Text(printable(closing.text)))
+    for line in [closing.text, *closing.diagnostics]:
+        console.print(Text(printable(line)))
     if summary["error"]:
         console.print(Text(f"error: {printable(str(summary['error']))}"))
     console.print(Text(f"files in {closing.folder}", overflow="fold"), soft_wrap=True)

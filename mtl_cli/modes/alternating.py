@@ -18,6 +18,7 @@ from mtl_cli.backend import Arrays, Tensor, keras, tf
 from mtl_cli.datasets.batches import Batch, DeviceData, Rows
 from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Mode
+from mtl_cli.sampling.base import Pool, Sampling
 from mtl_cli.step.context import StepContext
 from mtl_cli.step.draws import Draws
 from mtl_cli.step.state import TrainState
@@ -43,9 +44,11 @@ class Alternating(Mode):
             groups = {task: [*params.shared, *own] for task, own in params.own.items()}
         return TrainState(params, {name: context.optimizer.init(group) for name, group in groups.items()}, {})
 
-    def shares(self, draws: Draws, tasks: Tasks, iterations: NDArray[np.int64]) -> NDArray[np.float64]:
+    def shares(
+        self, sampling: Sampling, pool: Pool, tasks: Tasks, iterations: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
         """Returns the sampler's probabilities."""
-        return draws.probabilities(iterations)
+        return sampling.probabilities(iterations, pool)
 
     def draw(self, draws: Draws, iterations: NDArray[np.int64]) -> Arrays:
         """Draws picks, and rows of the picked tasks."""

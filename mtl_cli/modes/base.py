@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mtl_cli.backend import Arrays, Tensor
 from mtl_cli.datasets.batches import Batch, DeviceData, Rows
 from mtl_cli.models.base import Params
+from mtl_cli.sampling.base import Pool, Sampling
 from mtl_cli.settings import Settings
 from mtl_cli.step.context import StepContext
 from mtl_cli.step.draws import Draws
@@ -30,7 +31,9 @@ class Mode(Settings, ABC):
     def init(self, context: StepContext, params: Params) -> TrainState:
         """Returns the state before the first iteration."""
 
-    def shares(self, draws: Draws, tasks: Tasks, iterations: NDArray[np.int64]) -> NDArray[np.float64]:
+    def shares(
+        self, sampling: Sampling, pool: Pool, tasks: Tasks, iterations: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
         """Returns each task's share in each of the iterations (counted from 1), [n, T]: here what the config says."""
         return np.tile([getattr(task, self.share) for task in tasks.values()], (len(iterations), 1))
 

@@ -1,13 +1,15 @@
 """The contract of a way to pick tasks. T tasks, K of them picked (the others are left out), n iterations."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.settings import Settings
+from mtl_cli.tasks import Tasks
 
 Chances = NDArray[np.float64]
 
@@ -22,6 +24,12 @@ class Pool:
     """How many training rows have a label of the task, [T]; infinite where rows don't end."""
     steps: int
     """Iterations of the run."""
+
+    @classmethod
+    def of(cls, tasks: Tasks, labelled: Mapping[str, int], steps: int) -> Self:
+        """Returns a run's; `labelled` is empty where rows don't end."""
+        probs = np.array([task.prob for task in tasks.values()])
+        return cls(probs, np.array([labelled.get(name, np.inf) for name in tasks], np.float64), steps)
 
     def trained(self) -> NDArray[np.int32]:
         """Returns the numbers of the tasks that aren't left out, [K]."""

@@ -1,4 +1,7 @@
-"""A run in a terminal: what will train, a live progress bar with losses, a closing table. Imports no TensorFlow."""
+"""A run in a terminal or a pipe: what will train, a live progress bar with losses, a table of what came of it.
+
+Imports no TensorFlow.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -6,17 +9,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
 from mtl_cli.run_folder.csv_files import Metrics
 from mtl_cli.tasks import NO_LOSS
 from mtl_cli.terminal.formatting import duration, format_number
-from mtl_cli.terminal.run_view import REFRESHES_PER_SECOND, SHOWN_TASKS, Ending, Lines, Quiet, RunHeader, Steady, View
+from mtl_cli.terminal.run_view import REFRESHES_PER_SECOND, SHOWN_TASKS, Ending, Lines, Quiet, RunHeader, View
+from mtl_cli.terminal.task_tables import NARROW, closing, opening, wrapped
 from mtl_cli.untrusted.escaping import printable
 
 SMOOTHING = 0.02
@@ -31,18 +34,24 @@ class _Speed(ProgressColumn):
 
 
 class Display(View):
-    """The experiment in a few lines, a live progress bar with each task's smoothed loss, and a closing table."""
+    """The experiment in a few lines, each task's smoothed loss as it trains, and a table of what came of it.
 
-    def __init__(self, console: Console, tasks: Sequence[str]) -> None:
+    On a terminal what changes is live, elsewhere a line now and then.
+    """
+
+    def __init__(self, console: Console, tasks: Sequence[str], notes: Console | None = None) -> None:
+        """Takes where it is shown, and where notes are: with the rest, unless it is said."""
         self._console = console
+        self._notes = notes or console
         self._tasks = tasks
         self._smooth: NDArray[np.float64] = np.full(len(tasks), np.nan)
         self._evaluation = ""
         self._begun = False
+        self._steps = 0
         self._progress = Progress(
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=24 if console.width > NARROW else 8),
             TextColumn("{task.completed:,}/{task.total:,}"),
-            _Speed(),
+            _Speed(Column(no_wrap=True)),
             console=console,
         )
         self._live = Live(
@@ -57,22 +66,19 @@ class Display(View):
         return self._console.status(doing) if self._console.is_terminal else nullcontext()
 
     def start(self, plan: RunHeader) -> None:
-        """Prints the experiment and begins the live part."""
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, title=plan.title, title_justify="left", title_style="bold")
-        for heading in ("task", "kind", "loss", plan.share, "layers"):
-            table.add_column(heading, overflow="fold")
-        table.add_column("parameters", justify="right")
-        for row in plan.tasks[:SHOWN_TASKS]:
-            table.add_row(*row)
-        if len(plan.tasks) > SHOWN_TASKS:
-            table.add_row(f"and {len(plan.tasks) - SHOWN_TASKS} more")
-        facts = Table.grid(padding=(0, 2))
-        for name, fact in plan.facts.items():
-            facts.add_row(Text(name, style="dim"), Text(printable(fact)))
-        self._console.print(table, facts)
+        """Prints the experiment."""
+        self._steps = plan.steps
+        self._console.print(Text(printable(plan.title), style="bold"))
+        self._print_all(opening(plan, self._console))
+        self._facts(plan.facts)
+        self._console.print(Text.assemble(("files     ", "dim"), plan.folder), soft_wrap=True)
         for note in plan.shown_notes():
-            self._console.print(Text(note, style="yellow"))
-        self._bar = self._progress.add_task("", total=plan.steps)
+            self._note(note)
+
+    def built(self, facts: Mapping[str, str]) -> None:
+        """Prints them, and begins the live part."""
+        self._facts(facts)
+        self._bar = self._progress.add_task("", total=self._steps)
         if self._console.is_terminal:
             self._live.start()
 
@@ -96,53 +102,68 @@ class Display(View):
         """Shows the newest evaluation."""
         self._evaluation = _losses(split, {task: values["loss"] for task, values in metrics.items()})
 
+    def sign(self, text: str) -> None:
+        """Prints the line where nothing is live."""
+        if not self._console.is_terminal:
+            self._console.print(Text(text), soft_wrap=True)
+
     def say(self, text: str) -> None:
         """Prints it above the live part."""
-        self._console.print(Text(f"note: {printable(text)}", style="yellow"))
+        self._note(f"note: {text}")
 
     def stop(self) -> None:
         """Ends the live part."""
         self._live.stop()
 
     def end(self, ending: Ending) -> None:
-        """Prints the closing table."""
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        table.add_column("task", overflow="fold")
-        table.add_column("", overflow="fold")
-        splits, of_naive = list(ending.metrics), ending.naive.get(ending.split, {})
-        for heading in [*splits, *([f"naive {ending.split}"] if of_naive else [])]:
-            table.add_column(Text(printable(heading)), justify="right")
-        for task, main in ending.main_metrics.items():
-            for metric in dict.fromkeys((main, "loss")):
-                values = [ending.metrics[split][task][metric] for split in splits]
-                values += [of_naive[task][metric]] if of_naive else []
-                cells = [task if metric == main else "", metric, *map(format_number, values)]
-                table.add_row(*(Text(printable(cell)) for cell in cells))
-        self._console.print(table)
+        """Prints the table of what came of it."""
+        self._print_all(closing(ending, self._console))
         for line in [ending.text, *ending.diagnostics]:
-            self._console.print(Text(printable(line)))
+            self._console.print(wrapped(printable(line), self._console), soft_wrap=True)
         for note in ending.notes:
             self.say(note)
-        self._console.print(Text(f"files in {ending.folder}", overflow="fold"), soft_wrap=True)
+        self._console.print(Text(f"files in {ending.folder}"), soft_wrap=True)
+
+    def _facts(self, facts: Mapping[str, str]) -> None:
+        for name, fact in facts.items():
+            text = wrapped(printable(fact), self._console, f"{name:10}")
+            text.stylize("dim", 0, len(name))
+            self._console.print(text, soft_wrap=True)
+
+    def _note(self, text: str) -> None:
+        """Prints it, as one line where it isn't on the terminal."""
+        text = printable(text)
+        shown = wrapped(text, self._notes) if self._notes is self._console else Text(text)
+        shown.stylize("yellow")
+        self._notes.print(shown, soft_wrap=True)
+
+    def _print_all(self, parts: Sequence[RenderableType]) -> None:
+        for part in parts:
+            self._console.print(part, soft_wrap=isinstance(part, Text))
 
     def _render(self) -> RenderableType:
         smooth = {task: loss for task, loss in zip(self._tasks, self._smooth, strict=True) if not np.isnan(loss)}
-        lines = [Text(line) for line in (_losses("loss", smooth), self._evaluation) if line]
+        lines = [wrapped(line, self._console) for line in (_losses("loss", smooth), self._evaluation) if line]
         return Group(self._progress.get_renderable(), *lines)
 
 
 def view(kind: str, tasks: Sequence[str], every: int) -> View:
     """Returns the view for `log.console`."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=80, color_system=None)
     views: dict[str, Callable[[], View]] = {
-        "progress": lambda: Display(console, tasks),
+        "progress": lambda: _display(tasks),
         "lines": lambda: Lines(tasks, every),
         "quiet": Quiet,
-        "auto": lambda: Display(console, tasks) if console.is_terminal else Steady(),
+        "auto": lambda: _display(tasks),
     }
     return views[kind]()
+
+
+def _display(tasks: Sequence[str]) -> Display:
+    console = Console(highlight=False)
+    if console.is_terminal:
+        return Display(console, tasks)
+    plain = Console(highlight=False, width=80, color_system=None)
+    return Display(plain, tasks, notes=Console(highlight=False, stderr=True, color_system=None))
 
 
 def _losses(title: str, losses: Mapping[str, float]) -> str:

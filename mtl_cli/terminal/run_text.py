@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mtl_cli.config import Config
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.models.base import Network
-from mtl_cli.step.draws import Draws
+from mtl_cli.sampling.base import Pool
 from mtl_cli.terminal.config_notes import config_notes
 from mtl_cli.terminal.diagnostics_text import summed_up
 from mtl_cli.terminal.formatting import duration, format_number
@@ -23,36 +23,40 @@ MOST_OF_LOSS: Final = 0.9
 """The part of `val_loss` from which on a task is said to make most of it."""
 
 
-def run_header(
-    config: Config, dataset: Dataset, network: Network, draws: Draws, device: str, folder: Path
-) -> RunHeader:
-    """Returns what will train: tasks, shares, layers, parameters, data, training."""
-    mode, optimizer = config.mode, config.optimizer
-    shares = mode.shares(draws, dataset.tasks, np.array([1, config.steps]))
+def run_header(config: Config, dataset: Dataset, folder: Path) -> RunHeader:
+    """Returns what will train, as far as that is known without TensorFlow: tasks, shares, data, training."""
+    mode, optimizer, tasks = config.mode, config.optimizer, dataset.tasks
+    pool = Pool.of(tasks, dataset.labelled, config.steps)
+    shares = mode.shares(config.sampling, pool, tasks, np.array([1, config.steps]))
     rows = [
-        [
-            name,
-            f"{task.kind} {task.units}",
-            task.loss,
-            _from_to(shares[:, i]),
-            _widths(network.own[name]),
-            f"{_size(network.own[name]):,}",
-        ]
-        for i, (name, task) in enumerate(dataset.tasks.items())
+        [name, f"{task.kind} {task.units}", task.loss, _from_to(shares[:, i])]
+        for i, (name, task) in enumerate(tasks.items())
     ]
     sizes = ", ".join(f"{rows:,} {split}" for split, rows in dataset.rows.items()) or "endless stream"
     facts = {
-        "shared": f"{dataset.encoder.width} features, layers {_widths(network.shared) or 'none'}, "
-        f"{_size(network.shared):,} parameters",
         "data": f"{config.data.name}: {sizes}; batches of {config.batch_size}",
         "training": f"{config.steps:,} iterations, {optimizer.name}, learning rate {optimizer.learning_rate:g} "
-        f"{optimizer.schedule.name}, seed {config.seed}, {device.partition(':')[0]}",
+        f"{optimizer.schedule.name}, seed {config.seed}",
     }
     if dataset.columns:
         facts["columns"] = dataset.columns
     title = f"{config.name}: {mode.name} training, {getattr(config, mode.chooser).name} {mode.chooser}"
     notes = [*config_notes(config, dataset), *dataset.notes]
     return RunHeader(title, rows, mode.share, facts, notes, config.steps, shown(folder))
+
+
+def network_facts(dataset: Dataset, network: Network, device: str) -> dict[str, str]:
+    """Returns the network that was built: layers and parameters, the shared ones and each task's own."""
+    own = {
+        name: f"layers {_widths(variables)}, {_size(variables):,} parameters" for name, variables in network.own.items()
+    }
+    alike = len(own) > 1 and len(set(own.values())) == 1
+    return {
+        "shared": f"{dataset.encoder.width} features, layers {_widths(network.shared) or 'none'}, "
+        f"{_size(network.shared):,} parameters",
+        "heads": f"{next(iter(own.values()))} each" if alike else _of_tasks(own, "; "),
+        "device": device.partition(":")[0],
+    }
 
 
 def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
@@ -123,8 +127,8 @@ def _notes(config: Config, summary: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def _of_tasks(values: Mapping[str, str]) -> str:
-    listed = ", ".join(f"{task} {value}" for task, value in list(values.items())[:SHOWN_TASKS])
+def _of_tasks(values: Mapping[str, str], between: str = ", ") -> str:
+    listed = between.join(f"{task} {value}" for task, value in list(values.items())[:SHOWN_TASKS])
     return listed + f" and {len(values) - SHOWN_TASKS} more" * (len(values) > SHOWN_TASKS)
 
 

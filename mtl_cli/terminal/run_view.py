@@ -26,7 +26,7 @@ class RunHeader:
 
     title: str
     tasks: Sequence[Sequence[str]]
-    """A row each task: name, kind, loss, share, layers, parameters."""
+    """A row each task: name, kind, loss, share."""
     share: str
     facts: Mapping[str, str]
     notes: Sequence[str]
@@ -71,7 +71,10 @@ class View:
         return nullcontext()
 
     def start(self, plan: RunHeader) -> None:
-        """Shows what will train."""
+        """Shows what will train, as far as that is known before TensorFlow is loaded."""
+
+    def built(self, facts: Mapping[str, str]) -> None:
+        """Shows the network; training begins."""
 
     def losses(
         self, iterations: NDArray[np.int64], losses: NDArray[np.float32], picks: NDArray[np.int32] | None
@@ -130,14 +133,6 @@ class Quiet(View):
             print(printable(line), file=self._file, flush=True)
         for note in ending.notes:
             self.say(note)
-
-
-class Steady(Quiet):
-    """A line now and then as well, for output that nobody looks at until it is long."""
-
-    def sign(self, text: str) -> None:
-        """Prints the line."""
-        print(text, file=self._file, flush=True)
 
 
 class Lines(Quiet):

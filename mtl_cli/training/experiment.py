@@ -12,7 +12,7 @@ from mtl_cli.config import Config
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.run_folder.git_state import GitState
 from mtl_cli.signals import Interrupt
-from mtl_cli.terminal.run_text import ending, run_header
+from mtl_cli.terminal.run_text import ending, network_facts, run_header
 from mtl_cli.terminal.run_view import View
 from mtl_cli.training.dataset_cache import load
 from mtl_cli.training.job import Job
@@ -31,9 +31,13 @@ def rehearse(config: Config, folder: Path, view: View) -> None:
     Raises:
         InputError: It can't be trained.
     """
-    dataset, device = load(config), start(config.device)
-    setup = set_up(config, dataset, device)
-    view.start(run_header(config, dataset, setup.network, setup.draws(), device, folder))
+    with view.busy("reading the data"):
+        dataset = load(config)
+    view.start(run_header(config, dataset, folder))
+    with view.busy("loading TensorFlow"):
+        device = start(config.device)
+        network = set_up(config, dataset, device).network
+    view.built(network_facts(dataset, network, device))
     view.stop()
     view.say("sweep.dry_run=true: nothing is trained")
 
@@ -68,6 +72,7 @@ def train(
         RunFailed: A loss or parameter became NaN or infinite, or a file can't be written. Up to there all is written.
     """
     begun, config, interrupt = time.perf_counter(), job.config, interrupt or Interrupt()
+    view.start(run_header(config, dataset, folder))
     with view.busy("loading TensorFlow"), interrupt.importing():
         device = start(config.device)
     with Run(job, folder, device, log, view, git, interrupt.reason, begun) as run, ExitStack() as shown:
@@ -75,7 +80,7 @@ def train(
         with view.busy("building the network"):
             run.prepare(dataset)
             interrupt.deliver()
-        view.start(run_header(config, dataset, run.setup.network, run.draws, device, folder))
+        view.built(network_facts(dataset, run.setup.network, device))
         run.setup.compile()
         if repeats not in (None, folder):
             for line in differences(summary_in(repeats) or {}, run.circumstances):

@@ -122,14 +122,12 @@ def _selection(config: Config, dataset: Dataset) -> Selection:
 
 def _draws(config: Config, dataset: Dataset, network: Network) -> Draws:
     stream = dataset.stream(config.seed, config.batch_size)
-    probs = np.array([task.prob for task in dataset.tasks.values()])
-    rows = np.array([dataset.labelled.get(name, np.inf) for name in dataset.tasks], np.float64)
     shared, noise = sum(prod(v.shape) for v in network.shared), (config.batch_size, network.dropped)
     observed = None
     if config.diagnostics.every is not None:
         seed = int(generator(config.seed, OBSERVING).integers(2**62))
         observed = config.diagnostics.every, dataset.stream(seed, config.batch_size)
-    pool = Pool(probs, rows, config.steps)
+    pool = Pool.of(dataset.tasks, dataset.labelled, config.steps)
     return Draws(stream, config.sampling, pool, config.weighting, shared, noise, config.seed, observed)
 
 

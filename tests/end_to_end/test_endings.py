@@ -57,7 +57,7 @@ def test_early_stopping_is_named(mtl_train: MtlTrain, tmp_path: Path) -> None:
     done = run.summary()["iterations"]
     assert 60 < done < 800
     said = f"finished: early stopping after {done} of 800 iterations (no better val_loss in 3 evaluations)"
-    assert said in run.out
+    assert said in " ".join(run.out.split())
     assert said in (tmp_path / "run" / "train.log").read_text()
     assert run.summary()["ended_by"] == "early_stopping"
     assert said in " ".join(mtl_train("report", "run").out.split())
@@ -175,7 +175,9 @@ def test_a_baseline_is_chosen_by_its_own_task(mtl_train: MtlTrain, tmp_path: Pat
 def test_a_dry_run_of_one_run_trains_nothing(mtl_train: MtlTrain, tmp_path: Path) -> None:
     run = mtl_train(*SMALL, "sweep.dry_run=true")
     assert run.status == 0
-    assert "tasks left, right" in run.out
+    named = [line.split()[:2] for line in run.out.splitlines() if " multiclass " in line]
+    assert named == [["left", "multiclass"], ["right", "multiclass"]]
+    assert "heads     layers " in run.out
     assert "nothing is trained" in run.err
     assert list(tmp_path.iterdir()) == []
 

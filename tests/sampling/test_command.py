@@ -73,7 +73,7 @@ def test_the_command(mtl_train: MtlTrain, tmp_path: Path, cls: type[Sampling]) -
     assert abs(picks["small"] - chances.sum()) <= 4 * np.sqrt((chances * (1 - chances)).sum())
     shown = " to ".join(dict.fromkeys(f"{chance:.4g}" for chance in chances[[0, -1]]))
     (line,) = [line for line in run.out.splitlines() if line.split()[:2] == ["small", "regression"]]
-    assert f" {shown} " in line
+    assert line.rstrip().endswith(f" {shown}")
 
 
 def test_picks_are_counted_up_to_where_a_run_fails_and_not_in_joint_mode(mtl_train: MtlTrain) -> None:

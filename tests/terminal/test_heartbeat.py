@@ -1,6 +1,5 @@
 """Signs of life while a run trains, in its log and where there is no terminal."""
 
-import io
 import math
 import re
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 from mtl_cli.terminal.heartbeat import Heartbeat
-from mtl_cli.terminal.run_view import Steady
+from mtl_cli.terminal.run_view import View
 from tests.support.command import MtlTrain
 
 
@@ -19,7 +18,7 @@ class Followed:
     def __init__(self, steps: int) -> None:
         self.lines: list[str] = []
         self._now = 100.0
-        self._signs = Heartbeat(Steady(io.StringIO()), steps, self.lines.append, lambda: self._now)
+        self._signs = Heartbeat(View(), steps, self.lines.append, lambda: self._now)
 
     def chunk(self, until: float, iteration: int, val_loss: float | None = None) -> None:
         self._now = 100.0 + until
@@ -72,7 +71,7 @@ def test_signs_of_life_in_the_log_and_where_there_is_no_terminal(
     monkeypatch.setattr("mtl_cli.terminal.heartbeat.SECONDS_AT_LEAST", 0.0)
     line = r"iteration 2,000 of 2,000: running loss left [\d.]+, right [\d.]+; val_loss [\d.]+; [\d.,]+ it/s"
     arguments = ["data=digits", "steps=2000", "eval.every=500"]
-    for console, lines in (("auto", 4), ("quiet", 0), ("progress", 0)):
+    for console, lines in (("auto", 4), ("quiet", 0), ("progress", 4)):
         run = mtl_train(*arguments, f"log.console={console}")
         assert run.out.count("\niteration ") == lines
         assert bool(re.search(line, run.out)) == bool(lines)

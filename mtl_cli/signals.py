@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from signal import SIG_IGN
 from types import FrameType
 from typing import Any, Final, TextIO, cast
@@ -17,6 +17,10 @@ from mtl_cli.errors import ExitStatus
 _NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 SIGNALS: Final = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 SIGPIPE: Final = getattr(signal, "SIGPIPE", 13)
+_SIGHUP: Final = getattr(signal, "SIGHUP", 1)
+ACKNOWLEDGED: Final = "mtl-train: ending in order; again: at once"
+SECONDS_TO_END_AT_ONCE: Final = 0.25
+"""How long a signal that ends the command at once may take to do so before it is acknowledged."""
 
 
 class Interrupt:
@@ -27,6 +31,8 @@ class Interrupt:
     nothing more is printed then.
 
     A signal that the process was begun to ignore stays ignored: SIGHUP after `nohup`, Ctrl-C after a script's `&`.
+
+    The first one that doesn't end the command at once is acknowledged, in a line on standard error.
     """
 
     def __init__(self) -> None:
@@ -124,7 +130,8 @@ class Interrupt:
         self._handlers = {number: SIG_IGN if before[number] == SIG_IGN else self._handle for number in own}
         self._install()
         try:
-            yield
+            with self._acknowledging() if not passes_on else nullcontext():
+                yield
         finally:
             self._handlers = {}
             for number, handler in before.items():
@@ -164,6 +171,49 @@ class Interrupt:
         if again or self._raises:
             self._raised = True
             raise KeyboardInterrupt
+
+    @contextmanager
+    def _acknowledging(self) -> Iterator[None]:
+        """Has a thread acknowledge signals: the main one may be in compiled code, or in the middle of printing."""
+        try:
+            terminal = os.dup(2)
+        except OSError:  # closed: nothing can be said
+            yield
+            return
+        hears, told = os.pipe()
+        os.set_blocking(told, False)
+        thread = threading.Thread(target=self._acknowledge, args=(hears, terminal, sys.stderr), daemon=True)
+        thread.start()
+        before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            os.close(told)
+            thread.join(1.0)
+            os.close(hears)
+            os.close(terminal)
+
+    def _acknowledge(self, hears: int, terminal: int, stderr: TextIO) -> None:
+        """Waits for a signal, and prints the line unless that ends the command at once, or its terminal is gone.
+
+        A live view on the terminal has taken standard error over, to print above itself. Else the line goes to where
+        standard error was at first: while TensorFlow is loaded and compiles it goes nowhere.
+        """
+        while heard := os.read(hears, 1):
+            if heard[0] == _SIGHUP or self._handlers.get(heard[0], SIG_IGN) == SIG_IGN:
+                continue
+            until = time.monotonic() + SECONDS_TO_END_AT_ONCE
+            while self._raises and not self._raised and time.monotonic() < until:
+                time.sleep(0.01)
+            if self._raised:
+                continue
+            with suppress(OSError, ValueError):
+                if sys.stderr is not stderr and os.isatty(terminal):
+                    print(ACKNOWLEDGED, file=sys.stderr, flush=True)
+                else:
+                    os.write(terminal, f"{ACKNOWLEDGED}\n".encode())
+            return
 
     def _output_lost(self, error: OSError) -> None:
         """A full disk is no reason to end: a run's own files may be on another one."""

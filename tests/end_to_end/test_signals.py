@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mtl_cli.signals import Interrupt
+from mtl_cli.signals import ACKNOWLEDGED, Interrupt
 from tests.support.command import as_usual
 from tests.support.faults import LONG, all_left, begun, done, under_way
 
@@ -31,12 +31,75 @@ def test_a_signal_ends_a_run_in_order(tmp_path: Path, number: signal.Signals) ->
         print(f"{number.name}: ended after {time.monotonic() - sent:.1f} s")
         assert time.monotonic() - sent < 20  # 5 s on a quiet machine
     assert process.returncode == 128 + number
-    assert err == ""
+    assert err == (f"{ACKNOWLEDGED}\n" if number != signal.SIGHUP else "")
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["status"] == "stopped"
     assert (tmp_path / "run" / "model.keras").is_file()
     assert done(tmp_path, "resume", "run")[0] == 0
     assert all_left(tmp_path / "run") == all_left(tmp_path / "whole")
+
+
+def test_a_signal_is_acknowledged_while_tensorflow_is_loaded(tmp_path: Path) -> None:
+    """Once, and nothing is left of a run that didn't begin."""
+    with begun(tmp_path, "steps=400000", "hydra.run.dir=run") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert any(line.startswith("files ") for line in process.stdout)
+        time.sleep(0.2)  # by now TensorFlow is being loaded, which takes 2 s
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline() == f"{ACKNOWLEDGED}\n"
+        assert process.poll() is None
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT
+    assert (out, err) == ("", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_is_acknowledged_while_compiled_code_runs() -> None:
+    """Python's own handler waits for the end of it, which isn't needed to say that the signal was heard."""
+    program = """
+import hashlib
+from mtl_cli.signals import Interrupt
+interrupt = Interrupt()
+with interrupt.handling():
+    interrupt.defer()
+    print("computes", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 20_000_000)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=as_usual
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "computes\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr.readline() == f"{ACKNOWLEDGED}\n"
+        assert process.poll() is None
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [([signal.SIGINT], 1), ([signal.SIGUSR1], 1), ([signal.SIGINT] * 2, 1), ([signal.SIGHUP], 0)],
+)
+def test_an_acknowledgement_is_one_line(
+    capfd: pytest.CaptureFixture[str], numbers: list[signal.Signals], said: int
+) -> None:
+    interrupt = Interrupt()
+    with suppress(KeyboardInterrupt), interrupt.handling():
+        interrupt.defer()
+        for number in numbers:
+            signal.raise_signal(number)
+            time.sleep(0.1)
+    assert capfd.readouterr().err == f"{ACKNOWLEDGED}\n" * said
+
+
+def test_a_signal_that_ends_the_command_at_once_is_not_acknowledged(capfd: pytest.CaptureFixture[str]) -> None:
+    interrupt = Interrupt()
+    with pytest.raises(KeyboardInterrupt), interrupt.handling():
+        interrupt.deliver()
+        signal.raise_signal(signal.SIGINT)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_run_ends_in_order_when_its_time_is_over(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.run_folder.csv_files import Metrics
 from mtl_cli.terminal.formatting import duration, format_number
-from mtl_cli.terminal.run_view import SHOWN_TASKS, View
+from mtl_cli.terminal.run_view import SHOWN_TASKS, Standing, View
 
 SECONDS_AT_LEAST: Final = 10.0
 """Between two lines, however often it evaluates."""
@@ -33,7 +33,7 @@ class Heartbeat(View):
         self._since: tuple[float, int] | None = None
         """When an iteration was done from which on the speed counts; compiling isn't part of it."""
         self._iteration = 0
-        self._compared = ""
+        self._standing: Standing | None = None
         self._compared_at = 0
         self._is_news = False
         """Whether there was an evaluation that no line told of."""
@@ -49,9 +49,10 @@ class Heartbeat(View):
         """Shows it."""
         self._shown.evaluated(split, metrics)
 
-    def compared(self, objective: str, value: float) -> None:
-        """Keeps it for the next line."""
-        self._compared, self._compared_at, self._is_news = f"{objective} {format_number(value)}", self._iteration, True
+    def compared(self, standing: Standing) -> None:
+        """Shows it, and keeps it for the next line."""
+        self._shown.compared(standing)
+        self._standing, self._compared_at, self._is_news = standing, self._iteration, True
 
     def went_on(self, train: Callable[[], Metrics]) -> None:
         """Tells a line, if it is time to."""
@@ -72,9 +73,9 @@ class Heartbeat(View):
         losses = [f"{task} {format_number(loss)}" for task, loss in list(known.items())[:SHOWN_TASKS]]
         losses += [f"and {len(known) - SHOWN_TASKS} more"] * (len(known) > SHOWN_TASKS)
         parts = [f"running loss {', '.join(losses)}"]
-        if self._compared:
+        if (standing := self._standing) is not None:
             earlier = "" if self._compared_at == self._iteration else f" (iteration {self._compared_at:,})"
-            parts.append(self._compared + earlier)
+            parts.append(f"{standing.objective} {format_number(standing.value)}{earlier}, {standing.best_so_far()}")
         begun, first = self._since or (now, self._iteration)
         if self._iteration > first and now > begun:
             speed = (self._iteration - first) / (now - begun)

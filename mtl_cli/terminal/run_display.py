@@ -18,7 +18,7 @@ from rich.text import Text
 from mtl_cli.run_folder.csv_files import Metrics
 from mtl_cli.tasks import NO_LOSS
 from mtl_cli.terminal.formatting import duration, format_number
-from mtl_cli.terminal.run_view import REFRESHES_PER_SECOND, SHOWN_TASKS, Ending, Lines, Quiet, RunHeader, View
+from mtl_cli.terminal.run_view import REFRESHES_PER_SECOND, SHOWN_TASKS, Ending, Lines, Quiet, RunHeader, Standing, View
 from mtl_cli.terminal.task_tables import NARROW, closing, opening, wrapped
 from mtl_cli.untrusted.escaping import printable
 
@@ -46,6 +46,7 @@ class Display(View):
         self._tasks = tasks
         self._smooth: NDArray[np.float64] = np.full(len(tasks), np.nan)
         self._evaluation = ""
+        self._selection = ""
         self._begun = False
         self._steps = 0
         self._progress = Progress(
@@ -102,6 +103,11 @@ class Display(View):
         """Shows the newest evaluation."""
         self._evaluation = _losses(split, {task: values["loss"] for task, values in metrics.items()})
 
+    def compared(self, standing: Standing) -> None:
+        """Shows what selection compared, and the best so far."""
+        value = f"{standing.objective} {format_number(standing.value)}"
+        self._selection = f"{value}  {standing.best_so_far()}"
+
     def sign(self, text: str) -> None:
         """Prints the line where nothing is live."""
         if not self._console.is_terminal:
@@ -143,8 +149,8 @@ class Display(View):
 
     def _render(self) -> RenderableType:
         smooth = {task: loss for task, loss in zip(self._tasks, self._smooth, strict=True) if not np.isnan(loss)}
-        lines = [wrapped(line, self._console) for line in (_losses("loss", smooth), self._evaluation) if line]
-        return Group(self._progress.get_renderable(), *lines)
+        lines = _losses("loss", smooth), self._evaluation, self._selection
+        return Group(self._progress.get_renderable(), *(wrapped(line, self._console) for line in lines if line))
 
 
 def view(kind: str, tasks: Sequence[str], every: int) -> View:

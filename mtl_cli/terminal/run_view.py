@@ -42,6 +42,29 @@ class RunHeader:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What selection compared at an evaluation, and what came of it."""
+
+    objective: str
+    value: float
+    best: float
+    best_iteration: int
+    waited: int
+    """Evaluations since the best one."""
+    patience: int | None
+    """After how many of these the run ends."""
+
+    def best_so_far(self) -> str:
+        """Returns the best in words, and how many evaluations that aren't better it goes on for.
+
+        >>> Standing("val_loss", 0.25, 0.125, 1500, 2, 10).best_so_far()
+        'best 0.125 at iteration 1,500, patience 8 of 10 left'
+        """
+        left = "" if self.patience is None else f", patience {self.patience - self.waited:,} of {self.patience:,} left"
+        return f"best {format_number(self.best)} at iteration {self.best_iteration:,}{left}"
+
+
+@dataclass(frozen=True)
 class Ending:
     """How it ended, for the closing lines."""
 
@@ -84,8 +107,8 @@ class View:
     def evaluated(self, split: str, metrics: Metrics) -> None:
         """Shows the newest evaluation."""
 
-    def compared(self, objective: str, value: float) -> None:
-        """Shows what selection compares of it."""
+    def compared(self, standing: Standing) -> None:
+        """Shows what selection compared of it."""
 
     def went_on(self, train: Callable[[], Metrics]) -> None:
         """Comes after each chunk and its evaluation; `train` returns the training losses of late."""

@@ -25,7 +25,7 @@ from mtl_cli.run_folder.folder import RunFolder
 from mtl_cli.run_folder.git_state import GitState
 from mtl_cli.step.draws import Draws
 from mtl_cli.terminal.heartbeat import Heartbeat
-from mtl_cli.terminal.run_view import View
+from mtl_cli.terminal.run_view import Standing, View
 from mtl_cli.training.chunk import Chunk
 from mtl_cli.training.divergence import Diverged, finite_rows, first_fault
 from mtl_cli.training.evaluation import evaluate, naive
@@ -257,10 +257,13 @@ class Run:
         self._write_learning_rate()
         self._view.evaluated("val", metrics)
         value = selection.value(metrics)
-        self._view.compared(selection.objective, value)
         if math.isnan(value):
             raise RunFailed(f"objective: {selection.objective} is NaN on the validation rows; choose another one")
         progress.select(value, metrics, better=selection.better(value, progress.objective))
+        best, at = progress.objective, progress.best_iteration
+        assert best is not None
+        assert at is not None
+        self._view.compared(Standing(selection.objective, value, best, at, progress.waited, selection.patience))
 
     def _metrics_of(self, params: Params, split: str, when: str) -> Metrics:
         dataset = self.setup.dataset

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from mtl_cli.terminal.heartbeat import Heartbeat
-from mtl_cli.terminal.run_view import View
+from mtl_cli.terminal.run_view import Standing, View
 from tests.support.command import MtlTrain
+
+BEST = ", best 0.01 at iteration 7, patience 2 of 3 left"
 
 
 class Followed:
@@ -25,7 +27,7 @@ class Followed:
         self._signs.losses(np.array([iteration]), np.ones((1, 3), np.float32), None)
         if val_loss is not None:
             self._signs.evaluated("val", {})
-            self._signs.compared("val_loss", val_loss)
+            self._signs.compared(Standing("val_loss", val_loss, 0.01, 7, 1, 3))
         self._signs.went_on(lambda: {"first": {"running_loss": 0.5}, "second": {"running_loss": math.nan}})
 
 
@@ -44,9 +46,10 @@ def test_a_line_each_evaluation_but_not_all_the_time() -> None:
     for second in range(1, 41):
         run.chunk(second, 10 * second, 1 / second if second % 2 == 0 or second > 30 else None)
     assert run.lines == [
-        "iteration 110 of 1,000: running loss first 0.5; val_loss 0.1 (iteration 100); 10 it/s, 1 min 29 s left",
-        "iteration 210 of 1,000: running loss first 0.5; val_loss 0.05 (iteration 200); 10 it/s, 1 min 19 s left",
-        "iteration 310 of 1,000: running loss first 0.5; val_loss 0.03226; 10 it/s, 1 min 09 s left",
+        f"iteration 110 of 1,000: running loss first 0.5; val_loss 0.1 (iteration 100){BEST}; 10 it/s, 1 min 29 s left",
+        f"iteration 210 of 1,000: running loss first 0.5; val_loss 0.05 (iteration 200){BEST}; 10 it/s, "
+        "1 min 19 s left",
+        f"iteration 310 of 1,000: running loss first 0.5; val_loss 0.03226{BEST}; 10 it/s, 1 min 09 s left",
     ]
     rare = Followed(1_000)
     for at in range(20, 100, 20):
@@ -69,7 +72,8 @@ def test_signs_of_life_in_the_log_and_where_there_is_no_terminal(
     mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mtl_cli.terminal.heartbeat.SECONDS_AT_LEAST", 0.0)
-    line = r"iteration 2,000 of 2,000: running loss left [\d.]+, right [\d.]+; val_loss [\d.]+; [\d.,]+ it/s"
+    compared = r"val_loss [\d.]+, best [\d.]+ at iteration [\d,]+"
+    line = rf"iteration 2,000 of 2,000: running loss left [\d.]+, right [\d.]+; {compared}; [\d.,]+ it/s"
     arguments = ["data=digits", "steps=2000", "eval.every=500"]
     for console, lines in (("auto", 4), ("quiet", 0), ("progress", 4)):
         run = mtl_train(*arguments, f"log.console={console}")

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from mtl_cli.terminal.run_display import Display
-from mtl_cli.terminal.run_view import Ending, RunHeader
+from mtl_cli.terminal.run_view import Ending, RunHeader, Standing
 from tests.support.command import MtlTrain
 
 
@@ -89,6 +89,7 @@ def shown(tasks: list[str], width: int = 80, **console: object) -> str:
     display.built({"heads": "20 - 1"})
     display.losses(np.arange(1, 51), np.full((50, 1 + len(tasks)), 1.25, np.float32), None)
     display.evaluated("val", {task: {"loss": 0.5, "rmse": 0.25} for task in tasks})
+    display.compared(Standing("val_loss", 0.5, 0.375, 40, 2, 5))
     display._live.refresh()
     display.stop()
     display.end(ending_of(tasks))
@@ -130,6 +131,7 @@ def test_a_terminal_shows_plan_progress_losses_and_results() -> None:
         "50/100",
         "loss  first 1.25",
         "val   first 0.5",
+        "val_loss 0.5  best 0.375 at iteration 40, patience 3 of 5 left",
         "naive test",
         "0.75",
         "files in",

@@ -158,6 +158,7 @@ class Batch:
         log.info("training into %s with %s", folder, " ".join(job.overrides) or "the defaults")
         run = Run(job, folder, self._device, log, View(), self._invocation.git, self._reason)
         run.begin(partial(self._datasets.load, job.config))
+        self._view.began(run.progress.iterations)
         return run
 
     def _enter(self, job: Job) -> Path | None:

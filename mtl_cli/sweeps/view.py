@@ -1,15 +1,17 @@
-"""What a person sees of a sweep: the plan, a line for each program as it goes, how it ended. Imports no TensorFlow."""
+"""What a person sees of a sweep: the plan, how far it has come and the best so far, how it ended. No TensorFlow."""
 
 import math
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from mtl_cli.comparison.results import job_folders
@@ -18,67 +20,55 @@ from mtl_cli.tasks import HIGHER_IS_BETTER
 from mtl_cli.terminal.formatting import duration, format_number
 from mtl_cli.terminal.heartbeat import SECONDS_AT_LEAST, SECONDS_AT_MOST
 from mtl_cli.terminal.run_view import REFRESHES_PER_SECOND
+from mtl_cli.terminal.task_tables import NARROW, wrapped
 from mtl_cli.training.job import Job
-from mtl_cli.untrusted.escaping import shown
-
-
-class _Left(ProgressColumn):
-    def render(self, task: Any) -> Text:
-        if task.finished:
-            return Text("done", style="dim")
-        if not task.completed or not task.elapsed:
-            return Text("compiling" if task.started else "", style="dim")
-        speed = task.completed / task.elapsed
-        return Text(f"{format_number(speed)} it/s, {duration((task.total - task.completed) / speed)} left")
-
-
-_LEFT: Final = _Left()
+from mtl_cli.untrusted.escaping import printable, shown
 
 
 class SweepView:
     """Shows a sweep; on a terminal it is live, elsewhere a few lines."""
 
-    def __init__(self, plan: SweepPlan, folder: Path) -> None:
+    def __init__(self, plan: SweepPlan, folder: Path, clock: Callable[[], float] = time.perf_counter) -> None:
         """Takes what will be trained."""
         self._plan = plan
         self._folder = folder
+        self._clock = clock
         self._console = Console(highlight=False)
         if not self._console.is_terminal:
             self._console = Console(highlight=False, width=80, color_system=None)
-        self._group = {job.number: i for i, group in enumerate(plan.groups) for job in group}
-        self._done = [0] * len(plan.groups)
-        self._failed = [0] * len(plan.groups)
-        self._stopped = 0
+        self._trained_jobs = {job.number for group in plan.groups for job in group}
+        self._in_all = set.intersection(*(set(job.overrides) for job in plan.jobs)) if plan.jobs else set()
+        self._iterations = sum(job.config.steps for group in plan.groups for job in group)
+        self._program = 0
+        self._began = self._done = self._failed = self._stopped = 0
+        self._come = 0
+        """Iterations that needn't be waited for any more."""
+        self._speed_since: float | None = None
+        self._trained_since = 0
         self._best: tuple[float, Job] | None = None
-        self._begun = self._said = time.perf_counter()
-        self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(bar_width=12), _Left(),
-            console=self._console, refresh_per_second=REFRESHES_PER_SECOND, transient=True,
-        )  # fmt: skip
+        self._begun = self._said = clock()
+        self._live = Live(
+            get_renderable=self._render, console=self._console, refresh_per_second=REFRESHES_PER_SECOND, transient=True
+        )
 
     def __enter__(self) -> Self:
         """Prints the plan and begins the live part."""
         for line in self._plan.lines():
-            self._console.print(line)
-        self._console.print(Text(f"files in {shown(self._folder)}", overflow="fold"), soft_wrap=True)
-        for i, group in enumerate(self._plan.groups):
-            self._progress.add_task(self._text(i), total=sum(job.config.steps for job in group), start=False)
-        if len(self._plan.groups) > 1:
-            iterations = sum(task.total or 0 for task in self._progress.tasks)
-            self._progress.add_task("all programs", total=iterations, start=False)
-        if self._console.is_terminal:
-            self._progress.start()
+            self._console.print(wrapped(line, self._console), soft_wrap=True)
+        self._console.print(Text(f"files in {shown(self._folder)}"), soft_wrap=True)
+        if self._console.is_terminal and self._plan.groups:
+            self._live.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         """Ends the live part and says how it went."""
-        self._progress.stop()
-        failed = f", {sum(self._failed):,} failed" if sum(self._failed) else ""
+        self._live.stop()
+        failed = f", {self._failed:,} failed" if self._failed else ""
         failed += f", {self._stopped:,} stopped" if self._stopped else ""
-        left = self._plan.trained - sum(self._done)
+        left = self._plan.trained - self._done
         unfinished = f", {left:,} not trained" if left else ""
-        took = duration(time.perf_counter() - self._begun)
-        finished = counted(sum(self._done) - sum(self._failed) - self._stopped, "run")
+        took = duration(self._clock() - self._begun)
+        finished = counted(self._done - self._failed - self._stopped, "run")
         self._console.print(f"{finished} finished{failed}{unfinished} in {took}")
         if (left or self._stopped) and any(job_folders(self._folder)):
             self._console.print(
@@ -89,55 +79,80 @@ class SweepView:
         """Prints what a person may want to know."""
         self._console.print(Text(text, style="dim"))
 
-    def trained(self, group: int, iterations: int) -> None:
-        """Counts iterations of a group's runs."""
-        for task in self._shown_in(group):
-            if not task.started:
-                self._progress.start_task(task.id)
-        self._advance(group, iterations)
+    def began(self, iterations: int) -> None:
+        """Counts a run that is under way, and has so many iterations from an earlier time."""
+        self._began += 1
+        self._come += iterations
+
+    def trained(self, program: int, iterations: int) -> None:
+        """Counts iterations of a program's runs."""
+        self._program = program
+        self._come += iterations
+        if self._speed_since is not None:
+            self._trained_since += iterations
+        elif iterations:  # compiling is no part of the speed
+            self._speed_since = self._clock()
         self._tell(SECONDS_AT_MOST)
 
     def ended(self, job: Job, summary: Mapping[str, Any], value: float) -> None:
         """Counts a run that has ended."""
-        group = self._group.get(job.number)
-        if group is None:  # trained as another job
+        if job.number not in self._trained_jobs:  # trained as another job
             return
-        self._done[group] += 1
-        self._failed[group] += summary["status"] == "failed"
+        self._done += 1
+        self._failed += summary["status"] == "failed"
         self._stopped += summary["status"] == "stopped"
+        self._come += job.config.steps - summary["iterations"]  # an early end leaves none to wait for
         higher = job.config.objective.rpartition("/")[2] in HIGHER_IS_BETTER
         better = self._best is None or (value > self._best[0] if higher else value < self._best[0])
-        if math.isfinite(value) and better:
+        if math.isfinite(value) and better and _compared(job) == _compared(self._plan.jobs[0]):
             self._best = value, job
-        missing = job.config.steps - summary["iterations"]
-        self._advance(group, missing)  # an early end leaves none to wait for
-        self._progress.update(self._progress.tasks[group].id, description=self._text(group))
         self._tell(SECONDS_AT_LEAST)
 
     def _tell(self, after: float) -> None:
         """Prints how far the sweep has come where there is no terminal, unless it did so a moment ago."""
-        now = time.perf_counter()
+        now = self._clock()
         if self._console.is_terminal or now - self._said < after:
             return
-        self._said, of_all = now, self._progress.tasks[-1]
-        text = f"{sum(self._done):,} of {self._plan.trained:,} runs after {duration(now - self._begun)}"
-        if of_all.total and of_all.completed < of_all.total:
-            text += f"; {of_all.completed:,.0f} of {of_all.total:,.0f} iterations, {_LEFT.render(of_all)}"
-        self._console.print(text, soft_wrap=True)
+        self._said = now
+        text = f"{self._done:,} of {self._plan.trained:,} runs after {duration(now - self._begun)}"
+        if self._come < self._iterations:
+            text += f"; {self._come:,} of {self._iterations:,} iterations, {self._left()}"
+        self._console.print(Text("; ".join(filter(None, [text, self._best_so_far()]))), soft_wrap=True)
 
-    def _advance(self, group: int, iterations: int) -> None:
-        for task in self._shown_in(group):
-            self._progress.advance(task.id, iterations)
+    def _render(self) -> RenderableType:
+        runs = f"{self._done:,} of {counted(self._plan.trained, 'run')} done, {self._began - self._done:,} training"
+        runs += f", {self._failed:,} failed" if self._failed else ""
+        programs = len(self._plan.groups)
+        runs += f"; program {self._program + 1:,} of {programs:,}" if programs > 1 else ""
+        bar = Table.grid(padding=(0, 1))
+        width = 24 if self._console.width > NARROW else 8
+        bar.add_row(
+            ProgressBar(self._iterations, self._come, width),
+            Text(f"{self._come:,}/{self._iterations:,}", no_wrap=True),
+            Text(self._left(), no_wrap=True),
+        )
+        lines = [runs, self._best_so_far()]
+        first, *rest = (wrapped(line, self._console) for line in lines if line)
+        return Group(first, bar, *rest)
 
-    def _shown_in(self, group: int) -> list[Task]:
-        """Returns the lines that a group's iterations count in: its own, and that of all."""
-        own, *_, last = [self._progress.tasks[group], *self._progress.tasks]
-        return [own] if own is last else [own, last]
+    def _left(self) -> str:
+        """Returns the speed and the time that is left, or what has to be waited for to tell."""
+        if self._come >= self._iterations:
+            return "done"
+        if not self._trained_since or self._speed_since is None:
+            return "compiling" if self._began else "loading TensorFlow"
+        speed = self._trained_since / max(self._clock() - self._speed_since, 1e-9)
+        return f"{format_number(speed)} it/s, {duration((self._iterations - self._come) / speed)} left"
 
-    def _text(self, group: int) -> str:
-        total = len(self._plan.groups[group])
-        text = f"program {group + 1}  {self._done[group]:,}/{total:,} runs"
-        text += f", {self._failed[group]:,} failed" if self._failed[group] else ""
-        if self._best is not None and self._best[1] in self._plan.groups[group]:
-            text += f", best {format_number(self._best[0])} (job {self._best[1].number})"
-        return text
+    def _best_so_far(self) -> str:
+        if self._best is None:
+            return ""
+        value, job = self._best
+        own = printable(" ".join(override for override in job.overrides if override not in self._in_all))
+        return ", ".join(filter(None, [f"best {job.config.objective} {format_number(value)}: job {job.number}", own]))
+
+
+def _compared(job: Job) -> tuple[str, list[str]]:
+    """Returns what makes objectives comparable: which one it is, and the tasks that are trained."""
+    share = job.config.mode.share
+    return job.config.objective, [name for name, task in job.config.tasks.items() if getattr(task, share) > 0]

@@ -1,6 +1,7 @@
 """What a person sees of a sweep that is under way."""
 
 import io
+import math
 from pathlib import Path
 
 import pytest
@@ -12,22 +13,71 @@ from mtl_cli.training.job import Job
 from tests.support.configs import composed
 
 
-@pytest.mark.parametrize("programs", [1, 2])
-def test_several_programs_have_a_line_for_all(tmp_path: Path, programs: int) -> None:
-    """With the time that is left for all of them: 300 of 400 iterations took 30 s."""
-    overrides = [(f"model.shared_layers=[{3 + i % programs}]", f"seed={i}", "steps=100") for i in range(4)]
-    view = SweepView(plan([Job(i, composed(*words), words) for i, words in enumerate(overrides)]), tmp_path)
-    now = [10.0]
-    view._progress.get_time = lambda: now[0]
-    with view:
-        view.trained(0, 200)
-        if programs == 2:
-            view.trained(1, 100)
-        now[0] += 30.0
+class Sweep:
+    """A view of four runs of 100 iterations, with a clock that is set by hand."""
+
+    def __init__(self, folder: Path, programs: int = 1) -> None:
+        overrides = [(f"model.shared_layers=[{3 + i % programs}]", f"seed={i}", "steps=100") for i in range(4)]
+        self.jobs = [Job(i, composed(*words), words) for i, words in enumerate(overrides)]
+        self.now = 10.0
+        self.view = SweepView(plan(self.jobs), folder, clock=lambda: self.now)
+
+    def lines(self, width: int = 100) -> list[str]:
+        self.view._console = Console(width=width)
         shown = io.StringIO()
-        Console(file=shown, width=100).print(view._progress.get_renderable())
-    lines = shown.getvalue().splitlines()
-    assert len(lines) == (1 if programs == 1 else 3)
-    if programs == 2:
-        assert lines[-1].startswith("all programs")
-        assert "10 it/s, 10.0 s left" in lines[-1]
+        Console(file=shown, width=width).print(self.view._render())
+        return [line.rstrip() for line in shown.getvalue().splitlines()]
+
+
+def test_a_sweep_shows_how_far_it_has_come(tmp_path: Path) -> None:
+    """With the time that is left: after the first chunk, 200 iterations took 20 s, and 140 of 400 are left."""
+    sweep = Sweep(tmp_path)
+    with sweep.view as view:
+        first, bar = sweep.lines()
+        assert first == "0 of 4 runs done, 0 training"
+        assert bar.endswith(" 0/400 loading TensorFlow")
+        view.began(0)
+        view.began(10)  # went on with
+        first, bar = sweep.lines()
+        assert first == "0 of 4 runs done, 2 training"
+        assert bar.endswith(" 10/400 compiling")
+        view.trained(0, 50)
+        sweep.now += 20.0
+        view.trained(0, 120)
+        view.ended(sweep.jobs[1], {"status": "finished", "iterations": 20}, 0.5)  # which leaves 80 out
+        view.trained(0, 80)
+        view.ended(sweep.jobs[0], {"status": "failed", "iterations": 100}, math.inf)
+        first, bar, best = sweep.lines()
+        assert first == "2 of 4 runs done, 0 training, 1 failed"
+        assert bar.endswith(" 340/400 10 it/s, 6.0 s left")
+        assert best == "best val_loss 0.5: job 1, seed=1"
+
+
+def test_a_sweep_of_several_programs_says_which_one_trains(tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path, programs=2)
+    with sweep.view as view:
+        view.trained(1, 1)
+        assert sweep.lines()[0] == "0 of 4 runs done, 0 training; program 2 of 2"
+
+
+def test_the_best_so_far_is_of_those_that_can_be_compared(tmp_path: Path) -> None:
+    """Not a baseline, which trains one task alone."""
+    words = ("tasks.y1.weight=1", "tasks.y2.weight=0")
+    jobs = [Job(0, composed(), ()), Job(1, composed("seed=1"), ("seed=1",)), Job(2, composed(*words), words)]
+    view = SweepView(plan(jobs), tmp_path)
+    with view:
+        for job, value in zip(jobs, (0.5, 0.25, 0.125), strict=True):
+            view.ended(job, {"status": "finished", "iterations": 1}, value)
+        assert view._best_so_far() == "best val_loss 0.25: job 1, seed=1"
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_sweep_fits_the_terminal(tmp_path: Path, width: int) -> None:
+    sweep = Sweep(tmp_path, programs=2)
+    with sweep.view as view:
+        view.trained(0, 1)
+        sweep.now += 1000.0
+        view.trained(0, 10)
+        lines = sweep.lines(width)
+    assert len(lines) == 2
+    assert lines[1].endswith(" left")

@@ -170,7 +170,7 @@ def _best(comparison: Comparison, folder: Path) -> Iterator[Block]:
             yield Paragraph("The jobs have different objectives, so none of the settings is called the best.")
         return
     yield Heading("Best setting")
-    values = ", ".join(f"{key}={value}" for key, value in zip(comparison.keys, best.values, strict=True))
+    values = ", ".join(f"{key}={value}" for key, value in zip(comparison.keys, best.values, strict=True) if value)
     where = f" of {values}" if comparison.keys else ""
     text = f"The best mean {comparison.objective_name}{where}: {with_interval(best.objective)}."
     if comparison.objective_name == TRAIN_LOSS:

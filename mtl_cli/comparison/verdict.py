@@ -73,7 +73,7 @@ def _name(comparison: Comparison, setting: Setting) -> str:
     if len(comparison.keys) == 1 and not setting.values[0].replace(".", "").replace("-", "").isdigit():
         return setting.values[0]
     pairs = zip(comparison.keys, setting.values, strict=True)
-    return " ".join(f"{key.removeprefix('tasks.')}={value}" for key, value in pairs)
+    return " ".join(f"{key.removeprefix('tasks.')}={value}" for key, value in pairs if value)
 
 
 def _seeds(count: int) -> str:

@@ -35,6 +35,14 @@ def test_the_verdict_comes_first(tmp_path: Path, seeds: int, values: dict[str, l
     assert (tmp_path / "sweep.md").read_text().startswith(f"# Sweep\n\n{said}\n")
 
 
+def test_a_setting_is_named_without_keys_that_it_does_not_have(tmp_path: Path) -> None:
+    for i, words in enumerate((["weighting=fixed"], ["weighting=cagrad", "weighting.c=0.4"])):
+        job(tmp_path, i, words, BOTH, {"val": {"left": 0.5, "right": 1.0}}, objective=1.0 + i)
+    said = " ".join(text(SweepFolder(tmp_path).write()).split())
+    assert "the best val_loss is that of weighting=fixed." in said
+    assert "The best mean val_loss of weighting=fixed: 1" in said
+
+
 def test_settings_are_paired_by_both_seeds(tmp_path: Path) -> None:
     """The same seed on another split of the rows is another pair."""
     numbers = itertools.count()

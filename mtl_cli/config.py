@@ -11,6 +11,7 @@ import mtl_cli.models
 import mtl_cli.modes
 import mtl_cli.optimizers
 import mtl_cli.sampling
+import mtl_cli.schedules
 import mtl_cli.weighting
 from mtl_cli.config_errors import describe
 from mtl_cli.data.base import Data
@@ -21,6 +22,7 @@ from mtl_cli.modes.base import Mode
 from mtl_cli.optimizers.adam import Adam
 from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.sampling.base import Sampling
+from mtl_cli.schedules.base import Schedule
 from mtl_cli.settings import Balance, Cosmetic, Extends, Host, Repeat, Rollback, Settings, Undrawn
 from mtl_cli.tasks import MOST_TASKS, TASK_NAME, AnyTask, Count, Task
 from mtl_cli.weighting.base import Weighting
@@ -34,6 +36,11 @@ FAMILIES: Mapping[str, tuple[type[Settings], ...]] = {
     "optimizer": tuple(sorted(members(mtl_cli.optimizers, Optimizer), key=lambda cls: cls is not Adam)),
 }
 """The members of every config group that has them. The first is the one that a message suggests."""
+GROUPS: Mapping[str, tuple[type[Settings], ...]] = {
+    **FAMILIES,
+    "optimizer/schedule": members(mtl_cli.schedules, Schedule),
+}
+"""Those of groups within groups too."""
 
 if TYPE_CHECKING:
     AnyData: TypeAlias = Data
@@ -205,9 +212,8 @@ class Config(Settings):
     @model_validator(mode="after")
     def _check_weights(self) -> Self:
         """Refuses weights that the weighting has no meaning for."""
-        weights = {name: task.weight or 0.0 for name, task in self.tasks.items()}
-        unequal = max(weights.values()) - min(weights.values()) > 1e-6 * max(weights.values())
-        if unequal and not self.weighting.honours_weights:
+        weights = {name: task.weight for name, task in self.tasks.items()}
+        if is_unequal(weights) and not self.weighting.honours_weights:
             listed = ", ".join(f"tasks.{task}.weight={weight:g}" for task, weight in weights.items())
             raise ValueError(
                 f"weighting: {self.weighting.name!r} finds its own weights and has no use for unequal ones ({listed}); "
@@ -234,6 +240,19 @@ class Config(Settings):
         return self.checkpoint.model_copy(
             update={"every": None, "every_steps": self.checkpoint.every_steps or RESTORABLE_STEPS}
         )
+
+
+def is_unequal(given: Mapping[str, float | None]) -> bool:
+    """Tells whether tasks' weights differ, once the nulls share what the others leave of 1.
+
+    >>> is_unequal({"y1": 0.5, "y2": None}), is_unequal({"y1": 0.3, "y2": None})
+    (False, True)
+
+    Raises:
+        ValueError: They are no weights.
+    """
+    weights = _shares(given, "weight", must_sum=False).values()
+    return max(weights) - min(weights) > 1e-6 * max(weights)
 
 
 def _shares(given: Mapping[str, float | None], key: str, *, must_sum: bool) -> dict[str, float]:

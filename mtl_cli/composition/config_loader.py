@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 
 from mtl_cli.composition import hydra_private
 from mtl_cli.composition.code_references import below, refuse_module
+from mtl_cli.composition.combinations import Combinations, apart
 from mtl_cli.composition.hydra_errors import GLOBAL
 from mtl_cli.composition.hydra_private import CachingConfigRepository, IConfigRepository
 from mtl_cli.composition.interpolations import bounded, size
@@ -78,6 +79,7 @@ class Loader(hydra_private.Loader):
         if "${" in str(here):
             raise InputError(f"the working folder {here} has ${{ in its name, which Hydra replaces; work in another")
         with bounded():
+            overrides = apart(self, overrides) if run_mode == RunMode.MULTIRUN else overrides
             try:
                 config = super().load_configuration(config_name, overrides, run_mode, *args, **kwargs)
             except (AssertionError, AttributeError) as error:  # Hydra's own sweeper has null for its parameters
@@ -94,7 +96,7 @@ class Loader(hydra_private.Loader):
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """Composes the config of a sweep's job, which is in the sweep's folder."""
         typed: Any = OmegaConf.to_container(master_config.hydra.overrides.hydra, resolve=False)
-        overrides = [*typed, *sweep_overrides]
+        overrides = [*typed, *Combinations(self, master_config).of_job(sweep_overrides)]
         with bounded():
             config = super().load_configuration(master_config.hydra.job.config_name, overrides, RunMode.RUN)
             OmegaConf.copy_cache(from_config=master_config, to_config=config)

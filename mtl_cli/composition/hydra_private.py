@@ -6,6 +6,7 @@ Another release may change these without notice. What is patched here stays so f
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from traceback import walk_tb
 from types import SimpleNamespace
@@ -137,6 +138,20 @@ def load_by(
 def apply_overrides_by(apply: Callable[[list[Override], DictConfig], None]) -> None:
     """Has Hydra apply overrides to a config by a function."""
     ConfigLoaderImpl._apply_overrides_to_config = staticmethod(apply)  # type: ignore[assignment]
+
+
+split_grid = BasicSweeper.split_arguments
+"""Hydra's own way to make a grid's jobs of its overrides, in batches."""
+
+
+def sweep_over(jobs: Sequence[Sequence[str]]) -> None:
+    """Has Hydra's own sweeper train these jobs, in batches of the size that it is asked for."""
+
+    def split_arguments(overrides: list[Override], size: int | None) -> list[list[list[str]]]:
+        return list(BasicSweeper.split_overrides_to_chunks(list(map(list, jobs)), size))
+
+    its: Any = import_module(BasicSweeper.__module__)  # Hydra has loaded it anew, with another class
+    its.BasicSweeper.split_arguments = staticmethod(split_arguments)
 
 
 _complete = CompletionPlugin._query

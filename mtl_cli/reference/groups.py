@@ -13,12 +13,9 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
-from mtl_cli import schedules
-from mtl_cli.config import FAMILIES, Config
-from mtl_cli.families import members
+from mtl_cli.config import FAMILIES, GROUPS, Config
 from mtl_cli.reference.files import commands, comments, first_sentence, settings, shipped_configs
 from mtl_cli.reference.values import code, values
-from mtl_cli.schedules.base import Schedule
 from mtl_cli.settings import Settings
 from mtl_cli.tasks import KINDS
 
@@ -73,8 +70,7 @@ def run_keys() -> list[Key]:
 @cache
 def groups() -> tuple[Group, ...]:
     """Returns the groups whose choices have keys."""
-    found = [_group(name, name, classes) for name, classes in FAMILIES.items()]
-    return (*found, _group("optimizer/schedule", "optimizer.schedule", members(schedules, Schedule)))
+    return tuple(_group(name, name.replace("/", "."), classes) for name, classes in GROUPS.items())
 
 
 def setting_groups() -> list[Group]:

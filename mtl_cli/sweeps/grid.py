@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,9 +13,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from mtl_cli.composition.combinations import Combinations, overrides_of
 from mtl_cli.composition.hydra_errors import hydra_message
-from mtl_cli.composition.hydra_private import BasicSweeper
-from mtl_cli.composition.resolve import as_typed, plain
+from mtl_cli.composition.hydra_private import BasicSweeper, split_grid, sweep_over
+from mtl_cli.composition.resolve import plain
 from mtl_cli.config import MOST_JOBS, Sweep, parse
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.run_folder.atomic_files import CONFIGS
@@ -43,10 +44,14 @@ def jobs_of(sweep: DictConfig, *, taken: bool) -> tuple[list[Job], list[Job]]:
         InputError: There are none, or too many, or some have configs that are wrong; up to 5 mistakes are listed.
     """
     loader = GlobalHydra.instance().config_loader()
-    grid = [f"{key}={value}" for key, value in (sweep.hydra.sweeper.params or {}).items()]
-    overrides = OverridesParser.create(loader).parse_overrides([*grid, *as_typed(sweep.hydra.overrides.task)])
-    _refuse_too_many(overrides, OmegaConf.select(sweep, "sweep.max_jobs"))
-    (of_jobs,) = BasicSweeper.split_arguments(overrides, None)
+    overrides = OverridesParser.create(loader).parse_overrides(overrides_of(sweep))
+    given = OmegaConf.select(sweep, "sweep.max_jobs")
+    most = min(given, MOST_JOBS) if isinstance(given, int) else Sweep().max_jobs
+    _refuse_too_many(overrides, most)
+    (grid,) = split_grid(overrides, None)
+    combinations = Combinations(loader, sweep)
+    of_jobs = combinations.of(grid)
+    _refuse_more(len(of_jobs), most, "")
     composer, jobs = Composer(loader, sweep), []
     wrong: dict[str, str] = {}
     folders: dict[str, str] = {}
@@ -62,6 +67,8 @@ def jobs_of(sweep: DictConfig, *, taken: bool) -> tuple[list[Job], list[Job]]:
         except (HydraException, OmegaConfBaseException, ValueError) as error:  # the last: a group that is null
             wrong.setdefault(hydra_message(error), " ".join(job))
     refuse(wrong)
+    if combinations.left_out():
+        print(combinations.left_out())
     if any(job.config.sweep != jobs[0].config.sweep for job in jobs):
         raise InputError("sweep: its keys hold for all jobs, and can't be swept")
     further = baselines(jobs) if jobs[0].config.sweep.baselines else ()
@@ -70,6 +77,7 @@ def jobs_of(sweep: DictConfig, *, taken: bool) -> tuple[list[Job], list[Job]]:
     single_task = [Job(number, parse(plain(composer(job))), job) for number, job in enumerate(further, len(jobs))]
     _refuse_more(len(jobs) + len(single_task), jobs[0].config.sweep.max_jobs, " with the baselines")
     composer.spare(of_jobs)
+    sweep_over(of_jobs)
     return jobs, single_task
 
 
@@ -99,15 +107,15 @@ def _refuse_folder(composed: DictConfig, number: int, folders: dict[str, str], *
         raise InputError(f"hydra.sweep.subdir: {folder} has a run already; runs are never overwritten")
 
 
-def _refuse_too_many(overrides: Sequence[Override], given: Any) -> None:
-    """Refuses a grid of no jobs, or of more than `sweep.max_jobs`, without making them."""
-    most = min(given, MOST_JOBS) if isinstance(given, int) else Sweep().max_jobs
+def _refuse_too_many(overrides: Sequence[Override], most: int) -> None:
+    """Refuses a grid of no jobs, or of so many that they aren't made: a key has more values, or all that there are."""
     values = {
         override.get_key_element(): _values(override, most + 1)
         for override in overrides
         if override.is_sweep_override()
     }
-    _refuse_more(math.prod(values.values()), most, "", at_least=max(values.values(), default=0) > most)
+    longest = max(values.values(), default=0) > most
+    _refuse_more(math.prod(values.values()), most if longest else MOST_JOBS, "", at_least=longest)
 
 
 def _values(override: Override, most: int) -> int:

@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from mtl_cli.backend import start
 from mtl_cli.comparison.files import SweepFolder
 from mtl_cli.comparison.sweeper_objective import compared, worst
+from mtl_cli.composition.combinations import Combinations
 from mtl_cli.composition.resolve import plain
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError, RunFailed
@@ -71,6 +72,7 @@ class Batch:
         self._datasets = datasets
         self._config = config
         self._composer = Composer(context.config_loader, config)
+        self._combinations = Combinations(context.config_loader, config)
         self._folders = Folders(context, config, self._composer, resumes=invocation.resumes)
         self._returns: dict[tuple[str, ...], JobReturn] = {}
         self._twice: Mapping[int, Sequence[Job]] = {}
@@ -86,7 +88,7 @@ class Batch:
         """
         if self._outcome.failed_fast:
             raise RunFailed("sweep.fail_fast: there are no further batches after a job that failed")
-        asked = [tuple(overrides) for overrides in job_overrides]
+        asked = [tuple(self._combinations.of_job(overrides)) for overrides in job_overrides]
         jobs = self._checked(asked, first)
         self._whole = {program_key(group[0].config): group for group in plan(jobs).groups}
         configs = {job.overrides: job.config for job in jobs}

@@ -97,6 +97,15 @@ def test_max_jobs_counts_the_baselines_too() -> None:
                 assert sum(map(len, jobs_of(sweep, taken=False))) == 6
 
 
+def test_max_jobs_counts_the_combinations_that_make_sense() -> None:
+    """Of which there are three here, and four values of keys times choices."""
+    grid = ["weighting=fixed,cagrad", "weighting.c=0.2,0.5"]
+    with sweep_of(*grid, "sweep.max_jobs=3") as (_, sweep):
+        assert [job.number for job in jobs_of(sweep, taken=False)[0]] == [0, 1, 2]
+    with sweep_of(*grid, "sweep.max_jobs=2") as (_, sweep), pytest.raises(InputError, match="these are 3 jobs, more"):
+        jobs_of(sweep, taken=False)
+
+
 def test_each_job_has_a_folder_of_its_own(tmp_path: Path) -> None:
     folder = f"hydra.sweep.dir={tmp_path}"
     shared = pytest.raises(InputError, match="jobs 0 and 1 would share the folder")

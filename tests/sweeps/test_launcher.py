@@ -23,6 +23,8 @@ class InTwos(Sweeper):
 
     __module__ = "hydra_plugins.in_twos"  # Hydra takes plugins from there only
     values: ClassVar[list[Any]] = []
+    asks: ClassVar[list[list[str]]] = [[f"optimizer.learning_rate={rate}"] for rate in ("1e-9", "1e30", "2e-9")]
+    """What it tries, instead of what was typed for the same keys."""
 
     def __init__(self, **parameters: Any) -> None:
         pass
@@ -31,12 +33,11 @@ class InTwos(Sweeper):
         self.our_launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> None:
-        rates = [["optimizer.learning_rate=1e-9", "optimizer.learning_rate=1e30"], ["optimizer.learning_rate=2e-9"]]
-        first = 0
-        for batch in rates:
-            asked: Sequence[Sequence[str]] = [[*arguments, rate] for rate in batch]
+        tried = {word.partition("=")[0] for words in self.asks for word in words}
+        fixed = [word for word in arguments if word.partition("=")[0] not in tried]
+        for first in range(0, len(self.asks), 2):
+            asked: Sequence[Sequence[str]] = [[*fixed, *words] for words in self.asks[first : first + 2]]
             InTwos.values += [job.return_value for job in self.our_launcher.launch(asked, initial_job_idx=first)]
-            first += len(batch)
 
 
 @pytest.fixture
@@ -65,6 +66,23 @@ def test_a_sweeper_gets_floats_for_its_batches(
     assert rates == [f"optimizer.learning_rate={rate}" for rate in ("1e-9", "1e30", "2e-9")]
     with (tmp_path / "s" / "sweep.csv").open() as file:
         assert [row["status"] for row in csv.DictReader(file)] == ["finished", "failed", "finished"]
+
+
+@pytest.mark.parametrize("launcher", ["hydra/launcher=mtl", BASIC])
+def test_a_search_may_ask_for_keys_that_a_choice_does_not_have(
+    mtl_train: MtlTrain, tmp_path: Path, in_twos: str, launcher: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are left out, as they are of a grid's jobs; each trial has its answer."""
+    tried = [(name, c) for name in ("fixed", "cagrad") for c in (0.2, 0.5)]
+    monkeypatch.setattr(InTwos, "asks", [[f"weighting={name}", f"weighting.c={c}"] for name, c in tried])
+    grid = ["weighting=fixed,cagrad", "weighting.c=interval(0,1)", "steps=20", "hydra.sweep.dir=s"]
+    done = mtl_train("-m", in_twos, launcher, *grid)
+    assert done.status == 0, done.err
+    of = [summary for _, summary in sorted(summaries(tmp_path / "s").items())]
+    expected = [["weighting=fixed"]] * 2 + [["weighting=cagrad", f"weighting.c={c}"] for c in (0.2, 0.5)]
+    assert [summary["overrides"] for summary in of] == [["steps=20", *words] for words in expected]
+    losses = [[task["loss"] for task in summary["metrics"]["train"].values()] for summary in of]
+    assert InTwos.values == pytest.approx([sum(each) / 2 for each in losses])
 
 
 def test_a_search_does_not_write_into_a_folder_with_runs(mtl_train: MtlTrain, tmp_path: Path, in_twos: str) -> None:

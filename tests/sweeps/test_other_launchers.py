@@ -133,6 +133,18 @@ def test_resuming_elsewhere(mtl_train: MtlTrain, tmp_path: Path) -> None:
     assert "another process is training into this folder" in used.err
 
 
+def test_combinations_elsewhere(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    """Only those that make sense, here as there."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    elsewhere = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    done = mtl_train("-m", "weighting=cagrad,fixed", "weighting.c=0.5", "steps=20", "hydra.sweep.dir=s", *elsewhere)
+    assert done.status == 0, done.err
+    assert [of["overrides"] for _, of in sorted(summaries(tmp_path / "s").items())] == [
+        ["weighting=cagrad", "weighting.c=0.5", "steps=20"],
+        ["weighting=fixed", "steps=20"],
+    ]
+
+
 @pytest.mark.parametrize("option", ["baselines", "fail_fast"])
 def test_what_only_our_own_launcher_does(mtl_train: MtlTrain, tmp_path: Path, option: str) -> None:
     refused = mtl_train("-m", "seed=0,1", "steps=20", BASIC, f"sweep.{option}=true")

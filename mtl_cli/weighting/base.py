@@ -83,8 +83,8 @@ class Weighting(Settings, ABC):
     acts: ClassVar[str] = "combines the tasks' losses in mode=joint"
     """What it does, and where."""
     honours_weights: ClassVar[bool] = True
-    """Whether `tasks.<task>.weight` has a meaning here; if not, unequal ones are refused, or null in a sweep beside methods
-    for which it has one."""
+    """Whether `tasks.<task>.weight` has a meaning here; if not, unequal ones are refused, or null in a sweep beside
+    methods for which it has one."""
     asks_gradients: ClassVar[bool] = False
     """Whether it acts on the tasks' gradients, so that there must be shared parameters."""
     neutral: ClassVar[bool] = False

@@ -137,5 +137,9 @@ def test_a_plain_value_is_swept_where_not_every_choice_has_its_key() -> None:
             "steps=3",
             "seed=0,1",
         ]
-        for words in (["weighting=cagrad", "weighting.c=0.5"], ["optimizer=sgd,adam", "optimizer.learning_rate=0.1"]):
+        for words in (
+            ["weighting=cagrad", "weighting.c=0.5"],
+            ["optimizer=sgd,adam", "optimizer.learning_rate=0.1"],
+            ["weighting=fixed,cagrad", "weighting.c=interval(0,1)", "~weighting.rescale"],
+        ):
             assert apart(loader, words) == words

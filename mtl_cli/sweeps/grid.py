@@ -12,6 +12,8 @@ from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+from rich.text import Text
 
 from mtl_cli.composition.combinations import Combinations, overrides_of
 from mtl_cli.composition.hydra_errors import hydra_message
@@ -68,7 +70,8 @@ def jobs_of(sweep: DictConfig, *, taken: bool) -> tuple[list[Job], list[Job]]:
             wrong.setdefault(hydra_message(error), " ".join(job))
     refuse(wrong)
     if combinations.left_out():
-        print(combinations.left_out())
+        console = Console(highlight=False)
+        console.print(Text(combinations.left_out()), soft_wrap=not console.is_terminal)
     if any(job.config.sweep != jobs[0].config.sweep for job in jobs):
         raise InputError("sweep: its keys hold for all jobs, and can't be swept")
     further = baselines(jobs) if jobs[0].config.sweep.baselines else ()

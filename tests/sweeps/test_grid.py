@@ -106,6 +106,24 @@ def test_max_jobs_counts_the_combinations_that_make_sense() -> None:
         jobs_of(sweep, taken=False)
 
 
+@pytest.mark.parametrize("columns", ["40", "60", "80"])
+def test_no_key_that_was_left_out_is_broken_on_a_terminal(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["weighting=fixed,mgda,cagrad", "weighting.c=0.2,0.5", "tasks.y1.weight=0.3"]
+    said = {}
+    for name, value in (("a pipe", "0"), ("a terminal", "1")):
+        monkeypatch.setenv("TTY_COMPATIBLE", value)
+        monkeypatch.setenv("COLUMNS", columns)
+        with sweep_of(*words) as (_, sweep):
+            jobs_of(sweep, taken=False)
+        said[name] = capsys.readouterr().out.splitlines()
+    (line,) = said["a pipe"]
+    assert " ".join(said["a terminal"]).split() == line.split()
+    assert len(said["a terminal"]) > 1
+    assert max(map(len, said["a terminal"])) <= int(columns)
+
+
 def test_each_job_has_a_folder_of_its_own(tmp_path: Path) -> None:
     folder = f"hydra.sweep.dir={tmp_path}"
     shared = pytest.raises(InputError, match="jobs 0 and 1 would share the folder")

@@ -120,7 +120,7 @@ class SweepView:
         self._console.print(Text("; ".join(filter(None, [text, self._best_so_far()]))), soft_wrap=True)
 
     def _render(self) -> RenderableType:
-        runs = f"{self._done:,} of {counted(self._plan.trained, 'run')} done, {self._began - self._done:,} training"
+        runs = f"{self._done:,} of {counted(self._plan.trained, 'run')} done, {self._began - self._done:,} under way"
         runs += f", {self._failed:,} failed" if self._failed else ""
         programs = len(self._plan.groups)
         runs += f"; program {self._program + 1:,} of {programs:,}" if programs > 1 else ""

@@ -10,6 +10,7 @@ from rich.console import Console
 from mtl_cli.sweeps.plan import plan
 from mtl_cli.sweeps.view import SweepView
 from mtl_cli.training.job import Job
+from tests.support.command import MtlTrain
 from tests.support.configs import composed
 
 
@@ -34,12 +35,12 @@ def test_a_sweep_shows_how_far_it_has_come(tmp_path: Path) -> None:
     sweep = Sweep(tmp_path)
     with sweep.view as view:
         first, bar = sweep.lines()
-        assert first == "0 of 4 runs done, 0 training"
+        assert first == "0 of 4 runs done, 0 under way"
         assert bar.endswith(" 0/400 loading TensorFlow")
         view.began(0)
         view.began(10)  # went on with
         first, bar = sweep.lines()
-        assert first == "0 of 4 runs done, 2 training"
+        assert first == "0 of 4 runs done, 2 under way"
         assert bar.endswith(" 10/400 compiling")
         view.trained(0, 50)
         sweep.now += 20.0
@@ -48,7 +49,7 @@ def test_a_sweep_shows_how_far_it_has_come(tmp_path: Path) -> None:
         view.trained(0, 80)
         view.ended(sweep.jobs[0], {"status": "failed", "iterations": 100}, math.inf)
         first, bar, best = sweep.lines()
-        assert first == "2 of 4 runs done, 0 training, 1 failed"
+        assert first == "2 of 4 runs done, 0 under way, 1 failed"
         assert bar.endswith(" 340/400 10 it/s, 6.0 s left")
         assert best == "best val_loss 0.5: job 1, seed=1"
 
@@ -57,7 +58,7 @@ def test_a_sweep_of_several_programs_says_which_one_trains(tmp_path: Path) -> No
     sweep = Sweep(tmp_path, programs=2)
     with sweep.view as view:
         view.trained(1, 1)
-        assert sweep.lines()[0] == "0 of 4 runs done, 0 training; program 2 of 2"
+        assert sweep.lines()[0] == "0 of 4 runs done, 0 under way; program 2 of 2"
 
 
 def test_the_best_so_far_is_of_those_that_can_be_compared(tmp_path: Path) -> None:
@@ -81,3 +82,11 @@ def test_a_sweep_fits_the_terminal(tmp_path: Path, width: int) -> None:
         lines = sweep.lines(width)
     assert len(lines) == 2
     assert lines[1].endswith(" left")
+
+
+def test_every_run_is_counted_with_what_it_had(mtl_train: MtlTrain, monkeypatch: pytest.MonkeyPatch) -> None:
+    began: list[int] = []
+    monkeypatch.setattr(SweepView, "began", lambda _, iterations: began.append(iterations))
+    for words in (["-m", "seed=0,1", "steps=3", "hydra.sweep.dir=s"], ["resume", "s", "steps=5"]):
+        assert mtl_train(*words).status == 0
+    assert began == [0, 0, 3, 3]

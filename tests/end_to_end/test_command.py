@@ -207,7 +207,9 @@ def test_module_and_clean_standard_error(tmp_path: Path) -> None:
     assert done.returncode == 0
     (note,) = done.stderr.splitlines()
     assert note.startswith("note: the labels of data=seed are random")
-    assert len(done.stdout.splitlines()) == 2
+    lines = done.stdout.splitlines()
+    assert lines[0] == "mtl: joint training, fixed weighting"
+    assert lines[-1].startswith("files in outputs/mtl/")
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

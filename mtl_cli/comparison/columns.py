@@ -1,6 +1,8 @@
 """The columns of a sweep's table of settings."""
 
 import math
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,20 +29,30 @@ class Column:
 
 GAIN: Final = "gain over single-task, %"
 """What is shown of `statistics.gain`, which papers call Delta m."""
+MOST_LETTERS: Final = 40
+"""Of a value in a table."""
 SEEDS: Final = Column("n", lambda setting: str(len(setting.counted)))
 """Over how many jobs the means are."""
 
 
 def name_columns(comparison: Comparison) -> Sequence[Column]:
-    """Returns the columns that tell settings apart, one for each swept key."""
+    """Returns the columns that tell settings apart: one for each swept key; of ordinary runs, a number."""
+    if not comparison.is_sweep:
+        numbers = {setting: str(number) for number, setting in enumerate(comparison.settings, 1)}
+        return [Column("#", numbers.__getitem__)]
+    return _key_columns(comparison)
+
+
+def _key_columns(comparison: Comparison) -> Sequence[Column]:
     if not comparison.keys:
         return [Column("setting", lambda _: "all")]
-    return [Column(label(key), partial(_value, place)) for place, key in enumerate(comparison.keys)]
+    short = labels(comparison.keys)
+    return [Column(short[key], partial(_value, place)) for place, key in enumerate(comparison.keys)]
 
 
 def result_columns(comparison: Comparison) -> Sequence[Column]:
     """Returns the columns with the settings' results, as far as there is something to show in them."""
-    columns = [SEEDS]
+    columns = [SEEDS] if comparison.is_sweep else [*_key_columns(comparison), SEEDS]
     if any(setting.failed for setting in comparison.settings):
         columns.append(Column("failed", lambda setting: str(setting.failed)))
     columns += [
@@ -57,11 +69,13 @@ def result_columns(comparison: Comparison) -> Sequence[Column]:
     if len(comparison.tasks) > 1:
         columns.append(Column("mean rank", lambda setting: format_value(setting.rank)))
         columns.append(Column("Pareto", lambda setting: "*" if setting.pareto else ""))
+    if not comparison.is_sweep:
+        columns.append(Column("run", lambda setting: " ".join(job.name for job in setting.counted[:1])))
     return columns
 
 
 def _value(place: int, setting: Setting) -> str:
-    return setting.values[place]
+    return shortened(setting.values[place])
 
 
 def _metric(place: int, setting: Setting) -> str:
@@ -82,13 +96,35 @@ def format_value(value: float) -> str:
     return format_number(value) if math.isfinite(value) else ""
 
 
-def label(key: str) -> str:
-    """Returns a swept key as a column's heading: without `tasks.`, the group's name otherwise kept.
+def labels(keys: Sequence[str]) -> dict[str, str]:
+    """Returns keys as columns' headings: the last part, or as many of the last ones as tell a key from the others.
 
-    >>> label("tasks.y1.weight"), label("optimizer.learning_rate")
-    ('y1.weight', 'optimizer.learning_rate')
+    A task's key keeps the task's name.
+
+    >>> list(labels(["optimizer.learning_rate", "tasks.y1.weight", "model.dropout", "data.dropout"]).values())
+    ['learning_rate', 'y1.weight', 'model.dropout', 'data.dropout']
+    >>> list(labels(["optimizer/schedule", "weighting", "weighting.on"]).values())
+    ['schedule', 'weighting', 'on']
     """
-    return key.removeprefix("tasks.")
+    parts = {key: re.split(r"[./]", key.removeprefix("tasks.")) for key in keys}
+    short = {key: key.removeprefix("tasks.") for key in keys}
+    for length in (2, 1):
+        ends = {key: ".".join(of[-length:]) for key, of in parts.items() if length > 1 or not key.startswith("tasks.")}
+        counts = Counter((short | ends).values())
+        short |= {key: end for key, end in ends.items() if counts[end] == 1}
+    return short
+
+
+def shortened(value: str) -> str:
+    """Returns a config's value as a table shows it: fractions with four digits, no long lists; commands have all of it.
+
+    >>> [shortened(value) for value in ("0.19999999999999998", "0.001", "1e-3", "12345", "0.123456", "[20,20]", "mgda")]
+    ['0.2', '0.001', '1e-3', '12345', '0.1235', '[20,20]', 'mgda']
+    """
+    fraction = re.fullmatch(r"-?(\d*)\.(\d+)(e[+-]?\d+)?", value)
+    if len(value) > MOST_LETTERS:
+        return f"{value[: MOST_LETTERS - 3]}..."
+    return f"{float(value):.4g}" if fraction and len((fraction[1] + fraction[2]).lstrip("0")) > 4 else value
 
 
 def with_interval(mean: Mean, sign: str = "") -> str:

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from mtl_cli.comparison.results import UNFINISHED, Result, differing, natural
+from mtl_cli.comparison.results import UNFINISHED, Result, differing, differing_configs, natural
 from mtl_cli.comparison.setting import Setting, TaskMetric
 from mtl_cli.comparison.statistics import (
     Mean,
@@ -34,10 +34,13 @@ TRAIN_LOSS: Final = "train_loss"
 
 
 class Comparison:
-    """The settings of a sweep, compared. Only finished jobs count, and those with the same config once."""
+    """The settings of a sweep, or of ordinary runs, compared. Only finished ones count, each config once."""
 
-    def __init__(self, results: Sequence[Result]) -> None:
+    def __init__(self, results: Sequence[Result], *, is_sweep: bool = True) -> None:
         self.results = results
+        self.is_sweep = is_sweep
+        """Whether these are a sweep's jobs, which differ in what was overridden alone."""
+        differs = differing if is_sweep else differing_configs
         single_task = [result for result in results if result.single_task is not None]
         if len(single_task) == len(results):  # then it is about one task, and there is nothing to compare it with
             single_task = []
@@ -45,7 +48,7 @@ class Comparison:
         """The tasks of the single-task baselines, by job."""
         self.baselines: Sequence[Result] = _counted(single_task)
         self._settled = [result for result in results if result.name not in self.baseline_tasks]
-        self.swept = [key for key in differing(self._settled) if key != "seed"]
+        self.swept = [key for key in differs(self._settled) if key != "seed"]
         """The swept keys but the seed."""
         self.keys = [key for key in self.swept if not is_marked(key, Repeat)]
         """Those that make settings."""
@@ -55,6 +58,11 @@ class Comparison:
         self.split = "val" if "val" in splits else "train"
         """The one by whose metrics settings are compared."""
         self.is_tested = "test" in splits
+
+    @property
+    def noun(self) -> str:
+        """What a result is called."""
+        return "job" if self.is_sweep else "run"
 
     @cached_property
     def tasks(self) -> Sequence[TaskMetric]:

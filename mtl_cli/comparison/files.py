@@ -19,7 +19,7 @@ from mtl_cli.run_folder.atomic_files import replace
 from mtl_cli.terminal.markdown import Block, markdown, show
 from mtl_cli.untrusted.escaping import cell
 
-_OWN: Final = ("job", "status", "seed", "objective", "seconds", "baseline")
+_OWN: Final = ("job", "run", "status", "seed", "objective", "seconds", "baseline")
 """The columns of sweep.csv that are neither swept keys nor metrics."""
 
 
@@ -50,8 +50,8 @@ class SweepFolder:
             raise InputError(f"{self._folder}: the sweep's folder is gone")
         comparison = Comparison(self._results.read())
         blocks = rendered(comparison, self._folder)
-        _replace(self._folder / "sweep.csv", csv_text(comparison))
-        _replace(self._folder / "sweep.md", "# Sweep\n\n" + markdown(blocks))
+        write_text(self._folder / "sweep.csv", csv_text(comparison))
+        write_text(self._folder / "sweep.md", "# Sweep\n\n" + markdown(blocks))
         return Report(comparison, blocks)
 
 
@@ -62,7 +62,7 @@ def is_sweep(folder: Path) -> bool:
 
 def print_report(report: Report, console: Console | None = None) -> None:
     """Prints a sweep's report, plain and 80 columns wide where there is no terminal."""
-    show(report.blocks, console or terminal())
+    show(report.blocks, console or terminal(), "sweep.md")
 
 
 def terminal() -> Console:
@@ -84,7 +84,10 @@ def csv_text(comparison: Comparison) -> str:
     file = io.StringIO()
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(
-        map(cell, ["job", "status", *keys.values(), "seed", "objective", *metrics.values(), "seconds", "baseline"])
+        map(
+            cell,
+            [comparison.noun, "status", *keys.values(), "seed", "objective", *metrics.values(), "seconds", "baseline"],
+        )
     )
     baselines = comparison.baseline_tasks
     for result in comparison.results:
@@ -102,7 +105,7 @@ def csv_text(comparison: Comparison) -> str:
     return file.getvalue()
 
 
-def _replace(file: Path, text: str) -> None:
+def write_text(file: Path, text: str) -> None:
     """Writes a file whole or not at all, also where several processes do so at once."""
     try:
         replace(file, text.encode(), suffix=secrets.token_hex(8))

@@ -13,7 +13,7 @@ from mtl_cli.comparison.sweeper_objective import objective_of
 from mtl_cli.errors import InputError
 from mtl_cli.identity import baseline_key, is_marked, keys
 from mtl_cli.run_folder.atomic_files import CONFIGS
-from mtl_cli.settings import Balance, Repeat
+from mtl_cli.settings import Balance, Cosmetic, Repeat
 from mtl_cli.untrusted.files import read_summary, read_yaml
 
 UNFINISHED: Final = "unfinished"
@@ -31,6 +31,8 @@ class Result:
     """The job's folder, from the sweep's."""
     overrides: Sequence[str]
     summary: Mapping[str, Any] = field(default_factory=dict)
+    as_configured: bool = False
+    """Whether keys have the values of the config, where it is known, rather than as they were typed (1e-3)."""
 
     @property
     def status(self) -> str:
@@ -86,8 +88,10 @@ class Result:
         return {key: _unquoted(value) if equals else "(deleted)" for key, equals, value in pairs}
 
     def value(self, key: str) -> str | None:
-        """Returns a key's value as text: as overridden, or else as the config has it; None where that isn't known."""
-        return self.given[key] if key in self.given else self._configured(key)
+        """Returns a key's value as text, as overridden, or as the config has it; None where that isn't known."""
+        if key in self.given and not (self.as_configured and self._configured(key)):
+            return self.given[key]
+        return self._configured(key)
 
     def _configured(self, key: str) -> str | None:
         inner: Any = self.config
@@ -208,6 +212,34 @@ def differing(results: Sequence[Result]) -> list[str]:
     """Returns the overridden keys whose values differ between these jobs, in the order they come in."""
     overridden = dict.fromkeys(key for result in results for key in result.given)
     return [key for key in overridden if len({result.value(key) for result in results} - {None}) > 1]
+
+
+def differing_configs(results: Sequence[Result]) -> list[str]:
+    """Returns the keys in which runs differ: the overridden ones, and others, as after an edit of a config's file.
+
+    What changes no result isn't among them, nor what follows from an overridden key: a group's own keys, and the other
+    tasks' shares.
+    """
+    overridden = [key for key in differing(results) if not is_marked(key, Cosmetic)]
+    sections = tuple(re.sub(r"@.*", "", key.lstrip("~")).replace("/", ".") + "." for key in overridden)
+    apart = (Cosmetic, Repeat, *([Balance] if any(is_marked(key, Balance) for key in overridden) else []))
+    found = _unlike([result.config for result in results if result.config])
+    return overridden + [key for key in found if not f"{key}.".startswith(sections) and not is_marked(key, *apart)]
+
+
+def _unlike(values: Sequence[Any], key: str = "") -> Iterator[str]:
+    """Yields the keys in which parts of configs differ; one alone where another member of a family is chosen."""
+    parts = [value for value in values if isinstance(value, Mapping)]
+    inner = dict.fromkeys(name for part in parts for name in part)
+    if all(value == values[0] for value in values):
+        return
+    if not parts or (key and len({part.get("name") for part in parts}) > 1):
+        yield key
+    elif len(parts) < len(values):
+        yield f"{key}.{'kind' if 'kind' in inner else next(iter(inner), '')}"
+    else:
+        for name in inner:
+            yield from _unlike([part.get(name) for part in parts], f"{key}.{name}".lstrip("."))
 
 
 def nan_if_null(value: Any) -> float:

@@ -6,7 +6,16 @@ from itertools import combinations
 from pathlib import Path
 from typing import Final
 
-from mtl_cli.comparison.columns import GAIN, SEEDS, format_value, label, name_columns, result_columns, with_interval
+from mtl_cli.comparison.columns import (
+    GAIN,
+    SEEDS,
+    format_value,
+    labels,
+    name_columns,
+    result_columns,
+    shortened,
+    with_interval,
+)
 from mtl_cli.comparison.commands import train_again, train_all_seeds_again
 from mtl_cli.comparison.comparison import TRAIN_LOSS, Comparison
 from mtl_cli.comparison.results import Result
@@ -46,21 +55,22 @@ def _counts(comparison: Comparison) -> str:
         if comparison.count(status)
     ]
     counts += [f"{comparison.unfinished:,} not finished yet"] if comparison.unfinished else []
-    asked = _counted(len(comparison.results), "job")
+    noun = comparison.noun
+    asked = _counted(len(comparison.results), noun)
     alone = [job for job in comparison.results if job.name in comparison.baseline_tasks and len(job.shares) > 1]
     asked += of_which_baselines(len(comparison.results), len(alone))
     text = f"{asked}: {', '.join(counts)}."
     if comparison.duplicates:
-        text += f" {_counted(comparison.duplicates, 'job')} with the config of another: counted once."
+        text += f" {_counted(comparison.duplicates, noun)} with the config of another: counted once."
     if comparison.count("stopped"):
-        text += " Stopped jobs don't count: they trained for less than the others."
+        text += f" Stopped {noun}s don't count: they trained for less than the others."
     return text
 
 
 def _settings(comparison: Comparison) -> Iterator[Block]:
     settings = comparison.settings
     if not any(setting.counted for setting in settings):
-        yield Paragraph("No setting has a finished job, so there is nothing to compare.")
+        yield Paragraph(f"No setting has a finished {comparison.noun}, so there is nothing to compare.")
         return
     yield Heading("Settings")
     names, results = name_columns(comparison), result_columns(comparison)
@@ -74,13 +84,15 @@ def _settings(comparison: Comparison) -> Iterator[Block]:
     yield Grid([column.heading for column in columns], rows, len(names), shown)
     several = len(comparison.tasks) > 1
     yield Paragraph(_legend(comparison, several=several, gains=bool(comparison.baselines), naive=naive))
-    if several:
+    if several and comparison.is_sweep:
         yield Paragraph(_volume(comparison))
 
 
 def _legend(comparison: Comparison, *, several: bool, gains: bool, naive: bool) -> str:
     where = "on the validation rows" if comparison.split == "val" else "on the training rows, as there are no others"
-    text = f"Sorted by {comparison.objective_name}" if comparison.comparable else "In the order of the jobs"
+    text = (
+        f"Sorted by {comparison.objective_name}" if comparison.comparable else f"In the order of the {comparison.noun}s"
+    )
     text += f". Means over seeds {where}, +- a 95 % interval (Student's t; none below two seeds)."
     if comparison.splits_vary is True:
         text += " Each seed has its own split of the rows; data.split_seed=0 keeps one for all."
@@ -89,6 +101,8 @@ def _legend(comparison: Comparison, *, several: bool, gains: bool, naive: bool) 
     for more, word in ((True, "more"), (False, "less")):
         named = dict.fromkeys(each.metric for each in comparison.tasks if each.higher is more)
         text += f" Of {', '.join(named)}, {word} is better." if named else ""
+    if comparison.objective_name == TRAIN_LOSS:
+        text += f" {TRAIN_LOSS}: the mean over the tasks of the mean loss over the training rows."
     if gains:
         text += (
             f" {GAIN}: Delta m, how much better than each task alone, 100 times the mean over the tasks of "
@@ -155,10 +169,10 @@ def _single_task(comparison: Comparison) -> Iterator[Block]:
     yield Heading("Each task alone")
     metrics = {each.task: each.metric for each in comparison.tasks}
     rows = [
-        [values[0], *values[1:], str(mean.n), metrics[values[0]], with_interval(mean)]
+        [values[0], *map(shortened, values[1:]), str(mean.n), metrics[values[0]], with_interval(mean)]
         for values, mean in comparison.single_task.items()
     ]
-    headings = ["task", *map(label, comparison.baseline_keys), "n", "metric", comparison.split]
+    headings = ["task", *labels(comparison.baseline_keys).values(), "n", "metric", comparison.split]
     yield Grid(headings, rows, 1 + len(comparison.baseline_keys))
     yield Paragraph("The single-task baselines: one task has all of the weight (or is always picked), 1, the others 0.")
 
@@ -167,7 +181,9 @@ def _best(comparison: Comparison, folder: Path) -> Iterator[Block]:
     best, job = comparison.best, comparison.best_job
     if best is None or job is None:
         if not comparison.comparable:
-            yield Paragraph("The jobs have different objectives, so none of the settings is called the best.")
+            yield Paragraph(
+                f"The {comparison.noun}s have different objectives, so none of the settings is called the best."
+            )
         return
     yield Heading("Best setting")
     values = ", ".join(f"{key}={value}" for key, value in zip(comparison.keys, best.values, strict=True) if value)
@@ -186,9 +202,11 @@ def _best(comparison: Comparison, folder: Path) -> Iterator[Block]:
     if comparison.is_tested:
         yield from _test_rows(comparison, best)
     if best.failed:
-        yield Paragraph(f"{_counted(best.failed, 'job')} of this setting failed, and are in none of its means.")
+        yield Paragraph(
+            f"{_counted(best.failed, comparison.noun)} of this setting failed, and are in none of its means."
+        )
     seed = f" with its best seed, {job.seed}," if len(best.counted) > 1 else ""
-    yield Paragraph(f"This trains it{seed} again (job {job.name}):")
+    yield Paragraph(f"This trains it{seed} again ({comparison.noun} {job.name}):")
     yield CodeBlock(train_again(job, folder))
     if command := train_all_seeds_again(best, job, folder):
         yield Paragraph("And this with all its seeds:")
@@ -216,19 +234,20 @@ def _test_rows(comparison: Comparison, best: Setting) -> Iterator[Block]:
 
 
 def _slices(comparison: Comparison) -> Iterator[Block]:
-    pairs = list(combinations(comparison.keys, 2)) if comparison.comparable else []
+    pairs = list(combinations(comparison.keys, 2)) if comparison.comparable and comparison.is_sweep else []
     left_out: list[str] = []
+    short = labels(comparison.keys)
     slices = 0
     for first, second in pairs:
         firsts, seconds, means = comparison.crossed(first, second)
         if slices == MOST_SLICES or len(seconds) > MOST_VALUES or len(firsts) > MOST_VALUES:
-            left_out.append(f"{label(first)} by {label(second)}")
+            left_out.append(f"{short[first]} by {short[second]}")
         elif len(firsts) > 1 and len(seconds) > 1:
             slices += 1
-            yield Heading(f"{comparison.objective_name}: {label(first)} at each {label(second)}")
-            headings = [f"{label(first)} \\ {label(second)}", *seconds]
+            yield Heading(f"{comparison.objective_name}: {short[first]} at each {short[second]}")
+            headings = [f"{short[first]} \\ {short[second]}", *map(shortened, seconds)]
             none = Mean(0, math.nan, math.nan)
-            rows = [[a, *(with_interval(means.get((a, b), none)) for b in seconds)] for a in firsts]
+            rows = [[shortened(a), *(with_interval(means.get((a, b), none)) for b in seconds)] for a in firsts]
             yield Grid(headings, rows, 1)
     if slices:
         yield Paragraph("Means, and intervals, over everything else that was swept, seeds included.")
@@ -245,11 +264,12 @@ def _failures(comparison: Comparison) -> Iterator[Block]:
         return
     yield Heading("Failed")
     rows = [[job.name, " ".join(_said(job, comparison)), _brief(str(job.summary.get("error")))] for job in failed]
-    yield Grid(["job", "setting", "error"], rows, 3, list(range(min(SHOWN_FAILURES, len(rows)))))
+    yield Grid([comparison.noun, "setting", "error"], rows, 3, list(range(min(SHOWN_FAILURES, len(rows)))))
 
 
 def _said(job: Result, comparison: Comparison) -> list[str]:
-    return [f"{label(key)}={value}" for key in comparison.swept if (value := job.value(key))] + [f"seed={job.seed}"]
+    short, values = labels(comparison.swept), {key: job.value(key) for key in comparison.swept}
+    return [f"{short[key]}={shortened(value)}" for key, value in values.items() if value] + [f"seed={job.seed}"]
 
 
 def _brief(error: str) -> str:

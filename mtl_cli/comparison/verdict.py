@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mtl_cli.comparison.columns import labels, shortened
 from mtl_cli.comparison.comparison import TRAIN_LOSS, Comparison
 from mtl_cli.comparison.setting import Setting
 from mtl_cli.comparison.statistics import Mean
@@ -72,8 +73,8 @@ def _name(comparison: Comparison, setting: Setting) -> str:
         return "the only setting"
     if len(comparison.keys) == 1 and not setting.values[0].replace(".", "").replace("-", "").isdigit():
         return setting.values[0]
-    pairs = zip(comparison.keys, setting.values, strict=True)
-    return " ".join(f"{key.removeprefix('tasks.')}={value}" for key, value in pairs if value)
+    pairs = zip(labels(comparison.keys).values(), setting.values, strict=True)
+    return " ".join(f"{key}={shortened(value)}" for key, value in pairs if value)
 
 
 def _seeds(count: int) -> str:

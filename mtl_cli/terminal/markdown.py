@@ -87,8 +87,8 @@ def _escaped(text: str) -> str:
     return escaped.replace("](", "]\\(")  # no link
 
 
-def show(blocks: Sequence[Block], console: Console) -> None:
-    """Prints the text, every table in as many pieces as the width takes."""
+def show(blocks: Sequence[Block], console: Console, file: str = "") -> None:
+    """Prints the text, every table in as many pieces as the width takes; `file` has the rows that are left out."""
     for block in blocks:
         match block:
             case Heading(text):
@@ -102,7 +102,9 @@ def show(blocks: Sequence[Block], console: Console) -> None:
                 for columns in _pieces(block, console.width):
                     console.print(_table(block, columns))
                 if block.shown is not None and len(block.shown) < len(block.rows):
-                    console.print(Text(f"and {len(block.rows) - len(block.shown):,} more, in sweep.md"))
+                    console.print(
+                        Text(f"and {len(block.rows) - len(block.shown):,} more" + f", in {file}" * bool(file))
+                    )
 
 
 def _table(grid: Grid, columns: Sequence[int]) -> Table:

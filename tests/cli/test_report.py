@@ -103,6 +103,7 @@ def test_a_folder_of_neither_is_refused(mtl_train: MtlTrain, tmp_path: Path) -> 
 def test_report_doesnt_load_tensorflow(tmp_path: Path) -> None:
     (tmp_path / "0" / ".hydra").mkdir(parents=True)
     (tmp_path / "0" / ".hydra" / "overrides.yaml").write_text("- seed=1\n")
+    (tmp_path / "multirun.yaml").touch()
     code = f"import sys; from mtl_cli.cli.verbs.report import run; run([{str(tmp_path)!r}]); "
     code += "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -32,9 +32,7 @@ def test_the_table_of_settings_is_that_of_polars(tmp_path: Path) -> None:
         gain=50 * ((pl.col("left") - pl.col("b")) / pl.col("b") - (pl.col("right") - pl.col("b_r")) / pl.col("b_r"))
     )
     for row in found:
-        here = (pl.col("weight") == float(row["left.weight"])) & (
-            pl.col("rate") == float(row["optimizer.learning_rate"])
-        )
+        here = (pl.col("weight") == float(row["left.weight"])) & (pl.col("rate") == float(row["learning_rate"]))
         for heading, column in (("left accuracy", "left"), ("right rmse", "right"), ("val_loss", "objective")):
             expected = shown(together.filter(here)[column].to_list())
             assert read(row[heading]) == pytest.approx(expected, rel=0.05), heading
@@ -48,7 +46,7 @@ def test_the_table_of_settings_is_that_of_polars(tmp_path: Path) -> None:
     front = {
         key for key, p in points.items() if not any(q != p and q[0] >= p[0] and q[1] >= p[1] for q in points.values())
     }
-    starred = {(float(r["left.weight"]), float(r["optimizer.learning_rate"])) for r in found if r["Pareto"] == "*"}
+    starred = {(float(r["left.weight"]), float(r["learning_rate"])) for r in found if r["Pareto"] == "*"}
     assert starred == front
     assert 0 < len(front) < 6
 
@@ -103,13 +101,11 @@ def test_all_settings_are_on_test_rows_where_that_is_asked_for(tmp_path: Path) -
 
 def test_slices_are_means_over_the_rest(tmp_path: Path) -> None:
     rows = pl.DataFrame(grid(tmp_path), infer_schema_length=None).filter(pl.col("alone").is_null())
-    found = cells(SweepFolder(tmp_path).write(), "left.weight \\ optimizer.learning_rate")
-    assert [row["left.weight \\ optimizer.learning_rate"] for row in found] == ["0.2", "0.5", "0.8"]
+    found = cells(SweepFolder(tmp_path).write(), "left.weight \\ learning_rate")
+    assert [row["left.weight \\ learning_rate"] for row in found] == ["0.2", "0.5", "0.8"]
     for row in found:
         for rate in ("0.001", "0.003"):
-            here = (pl.col("weight") == float(row["left.weight \\ optimizer.learning_rate"])) & (
-                pl.col("rate") == float(rate)
-            )
+            here = (pl.col("weight") == float(row["left.weight \\ learning_rate"])) & (pl.col("rate") == float(rate))
             expected = shown(rows.filter(here)["objective"].to_list())
             assert read(row[rate]) == pytest.approx(expected, rel=0.05)
 
@@ -119,7 +115,7 @@ def test_the_baselines_have_a_table(tmp_path: Path) -> None:
     found = cells(SweepFolder(tmp_path).write(), "metric")
     assert len(found) == 4
     for row in found:
-        here = (pl.col("alone") == row["task"]) & (pl.col("rate") == float(row["optimizer.learning_rate"]))
+        here = (pl.col("alone") == row["task"]) & (pl.col("rate") == float(row["learning_rate"]))
         expected = shown(rows.filter(here)[row["task"]].to_list())
         assert read(row["val"]) == pytest.approx(expected, rel=0.05)
         assert row["metric"] == METRIC[row["task"]]
@@ -196,7 +192,7 @@ def test_group_choices_are_swept_keys_and_defaults_are_filled_in(tmp_path: Path)
     job(tmp_path, 1, ["mode=alternating"], BOTH, value, objective=0.2, mode={"name": "alternating"})
     job(tmp_path, 2, ["optimizer.learning_rate=0.01"], BOTH, value, objective=0.1, optimizer={"learning_rate": 0.01})
     report = SweepFolder(tmp_path).write()
-    found = [(row["mode"], row["optimizer.learning_rate"], row["val_loss"]) for row in settings_of(report)]
+    found = [(row["mode"], row["learning_rate"], row["val_loss"]) for row in settings_of(report)]
     assert found == [("joint", "0.01", "0.1"), ("alternating", "0.001", "0.2"), ("joint", "0.001", "0.3")]
 
 

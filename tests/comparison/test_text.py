@@ -25,7 +25,7 @@ def test_the_best_setting_and_the_command_that_trains_it(tmp_path: Path) -> None
     assert shlex.split(commands[0]) == ["mtl-train", *words, f"seed={own['seed'][0]}", "steps=9"]
     assert shlex.split(commands[1]) == ["mtl-train", "-m", *words, "steps=9", "seed=0,1,2,3"]
     *found, _ = cells(report, "difference")
-    keys = [(float(row["left.weight"]), float(row["optimizer.learning_rate"])) for row in found]
+    keys = [(float(row["left.weight"]), float(row["learning_rate"])) for row in found]
     assert keys == [(w, r) for w, r, _ in means.iter_rows()]  # the best one first
     objective = {
         (w, r): dict(of.select("seed", "objective").iter_rows()) for (w, r), of in rows.group_by("weight", "rate")

@@ -76,6 +76,7 @@ def test_summaries_of_others(mtl_train: MtlTrain, tmp_path: Path, changed: dict[
         (tmp_path / "sweep" / job).mkdir(parents=True)
         content = summary(**changed) if job == "0" else summary()
         (tmp_path / "sweep" / job / "summary.json").write_text(json.dumps(content))
+    (tmp_path / "sweep" / "multirun.yaml").touch()
     swept = mtl_train("report", "sweep")
     assert swept.status == 0, swept.err
     assert "2 jobs: 1 finished, 1 not finished yet" in swept.out
@@ -92,6 +93,7 @@ def test_a_sweeps_tables_run_nothing(mtl_train: MtlTrain, tmp_path: Path) -> Non
         if job == "3":
             content["status"] = "failed"
         (tmp_path / "sweep" / job / "summary.json").write_text(json.dumps(content))
+    (tmp_path / "sweep" / "multirun.yaml").touch()
     run = mtl_train("report", "sweep")
     assert run.status == 0, run.err
     assert not set("\x1b\x07\u202e") & set(run.out)

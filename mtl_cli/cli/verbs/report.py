@@ -11,6 +11,7 @@ from rich.text import Text
 
 from mtl_cli.cli.verbs.base import Parser, Verb
 from mtl_cli.comparison.files import SweepFolder, is_sweep, print_report, terminal
+from mtl_cli.comparison.runs import FILES, RunsFolder
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError
 from mtl_cli.paths import check_folder
@@ -25,20 +26,35 @@ def run(words: Sequence[str]) -> None:
     """Says what a run or a sweep came to."""
     parser = Parser(
         prog="mtl-train report",
-        description="Prints what a run or a sweep came to, from its files as they are now. For a sweep, writes its "
-        "tables anew: DIR/sweep.csv, DIR/sweep.md.",
+        description="Prints what a run or a sweep came to, from its files as they are now, or compares the runs in a "
+        "folder, those of each experiment (the config's `name`) with each other. For a sweep, writes its tables anew: "
+        "DIR/sweep.csv, DIR/sweep.md.",
     )
-    parser.add_argument("folder", metavar="DIR", type=Path, help="the folder of a run, or of a sweep")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="the folder of a run, of a sweep, or of several runs")
+    parser.add_argument(
+        "--write", action="store_true", help="write what is printed of several runs: DIR/runs.csv, DIR/runs.md"
+    )
     given = parser.parse_args(words)
-    report(check_folder(given.folder, "DIR"))
+    report(check_folder(given.folder, "DIR"), write=given.write)
 
 
-def report(folder: Path) -> None:
-    """Prints what the run or sweep in a folder came to; a sweep's tables are written anew.
+def report(folder: Path, *, write: bool = False) -> None:
+    """Prints what the run, the sweep or the runs in a folder came to; a sweep's tables are written anew.
+
+    Args:
+        folder: The folder.
+        write: Whether to write down what several runs came to.
 
     Raises:
-        InputError: It is the folder of neither, or its files can't be read.
+        InputError: It is the folder of none of them, or its files can't be read.
     """
+    if is_sweep(folder) and not (folder / "multirun.yaml").exists():
+        runs = RunsFolder(folder)
+        runs.show(terminal(), FILES[1] * write)
+        if write:
+            runs.write()
+            print(f"tables in {shown(folder)}: {', '.join(FILES)}")
+        return
     if is_sweep(folder):
         print_report(SweepFolder(folder).write())
         print(f"tables in {shown(folder)}: sweep.csv, sweep.md")
@@ -52,7 +68,7 @@ def report(folder: Path) -> None:
         else:
             raise InputError(
                 f"DIR: {folder} is neither the folder of a run, with a summary.json or a losses.csv, nor that of a "
-                "sweep, with a folder in it for every job"
+                "sweep or of several runs, with a folder in it for each"
             )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"DIR: the files in {folder} can't be read: {type(error).__name__}: {error}") from error
@@ -98,4 +114,4 @@ def _nan(value: Any) -> Any:
     return math.nan if value is None else value
 
 
-VERB = Verb("report DIR", "say what a run or a sweep came to", run)
+VERB = Verb("report DIR", "say what a run or a sweep came to, or compare the runs in a folder", run)

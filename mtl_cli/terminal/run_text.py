@@ -66,11 +66,14 @@ def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
     if summary["best_iteration"] is not None:
         parts.append(
             f"best iteration {summary['best_iteration']:,}, {config.objective} {format_number(summary['objective'])}"
+            + " (mean over the tasks)" * (config.objective == "val_loss" and len(config.tasks) > 1)
         )
     if summary["picks"]:
         parts.append("picks " + _of_tasks({task: f"{count:,}" for task, count in summary["picks"].items()}))
     if summary["epochs"]:
         parts.append("epochs " + _of_tasks({task: f"{n:,.4g}" for task, n in summary["epochs"].items()}))
+    if summary["metrics"] and "running_loss" in summary:  # an older version's training loss is another
+        parts.append("each loss is a mean over its split's rows")
     if summary["status"] == "stopped":
         parts.append(f"mtl-train resume {shlex.quote(shown(folder))} goes on")
     known = summary["metrics"].values()

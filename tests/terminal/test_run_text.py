@@ -23,6 +23,20 @@ def test_random_labels_are_told_of_where_a_run_has_finished(data: str, status: s
         assert "mtl-train inspect TABLE" in note
 
 
+def test_the_closing_line_says_what_losses_are_means_of() -> None:
+    """Those that an older version has of its training rows were other ones: it wrote no running loss."""
+    summary: dict[str, Any] = dict.fromkeys(("iterations_per_second", "picks"), None)
+    metrics = {"val": {task: {"loss": 0.25, "rmse": 0.5} for task in ("y1", "y2")}}
+    summary |= {"status": "finished", "iterations": 9, "train_seconds": 1.0, "metrics": metrics, "epochs": {}}
+    summary |= {"best_iteration": 9, "objective": 0.25}
+    said = ending(composed(), summary, Path("x")).text
+    assert said.endswith("; best iteration 9, val_loss 0.25 (mean over the tasks)")
+    said = ending(composed(), summary | {"running_loss": {}}, Path("x")).text
+    assert said.endswith("(mean over the tasks); each loss is a mean over its split's rows")
+    by_rmse = composed("data=digits", "objective=val/left/accuracy")
+    assert "(mean" not in ending(by_rmse, summary | {"metrics": {}}, Path("x")).text
+
+
 def test_the_closing_line_counts_picks_and_stays_short() -> None:
     summary: dict[str, Any] = dict.fromkeys(("best_iteration", "iterations_per_second"), None)
     summary |= {"status": "finished", "iterations": 9, "train_seconds": 1.0, "metrics": {}, "epochs": {}, "picks": None}

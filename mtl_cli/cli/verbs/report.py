@@ -99,7 +99,7 @@ def _print_beginning(folder: Path, file: Path, console: Console) -> None:
     tasks = [column.removesuffix("_loss") for column in rows.columns[3:]]
     last = {task: {"loss": _last(rows[f"{task}_loss"].drop_nulls())} for task in tasks}
     so_far = int(rows["iteration"][-1]) if len(rows) else 0
-    text = f"unfinished: {so_far:,} iterations so far; these are the last losses"
+    text = f"unfinished: {so_far:,} iterations so far; these are the last training losses, each a mean over one batch"
     Display(console, tasks).end(Ending(text, dict.fromkeys(tasks, "loss"), {"last": last}, {}, shown(folder)))
 
 

@@ -24,6 +24,8 @@ from mtl_cli.settings import Settings
 from mtl_cli.weighting.base import Weighting
 
 _WEIGHT: Final = re.compile(r"tasks\.\w+\.weight")
+_NAMED: Final = 5
+"""Choices that are named; the rest are counted."""
 
 
 def overrides_of(sweep: DictConfig) -> list[str]:
@@ -80,10 +82,13 @@ class Combinations:
 
     def left_out(self) -> str:
         """Returns in a line what was left out of which jobs; nothing if that is nothing."""
-        keys: defaultdict[str, list[str]] = defaultdict(list)
+        keys: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
         for (key, group), choices in self._left_out.items():
-            keys[f"{group}={','.join(choices)}"].append(key)
-        parts = [f"{', '.join(each)} where {place}" for place, each in keys.items()]
+            keys[group, *choices].append(key)
+        parts = []
+        for (group, *names), of_place in keys.items():
+            more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+            parts.append(f"{', '.join(of_place)} where {group}={','.join(names[:_NAMED])}{more}")
         return f"left out, as it means nothing there: {'; '.join(parts)}" if parts else ""
 
     def _sensible(self, job: Sequence[str], *, finds_weights: bool) -> list[str]:

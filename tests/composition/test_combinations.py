@@ -7,6 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from mtl_cli.composition.combinations import Combinations, apart, overrides_of
 from mtl_cli.composition.hydra_private import split_grid
+from mtl_cli.config import FAMILIES
 from tests.support.configs import CONF, loading
 from tests.support.sweeps import sweep_of
 
@@ -99,6 +100,16 @@ def test_weights_are_null_where_the_weighting_finds_its_own() -> None:
     assert said == (
         "left out, as it means nothing there: weighting.learning_rate where weighting=fixed,mgda; "
         "tasks.y1.weight where weighting=mgda,imtl"
+    )
+
+
+def test_many_choices_are_counted() -> None:
+    """Of the weightings, `cagrad` alone has `c`: all others are left without, five of them named, by their letters."""
+    jobs, said = combined("weighting=glob(*)", "weighting.c=0.2,0.5")
+    assert len(jobs) == len(FAMILIES["weighting"]) + 1
+    assert said.endswith(
+        "weighting.c where weighting=aligned_mtl,config_grad,db_mtl,dualproj,dwa and "
+        f"{len(FAMILIES['weighting']) - 6} more"
     )
 
 

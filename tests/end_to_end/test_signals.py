@@ -157,7 +157,7 @@ print(times)
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, preexec_fn=as_usual, check=False
     )
-    assert (done.stdout, done.stderr) == ("10\n", "")
+    assert (done.stdout, done.stderr) == ("10\n", f"{ACKNOWLEDGED}\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])

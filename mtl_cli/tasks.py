@@ -20,6 +20,8 @@ from mtl_cli.settings import Balance, Host, NonNegative, Positive, Settings, Und
 
 NO_LOSS: Final = -1.0
 """Stands for the loss of a task that has no label in a batch; no loss is negative."""
+TRAIN_WINDOW: Final = 1000
+"""A task's running loss is the mean of its training losses in this many last iterations."""
 LEAST_SHARE: Final = 1e-7
 """What a class counts as, of all rows, that no training row has."""
 TASK_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")

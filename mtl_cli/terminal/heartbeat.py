@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.run_folder.csv_files import Metrics
+from mtl_cli.tasks import TRAIN_WINDOW
 from mtl_cli.terminal.formatting import duration, format_number
 from mtl_cli.terminal.run_view import SHOWN_TASKS, Standing, View
 
@@ -72,7 +73,7 @@ class Heartbeat(View):
         }
         losses = [f"{task} {format_number(loss)}" for task, loss in list(known.items())[:SHOWN_TASKS]]
         losses += [f"and {len(known) - SHOWN_TASKS} more"] * (len(known) > SHOWN_TASKS)
-        parts = [f"running loss {', '.join(losses)}"]
+        parts = [f"train loss {', '.join(losses)} (mean of {min(self._iteration, TRAIN_WINDOW):,} iterations)"]
         if (standing := self._standing) is not None:
             earlier = "" if self._compared_at == self._iteration else f" (iteration {self._compared_at:,})"
             parts.append(f"{standing.objective} {format_number(standing.value)}{earlier}, {standing.best_so_far()}")

@@ -19,10 +19,7 @@ from mtl_cli.run_folder.checkpoints import Snapshot
 from mtl_cli.run_folder.csv_files import ChunkRecord, Metrics
 from mtl_cli.step.draws import Draws
 from mtl_cli.step.state import TrainState
-from mtl_cli.tasks import NO_LOSS
-
-TRAIN_WINDOW: Final = 1000
-"""A task's running loss is the mean of its training losses in this many last iterations."""
+from mtl_cli.tasks import NO_LOSS, TRAIN_WINDOW
 
 
 @dataclass

@@ -36,8 +36,8 @@ def test_a_line_each_minute_where_nothing_is_evaluated() -> None:
     for second in range(1, 181):
         run.chunk(second, 10 * second)
     assert run.lines == [
-        "iteration 610 of 4,000: running loss first 0.5; 10 it/s, 5 min 39 s left",
-        "iteration 1,210 of 4,000: running loss first 0.5; 10 it/s, 4 min 39 s left",
+        "iteration 610 of 4,000: train loss first 0.5 (mean of 610 iterations); 10 it/s, 5 min 39 s left",
+        "iteration 1,210 of 4,000: train loss first 0.5 (mean of 1,000 iterations); 10 it/s, 4 min 39 s left",
     ]
 
 
@@ -45,11 +45,11 @@ def test_a_line_each_evaluation_but_not_all_the_time() -> None:
     run = Followed(1_000)
     for second in range(1, 41):
         run.chunk(second, 10 * second, 1 / second if second % 2 == 0 or second > 30 else None)
+    loss = "train loss first 0.5 (mean of {} iterations)"
     assert run.lines == [
-        f"iteration 110 of 1,000: running loss first 0.5; val_loss 0.1 (iteration 100){BEST}; 10 it/s, 1 min 29 s left",
-        f"iteration 210 of 1,000: running loss first 0.5; val_loss 0.05 (iteration 200){BEST}; 10 it/s, "
-        "1 min 19 s left",
-        f"iteration 310 of 1,000: running loss first 0.5; val_loss 0.03226{BEST}; 10 it/s, 1 min 09 s left",
+        f"iteration 110 of 1,000: {loss.format(110)}; val_loss 0.1 (iteration 100){BEST}; 10 it/s, 1 min 29 s left",
+        f"iteration 210 of 1,000: {loss.format(210)}; val_loss 0.05 (iteration 200){BEST}; 10 it/s, 1 min 19 s left",
+        f"iteration 310 of 1,000: {loss.format(310)}; val_loss 0.03226{BEST}; 10 it/s, 1 min 09 s left",
     ]
     rare = Followed(1_000)
     for at in range(20, 100, 20):
@@ -62,9 +62,9 @@ def test_a_first_iteration_that_takes_minutes_is_told_without_a_speed() -> None:
     for at in (100, 200, 300):
         run.chunk(at, at // 100)
     assert run.lines == [
-        "iteration 1 of 3: running loss first 0.5",
-        "iteration 2 of 3: running loss first 0.5; 0.01 it/s, 1 min 40 s left",
-        "iteration 3 of 3: running loss first 0.5; 0.01 it/s",
+        "iteration 1 of 3: train loss first 0.5 (mean of 1 iterations)",
+        "iteration 2 of 3: train loss first 0.5 (mean of 2 iterations); 0.01 it/s, 1 min 40 s left",
+        "iteration 3 of 3: train loss first 0.5 (mean of 3 iterations); 0.01 it/s",
     ]
 
 
@@ -73,7 +73,8 @@ def test_signs_of_life_in_the_log_and_where_there_is_no_terminal(
 ) -> None:
     monkeypatch.setattr("mtl_cli.terminal.heartbeat.SECONDS_AT_LEAST", 0.0)
     compared = r"val_loss [\d.]+, best [\d.]+ at iteration [\d,]+"
-    line = rf"iteration 2,000 of 2,000: running loss left [\d.]+, right [\d.]+; {compared}; [\d.,]+ it/s"
+    losses = r"train loss left [\d.]+, right [\d.]+ \(mean of 1,000 iterations\)"
+    line = rf"iteration 2,000 of 2,000: {losses}; {compared}; [\d.,]+ it/s"
     arguments = ["data=digits", "steps=2000", "eval.every=500"]
     for console, lines in (("auto", 4), ("quiet", 0), ("progress", 4)):
         run = mtl_train(*arguments, f"log.console={console}")

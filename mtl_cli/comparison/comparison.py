@@ -192,6 +192,11 @@ class Comparison:
         """Returns the gain of a setting over its baselines on the test rows."""
         return mean_of([self._gain(job, "test", self.main) for job in setting.counted])
 
+    def task_gains(self, setting: Setting, split: str) -> Mapping[str, Mean]:
+        """Returns the gain of a setting over its baselines on the rows of a split, by task."""
+        tasks = self.main if split == "test" else self.tasks
+        return {each.task: mean_of([self._gain(job, split, [each]) for job in setting.counted]) for each in tasks}
+
     def naive(self, split: str, task: TaskMetric) -> float:
         """Returns what a naive answer has, a mean over the seeds."""
         by_repeat = {job.repeat: job.naive(split, task.task, task.metric) for job in self._finished}

@@ -1,7 +1,7 @@
 """Renders the comparison of a sweep's settings as Markdown blocks."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,7 @@ from mtl_cli.comparison.comparison import TRAIN_LOSS, Comparison
 from mtl_cli.comparison.results import Result
 from mtl_cli.comparison.setting import Setting
 from mtl_cli.comparison.statistics import MOST_OBJECTIVES, Mean
-from mtl_cli.comparison.verdict import verdict, verdict_on_gain
+from mtl_cli.comparison.verdict import NAMED, told, verdict, verdict_on_gain
 from mtl_cli.terminal.markdown import Block, CodeBlock, Grid, Heading, Paragraph
 
 SHOWN_SETTINGS: Final = 20
@@ -196,9 +196,8 @@ def _best(comparison: Comparison, folder: Path) -> Iterator[Block]:
         )
     yield Paragraph(text)
     if best.gain.n:
-        yield Paragraph(
-            f"Against the tasks alone: {GAIN}: {with_interval(best.gain, '+')}; {verdict_on_gain(best.gain)}."
-        )
+        gains = comparison.task_gains(best, comparison.split)
+        yield Paragraph(_against_alone("Against the tasks alone", best.gain, gains))
     if comparison.is_tested:
         yield from _test_rows(comparison, best)
     if best.failed:
@@ -216,6 +215,7 @@ def _best(comparison: Comparison, folder: Path) -> Iterator[Block]:
 def _test_rows(comparison: Comparison, best: Setting) -> Iterator[Block]:
     """Shows the best setting and its baselines on the rows that had no part in choosing it."""
     baselines, gain = comparison.baselines_on_test(best), comparison.gain_on_test(best)
+    gains = comparison.task_gains(best, "test")
     naive = [comparison.naive("test", each) for each in comparison.main]
     columns = {"together": [with_interval(mean) for mean in comparison.on_test(best)]}
     if any(mean.n for mean in baselines):
@@ -228,9 +228,16 @@ def _test_rows(comparison: Comparison, best: Setting) -> Iterator[Block]:
     yield Paragraph("On the test rows, which had no part in choosing it:")
     yield Grid(["task", "metric", *columns], rows, 2)
     if gain.n:
-        yield Paragraph(
-            f"Against the tasks alone on the test rows: {GAIN}: {with_interval(gain, '+')}; {verdict_on_gain(gain)}."
-        )
+        text = _against_alone("Against the tasks alone on the test rows", gain, gains)
+        if told(gain) != told(best.gain):
+            text += f" The {comparison.split} rows say otherwise, so take it as open."
+        yield Paragraph(text)
+
+
+def _against_alone(against: str, gain: Mean, by_task: Mapping[str, Mean]) -> str:
+    each = ", ".join(f"{task} {with_interval(own, '+')}" for task, own in list(by_task.items())[:NAMED])
+    more = f" and {len(by_task) - NAMED:,} more" if len(by_task) > NAMED else ""
+    return f"{against}: {GAIN}: {with_interval(gain, '+')} ({each}{more}); {verdict_on_gain(gain, by_task)}."
 
 
 def _slices(comparison: Comparison) -> Iterator[Block]:

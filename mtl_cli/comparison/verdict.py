@@ -1,6 +1,6 @@
 """The verdict of a sweep, in a sentence or two, before its tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mtl_cli.comparison.columns import labels, shortened
 from mtl_cli.comparison.comparison import TRAIN_LOSS, Comparison
@@ -8,7 +8,7 @@ from mtl_cli.comparison.setting import Setting
 from mtl_cli.comparison.statistics import Mean
 
 NAMED = 5
-"""Settings that a sentence names; the rest are counted."""
+"""Settings or tasks that a sentence names; the rest are counted."""
 
 
 def verdict(comparison: Comparison) -> str:
@@ -22,7 +22,7 @@ def verdict(comparison: Comparison) -> str:
         parts.append(_compared(comparison, best, others))
     if best.gain.n:
         against = f"Against each task alone ({best.gain.n:,} {_seeds(best.gain.n)}), on the {comparison.split} rows, "
-        parts.append(f"{against}{verdict_on_gain(best.gain)}.")
+        parts.append(f"{against}{verdict_on_gain(best.gain, comparison.task_gains(best, comparison.split))}.")
     if name == TRAIN_LOSS:
         parts.append("There are no validation rows, so this says what was fitted best, not what does best on others.")
     return " ".join(parts)
@@ -50,21 +50,33 @@ def _compared(comparison: Comparison, best: Setting, others: Sequence[Setting]) 
     return text
 
 
-def verdict_on_gain(gain: Mean) -> str:
-    """Returns whether training together helps, as far as the interval tells."""
+def verdict_on_gain(gain: Mean, by_task: Mapping[str, Mean]) -> str:
+    """Returns whether training together helps, over all tasks and each of them, as far as the intervals tell."""
     if gain.n < 2:
         better = "better" if gain.mean > 0 else "worse"
         return f"training together is {better} on average, but with one seed there is no interval"
-    if gain.contains_0:
-        return "no difference that training together makes can be told"
-    return "training together helps" if gain.mean > 0 else "training together hurts"
+    helped, hurt = ([task for task, own in by_task.items() if told(own) == sign] for sign in (1, -1))
+    each = " and ".join(f"{word} {_listed(tasks)}" for word, tasks in (("helps", helped), ("hurts", hurt)) if tasks)
+    if not told(gain):
+        untold = "no difference that training together makes can be told"
+        return f"{untold} over all tasks, but it {each}" if each else untold
+    overall = f"training together {'helps' if told(gain) > 0 else 'hurts'}"
+    return f"{overall} over all tasks; by task it {each}" if each else f"{overall} over all tasks, and none by itself"
+
+
+def told(gain: Mean) -> int:
+    """Returns the sign of a gain; 0 where its interval, or that there is none, leaves that open."""
+    return 0 if gain.n < 2 or gain.contains_0 else 1 if gain.mean > 0 else -1
 
 
 def named(comparison: Comparison, settings: Sequence[Setting]) -> str:
     """Returns settings by their values, the first few of them."""
-    names = [_name(comparison, each) for each in settings[:NAMED]]
-    if len(settings) > NAMED:
-        names.append(f"{len(settings) - NAMED:,} more")
+    return _listed([_name(comparison, each) for each in settings])
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > NAMED:
+        names = [*names[:NAMED], f"{len(names) - NAMED:,} more"]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 
 from mtl_cli.comparison.files import SweepFolder
 from mtl_cli.terminal.markdown import Grid
@@ -73,18 +74,23 @@ def test_the_best_setting_and_its_baselines_alone_are_on_test_rows(tmp_path: Pat
     together = rows.filter(pl.col("alone").is_null())
     weight, rate, _ = together.group_by("weight", "rate").agg(pl.col("objective").mean()).sort("objective").row(0)
     best = together.filter(pl.col("weight") == weight, pl.col("rate") == rate).sort("seed")
-    gains = np.zeros(4)
+    of_task: dict[str, NDArray[np.float64]] = {}
     found = {row["task"]: row for row in cells(report, "together")}
     for task, of, sign in (("left", 1, 1), ("right", 3, -1)):
         alone = rows.filter(pl.col("alone") == task, pl.col("rate") == rate).sort("seed")[task].to_numpy() + 0.1
         ours = of - best[task].to_numpy()
         assert read(found[task]["together"]) == pytest.approx(shown(list(ours)), rel=0.05)
         assert read(found[task]["alone"]) == pytest.approx(shown(list(alone)), rel=0.05)
-        gains += 50 * sign * (ours - alone) / alone
+        of_task[task] = 100 * sign * (ours - alone) / alone
     assert [found[task]["naive"] for task in METRIC] == ["2", "1.5"]
     said = " ".join(text(report).split())
-    mean, half = re.search(r"alone on the test rows: gain over single-task, %: (\S+) \+- ([\d.]+);", said).groups()  # type: ignore[union-attr]
-    assert (float(mean), float(half)) == pytest.approx(shown(list(gains)), rel=0.05)
+    number = r"(\S+) \+- ([\d.]+)"
+    line = rf"alone on the test rows: gain over single-task, %: {number} \(left {number}, right {number}\);"
+    numbers = re.search(line, said)
+    assert numbers is not None
+    left, right = of_task["left"], of_task["right"]
+    expected = [number for of in ((left + right) / 2, left, right) for number in shown(list(of))]
+    assert [float(each) for each in numbers.groups()] == pytest.approx(expected, rel=0.05)
     assert said.count("test left accuracy") == 0
 
 

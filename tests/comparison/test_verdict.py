@@ -110,6 +110,40 @@ def test_one_seed_has_no_splits_that_vary(tmp_path: Path) -> None:
     assert "Each seed has its own split" not in " ".join(text(SweepFolder(tmp_path).write()).split())
 
 
+UNTOLD = "no difference that training together makes can be told"
+HELPS = "training together helps over all tasks"
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "said"),
+    [
+        ([1, -1, 0], [-1, 1, 0], UNTOLD),
+        ([1, -1, 0], [2.1, 2.0, 1.9], f"{UNTOLD} over all tasks, but it hurts right"),
+        ([5.1, 5.0, 4.9], [4.9, 5.0, 5.1], f"{UNTOLD} over all tasks, but it helps left and hurts right"),
+        ([9.1, 9.0, 8.9], [2.1, 2.0, 1.9], f"{HELPS}; by task it helps left and hurts right"),
+        ([9.1, 9.0, 8.9], [-9.1, -9.0, -8.9], f"{HELPS}; by task it helps left and right"),
+        ([1.0, 0.2, 0.1], [-0.1, -0.8, -1.0], f"{HELPS}, and none by itself"),
+    ],
+)  # fmt: skip
+def test_the_verdict_tells_tasks_apart(tmp_path: Path, left: list[float], right: list[float], said: str) -> None:
+    """By the percents that left gains and right loses; with 3 seeds the interval is the mean +- 2.484 deviations."""
+    numbers = iter(range(99))
+    for seed in range(3):
+        values = {"left": 0.5 * (1 + left[seed] / 100), "right": 1 + right[seed] / 100}
+        splits = {"val": values, "test": {"left": 0.6, "right": 0.9}}
+        job(tmp_path, next(numbers), [f"seed={seed}"], BOTH, splits, objective=1.0)
+        for task in METRIC:
+            shares = {each: float(each == task) for each in METRIC}
+            words = [f"seed={seed}", *(f"tasks.{each}.weight={share}" for each, share in shares.items())]
+            alone = {"left": 0.5, "right": 1.0}
+            job(tmp_path, next(numbers), words, shares, {"val": alone, "test": alone}, objective=1.0)
+    report = SweepFolder(tmp_path).write()
+    assert report.blocks[0].text == f"Against each task alone (3 seeds), on the val rows, {said}."  # type: ignore[union-attr]
+    told = " ".join(text(report).split())
+    assert f"{HELPS}; by task it helps left and right." in told
+    assert ("The val rows say otherwise, so take it as open." in told) == ("helps over" not in said)
+
+
 def alone_and_together(folder: Path, seeds: int, better: float) -> Any:
     """Makes jobs whose metrics are better or worse together than alone, and returns the answer's verdict."""
     numbers = iter(range(99))

@@ -45,6 +45,7 @@ def run(words: Sequence[str]) -> None:
     parser.add_argument("--id", action="append", default=[], metavar="COLUMN", help="a column to keep (repeatable)")
     parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
     given = parser.parse_args(words)
+    refuse_too_little_memory()
     folder = only([each for each in given.run if each.is_dir()] or given.run[:1], "RUN_DIR")
     if len(given.run) > 1:
         raise InputError("INPUT: these are several tables, and it takes one, or a glob in quotes")
@@ -95,9 +96,7 @@ def predict(folder: Path, source: str, out: Path, ids: Sequence[str], *, force: 
 
     Raises:
         InputError: The run, the rows or the path to write can't be used; nothing was written.
-        RunFailed: There is too little memory.
     """
-    refuse_too_little_memory()
     _check_out(out, force=force)
     schema = _schema(folder)
     files = files_of(source, "INPUT")

@@ -47,6 +47,8 @@ def _explained(error: Exception) -> str:
     first, override = _first_line(error), override_at(error)
     if first.startswith("Ambiguous value"):
         return f"{first}: several values need -m (a sweep), a list needs brackets"
+    if (swept := re.match(r"Sweep parameters '(.+)' requires --multirun", first)) is not None:
+        return f"{swept[1]}: several values need -m (a sweep)"
     twice = re.match(r"(\S+) appears more than once in the final defaults list", first)
     plus = re.match(r"force-add of config groups is not supported: '\+\+(([^=]+)=.*)'", first)
     if plus:

@@ -107,7 +107,12 @@ def _notes(config: Config, summary: Mapping[str, Any]) -> list[str]:
     notes, best, done = [], summary["best_iteration"], summary["iterations"]
     if config.data.advice and summary["status"] == "finished":
         notes.append(config.data.advice)
-    if best is not None and 2 * best < done and config.early_stopping.patience is None:
+    if best == config.eval.every < done:
+        notes.append(
+            f"the first evaluation, at iteration {best:,}, was the best of {done:,} iterations; a lower "
+            "optimizer.learning_rate, or eval.every, may find a better one"
+        )
+    elif best is not None and 2 * best < done and config.early_stopping.patience is None:
         notes.append(
             f"the best iteration came at {best:,} of {done:,}, and early stopping is off; early_stopping.patience=N "
             "ends a run after N evaluations that were no better"

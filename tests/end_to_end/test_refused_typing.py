@@ -25,7 +25,7 @@ OPTIONS = [
     (["--cfg", "steps=3"], "--cfg/-c: invalid choice: 'steps=3'"),
     (["inspect", "t.csv", "--targte", "price"], "--targte: there is no such option; did you mean '--target'?"),
     (["resume", "run", "--steps", "100"], "--steps: there is no such option; settings are typed without dashes: 'ste"),
-    (["report", "run", "--color"], "--color: there is no such option (see mtl-train report --help)"),
+    (["report", "run", "--color"], "--color: there is no such option; the options are --write (see mtl-train report"),
     (["predict", "run", "t.csv", "--x"], "--out"),
 ]
 KEYS = [
@@ -41,6 +41,10 @@ KEYS = [
         ["tasks.a=null"],
         "tasks.a: there is no such key; a new task needs a plus, and a kind: '+tasks.a.kind=regression'",
     ),
+    (["tasks.y11.weight=0.3"], "tasks.y11.weight: there is no task 'y11'; did you mean 'y1'? A new task's key needs"),
+    (["~tasks.yy2"], "tasks.yy2: there is no task 'yy2'; did you mean 'y2'?"),
+    (["seed=range(0,3)"], "seed=range(0,3): several values need -m (a sweep)"),
+    (["resume"], "the following arguments are required: DIR (see mtl-train resume --help)"),
     (["tasks.y1=null"], "tasks.y1: it has keys of its own, got null; '~tasks.y1' leaves the task out"),
     (["+tasks.a=binary"], "tasks.a: it has keys of its own, got 'binary'; did you mean {kind: binary}?"),
     (["+tasks.a.kind=null"], "tasks.a.kind: null is not known; the choices are binary, multiclass, regression"),

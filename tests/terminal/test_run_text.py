@@ -23,6 +23,30 @@ def test_random_labels_are_told_of_where_a_run_has_finished(data: str, status: s
         assert "mtl-train inspect TABLE" in note
 
 
+@pytest.mark.parametrize(
+    ("best", "patience", "said"),
+    [
+        (
+            25,
+            "null",
+            "the first evaluation, at iteration 25, was the best of 900 iterations; a lower optimizer.learning_rate",
+        ),
+        (25, "3", "the first evaluation, at iteration 25, was the best of 900 iterations"),
+        (50, "null", "the best iteration came at 50 of 900, and early stopping is off"),
+        (50, "3", None),
+        (900, "null", None),
+    ],
+)
+def test_a_best_iteration_that_came_early_is_told_of(best: int, patience: str, said: str | None) -> None:
+    summary: dict[str, Any] = dict.fromkeys(("iterations_per_second", "picks"), None)
+    summary |= {"status": "finished", "iterations": 900, "train_seconds": 1.0, "metrics": {}, "epochs": {}}
+    summary |= {"best_iteration": best, "objective": 0.25}
+    config = composed("data=digits", "eval.every=25", f"early_stopping.patience={patience}")
+    notes = ending(config, summary, Path("x")).notes
+    assert len(notes) == (said is not None)
+    assert not notes or notes[0].startswith(said or "")
+
+
 def test_the_closing_line_says_what_losses_are_means_of() -> None:
     """Those that an older version has of its training rows were other ones: it wrote no running loss."""
     summary: dict[str, Any] = dict.fromkeys(("iterations_per_second", "picks"), None)

@@ -19,7 +19,9 @@ def run(words: Sequence[str]) -> list[str]:
         "Of a sweep, goes on with the runs that haven't finished; with other or more values, trains the new ones too.",
     )
     parser.add_argument("folder", metavar="DIR", type=Path, help="the folder of a run, or of a sweep")
-    parser.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="instead of what it was begun with")
+    parser.add_argument(
+        "overrides", metavar="KEY=VALUE", nargs="*", default=[], help="instead of what it was begun with"
+    )
     given = parser.parse_args(words)
     others = [Path(word) for word in given.overrides if "=" not in word and Path(word).is_dir()]
     folder = only([given.folder, *others], "DIR")

@@ -130,13 +130,13 @@ def _report(runner: JobRunner) -> None:
     sweep = runner.invocation.sweep
     if sweep is None:
         return
-    from mtl_cli.cli.verbs.report import report  # with polars, which takes Ctrl-C for itself
+    from mtl_cli.cli.verbs.report import report_sweep  # with polars, which takes Ctrl-C for itself
 
     collect(sweep, runner.outcome, runner.interrupt)
     if not sweep.folder.is_dir():
         raise RunFailed(f"{sweep.folder}: the sweep's folder is gone, with what was trained")
     if not runner.interrupt.asked and any(sweep.folder.glob("*/summary.json")):
-        report(sweep.folder)
+        report_sweep(sweep.folder)
 
 
 def _say_what_is_left(runner: JobRunner) -> None:

@@ -48,7 +48,7 @@ def report(folder: Path, *, write: bool = False) -> None:
     Raises:
         InputError: It is the folder of none of them, or its files can't be read.
     """
-    if is_sweep(folder) and not (folder / "multirun.yaml").exists():
+    if is_sweep(folder) and not any((folder / name).exists() for name in ("multirun.yaml", "sweep.csv")):
         runs = RunsFolder(folder)
         runs.show(terminal(), FILES[1] * write)
         if write:
@@ -56,8 +56,7 @@ def report(folder: Path, *, write: bool = False) -> None:
             print(f"tables in {shown(folder)}: {', '.join(FILES)}")
         return
     if is_sweep(folder):
-        print_report(SweepFolder(folder).write())
-        print(f"tables in {shown(folder)}: sweep.csv, sweep.md")
+        report_sweep(folder)
         return
     summary, losses = folder / "summary.json", folder / "losses.csv"
     try:
@@ -72,6 +71,12 @@ def report(folder: Path, *, write: bool = False) -> None:
             )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"DIR: the files in {folder} can't be read: {type(error).__name__}: {error}") from error
+
+
+def report_sweep(folder: Path) -> None:
+    """Prints what a sweep came to, and writes its tables."""
+    print_report(SweepFolder(folder).write())
+    print(f"tables in {shown(folder)}: sweep.csv, sweep.md")
 
 
 def _print_run(folder: Path, summary: dict[str, Any], console: Console) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from mtl_cli.comparison.comparison import Comparison
-from mtl_cli.comparison.results import Results, is_run, job_folders
+from mtl_cli.comparison.results import Results, is_run, is_sweep, job_folders
 from mtl_cli.errors import InputError
 from mtl_cli.paths import check_folder
 from mtl_cli.terminal.formatting import format_number
@@ -48,7 +48,7 @@ def refuse_sweep(folder: Path, key: str) -> None:
     Raises:
         InputError: It is one.
     """
-    if not _is_sweep(folder):
+    if not is_sweep(folder):
         return
     comparison = Comparison(Results(folder).read())
     lines, best = (
@@ -58,7 +58,7 @@ def refuse_sweep(folder: Path, key: str) -> None:
     if best is not None:
         value = f"{comparison.objective_name} {format_number(comparison.objective(best))}"
         lines.append(f"  the best one, by its table: {shown(folder / best.name)} ({value}, {_short(best.overrides)})")
-    if comparison.unfinished:
+    if comparison.unfinished and (folder / "multirun.yaml").is_file():
         lines.append(f"  it isn't finished; this goes on with it: mtl-train resume {shlex.quote(shown(folder))}")
     raise InputError("\n".join(lines))
 
@@ -73,25 +73,21 @@ def _choose(refused: str, folders: Iterable[Path]) -> Iterator[str]:
 
 def _runs_in(folder: Path) -> Iterator[Path]:
     """Yields the runs and sweeps at or below a folder; a sweep's jobs are parts of it."""
-    if is_run(folder) or _is_sweep(folder):
+    if is_run(folder) or is_sweep(folder):
         yield folder
         return
     sweeps = set[Path]()
     for run in job_folders(folder):
-        above = [each for each in run.relative_to(folder).parents if _is_sweep(folder / each)]
+        above = [each for each in run.relative_to(folder).parents if is_sweep(folder / each)]
         whole = folder / above[-1] if above else run
         if whole not in sweeps:
             yield whole
         sweeps |= {whole} if above else set()
 
 
-def _is_sweep(folder: Path) -> bool:
-    return (folder / "multirun.yaml").is_file()
-
-
 def _described(folder: Path) -> str:
     """Returns what a run or a sweep came to."""
-    if _is_sweep(folder):
+    if is_sweep(folder):
         with suppress(InputError):
             states = [result.finished for result in Results(folder).read()]
             return f"a sweep of {len(states):,} jobs, {sum(states):,} finished"

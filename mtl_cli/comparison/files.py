@@ -55,8 +55,8 @@ class SweepFolder:
         return Report(comparison, blocks)
 
 
-def is_sweep(folder: Path) -> bool:
-    """Tells whether a folder is that of a sweep."""
+def has_runs(folder: Path) -> bool:
+    """Tells whether a folder has runs in it, as that of a sweep has, and isn't one itself."""
     return folder.is_dir() and not is_run(folder) and next(job_folders(folder), None) is not None
 
 

@@ -198,6 +198,11 @@ def is_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in names)
 
 
+def is_sweep(folder: Path) -> bool:
+    """Tells whether a folder is that of a sweep: Hydra's own sweeper leaves one of the files, the tables the other."""
+    return any((folder / name).is_file() for name in ("multirun.yaml", "sweep.csv"))
+
+
 def job_folders(folder: Path, depth: int = _DEPTH) -> Iterator[Path]:
     """Yields the folders below this one that are those of jobs."""
     for inner in folder.iterdir() if depth else ():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mtl_cli.comparison import results
-from mtl_cli.comparison.files import SweepFolder, is_sweep
+from mtl_cli.comparison.files import SweepFolder, has_runs
 from tests.support.sweep_folders import BOTH, METRIC, commands_of, grid, job, settings_of, text
 
 
@@ -126,6 +126,6 @@ def test_jobs_may_be_deeper_and_other_folders_are_none(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     report = SweepFolder(tmp_path).write()
     assert [result.name for result in report.comparison.results] == ["optimizer/schedule=cosine"]
-    assert is_sweep(tmp_path)
-    assert not is_sweep(tmp_path / "notes")
-    assert not is_sweep(tmp_path / "optimizer" / "schedule=cosine")
+    assert has_runs(tmp_path)
+    assert not has_runs(tmp_path / "notes")
+    assert not has_runs(tmp_path / "optimizer" / "schedule=cosine")

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from mtl_cli.cli.verbs.base import Parser, Verb
-from mtl_cli.comparison.files import SweepFolder, is_sweep, print_report, terminal
+from mtl_cli.comparison.files import SweepFolder, has_runs, print_report, terminal
+from mtl_cli.comparison.results import is_sweep
 from mtl_cli.comparison.runs import FILES, RunsFolder
 from mtl_cli.config import parse
 from mtl_cli.errors import InputError
@@ -48,15 +49,15 @@ def report(folder: Path, *, write: bool = False) -> None:
     Raises:
         InputError: It is the folder of none of them, or its files can't be read.
     """
-    if is_sweep(folder) and not any((folder / name).exists() for name in ("multirun.yaml", "sweep.csv")):
+    if has_runs(folder):
+        if is_sweep(folder):
+            report_sweep(folder)
+            return
         runs = RunsFolder(folder)
         runs.show(terminal(), FILES[1] * write)
         if write:
             runs.write()
             print(f"tables in {shown(folder)}: {', '.join(FILES)}")
-        return
-    if is_sweep(folder):
-        report_sweep(folder)
         return
     summary, losses = folder / "summary.json", folder / "losses.csv"
     try:

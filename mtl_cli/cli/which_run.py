@@ -43,7 +43,7 @@ def refuse_folder_of_runs(folder: Path, key: str) -> None:
 
 
 def refuse_sweep(folder: Path, key: str) -> None:
-    """Refuses a sweep, and says which of its jobs is the best.
+    """Refuses a sweep, and says which of its jobs one would take.
 
     Raises:
         InputError: It is one.
@@ -57,7 +57,9 @@ def refuse_sweep(folder: Path, key: str) -> None:
     )
     if best is not None:
         value = f"{comparison.objective_name} {format_number(comparison.objective(best))}"
-        lines.append(f"  the best one, by its table: {shown(folder / best.name)} ({value}, {_short(best.overrides)})")
+        middle = "of the best setting, by its table, the seed in the middle"
+        which = middle if comparison.takes_middle_seed else "the best one, by its table"
+        lines.append(f"  {which}: {shown(folder / best.name)} ({value}, {_short(best.overrides)})")
     if comparison.unfinished and (folder / "multirun.yaml").is_file():
         lines.append(f"  it isn't finished; this goes on with it: mtl-train resume {shlex.quote(shown(folder))}")
     raise InputError("\n".join(lines))

@@ -53,6 +53,8 @@ def _key_columns(comparison: Comparison) -> Sequence[Column]:
 def result_columns(comparison: Comparison) -> Sequence[Column]:
     """Returns the columns with the settings' results, as far as there is something to show in them."""
     columns = [SEEDS] if comparison.is_sweep else [*_key_columns(comparison), SEEDS]
+    if comparison.seeds_differ and not comparison.is_sweep:
+        columns.append(Column("seed", lambda setting: ",".join(dict.fromkeys(job.seed for job in setting.counted))))
     if any(setting.failed for setting in comparison.settings):
         columns.append(Column("failed", lambda setting: str(setting.failed)))
     columns += [

@@ -82,11 +82,19 @@ class Comparison:
     @cached_property
     def repeats(self) -> int:
         """How many seeds the settings have in common with the best one, at least; 0 without a best one."""
-        return min((len(self._by_repeat(each)) for each in self._compared), default=0)
+        if self.best is None:
+            return 0
+        best = self._by_repeat(self.best).keys()
+        return min((len(best & self._by_repeat(each).keys()) for each in self._compared), default=0)
 
     @property
     def _compared(self) -> Sequence[Setting]:
         return [each for each in self.settings if each.trains_all] if self.best is not None else []
+
+    @property
+    def seeds_differ(self) -> bool:
+        """Tells whether some settings have seeds that others haven't."""
+        return len({frozenset(self._by_repeat(each)) for each in self.settings if each.counted}) > 1
 
     @property
     def splits_vary(self) -> bool | None:
@@ -229,13 +237,23 @@ class Comparison:
         """The setting with the best mean objective among those that train every task."""
         return self._best_of(self.settings)
 
+    @property
+    def takes_middle_seed(self) -> bool:
+        """Tells whether of the best setting the job with the middle objective is taken: each seed has its own split.
+
+        The best one has the rows that are easiest to predict then, not the best model.
+        """
+        return bool(self.splits_vary) and self.best is not None and len(self.best.counted) > 1
+
     @cached_property
     def best_job(self) -> Result | None:
-        """The best setting's job with the best objective."""
+        """The best setting's job with the best objective, or the middle one."""
         if self.best is None:
             return None
-        valued = [job for job in self.best.counted if math.isfinite(self.objective(job))]
-        return (max if self.objective_higher else min)(valued, key=self.objective)
+        valued = sorted((job for job in self.best.counted if math.isfinite(self.objective(job))), key=self.objective)
+        if self.objective_higher:
+            valued.reverse()
+        return valued[(len(valued) - 1) // 2 if self.takes_middle_seed else 0]
 
     @cached_property
     def tied(self) -> frozenset[Setting]:

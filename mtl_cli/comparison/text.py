@@ -204,7 +204,8 @@ def _best(comparison: Comparison, folder: Path) -> Iterator[Block]:
         yield Paragraph(
             f"{_counted(best.failed, comparison.noun)} of this setting failed, and are in none of its means."
         )
-    seed = f" with its best seed, {job.seed}," if len(best.counted) > 1 else ""
+    which = "the seed in the middle (each has its own split)" if comparison.takes_middle_seed else "its best seed"
+    seed = f" with {which}, {job.seed}," if len(best.counted) > 1 else ""
     yield Paragraph(f"This trains it{seed} again ({comparison.noun} {job.name}):")
     yield CodeBlock(train_again(job, folder))
     if command := train_all_seeds_again(best, job, folder):

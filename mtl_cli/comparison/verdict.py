@@ -31,8 +31,13 @@ def verdict(comparison: Comparison) -> str:
 def _compared(comparison: Comparison, best: Setting, others: Sequence[Setting]) -> str:
     seeds, name = comparison.repeats, comparison.objective_name
     first = f"the best {name} is that of {named(comparison, [best])}"
+    if not seeds and comparison.splits_vary:
+        return (
+            "Settings with no seed in common were trained and evaluated on different rows, so no difference can be "
+            f"told (train them with the same seeds, or data.split_seed=0); {first}."
+        )
     if seeds < 2:
-        few = "One seed" if len(best.counted) == 1 else "Fewer than two seeds in common"
+        few = "Fewer than two seeds in common" if comparison.seeds_differ else "One seed"
         return f"{few}: no interval, so no difference can be told; {first}."
     tied = [each for each in others if each in comparison.tied]
     worse = [each for each in others if each not in comparison.tied]

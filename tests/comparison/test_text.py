@@ -22,7 +22,7 @@ def test_the_best_setting_and_the_command_that_trains_it(tmp_path: Path) -> None
     own = rows.filter((pl.col("weight") == weight) & (pl.col("rate") == rate)).sort("objective")
     commands = [block.text for block in report.blocks if isinstance(block, CodeBlock)]
     words = [f"tasks.left.weight={weight}", f"optimizer.learning_rate={rate}"]
-    assert shlex.split(commands[0]) == ["mtl-train", *words, f"seed={own['seed'][0]}", "steps=9"]
+    assert shlex.split(commands[0]) == ["mtl-train", *words, f"seed={own['seed'][1]}", "steps=9"]  # the middle one of four
     assert shlex.split(commands[1]) == ["mtl-train", "-m", *words, "steps=9", "seed=0,1,2,3"]
     *found, _ = cells(report, "difference")
     keys = [(float(row["left.weight"]), float(row["learning_rate"])) for row in found]
@@ -82,9 +82,18 @@ def test_a_wide_sweep_fits_80_columns_and_a_screen(tmp_path: Path, sign: int) ->
     assert "Left out for their length" in text(report)
 
 
-@pytest.mark.parametrize(("name", "seed"), [("val/left/accuracy", 1), ("val_loss", 0)])
-def test_the_command_trains_the_best_job_of_the_best_setting(tmp_path: Path, name: str, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "split_seed", "seed"),
+    [("val/left/accuracy", 0, 1), ("val_loss", 0, 0), ("val/left/accuracy", None, 2), ("val_loss", None, 2)],
+)
+def test_the_command_trains_the_best_setting_with_a_seed_that_is_no_luck(
+    tmp_path: Path, name: str, split_seed: int | None, seed: int
+) -> None:
+    """The best seed where all have the same rows; the middle one where each has its own, as the best has easy rows."""
     for i, value in enumerate((0.2, 0.8, 0.5)):
-        values = {"val": {"left": value, "right": 1.0}}
-        job(tmp_path, i, [f"seed={i}"], BOTH, values, objective=value, objective_name=name)
-    assert commands_of(SweepFolder(tmp_path).write())[0] == f"mtl-train seed={seed}"
+        values, data = {"val": {"left": value, "right": 1.0}}, {"name": "digits", "split_seed": split_seed}
+        job(tmp_path, i, [f"seed={i}"], BOTH, values, objective=value, objective_name=name, data=data)
+    report = SweepFolder(tmp_path).write()
+    assert commands_of(report)[0] == f"mtl-train seed={seed}"
+    which = "its best seed" if split_seed == 0 else "the seed in the middle (each has its own split)"
+    assert f"This trains it with {which}, {seed}, again (job {seed}):" in " ".join(text(report).split())

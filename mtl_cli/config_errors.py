@@ -48,7 +48,9 @@ def describe(root: type[Settings], detail: ErrorDetails) -> str:
             text = str(context["error"])
             return f"{key}: {text}" if key else text
     rule = _RULES.get(detail["type"]) or detail["msg"].removeprefix("Input ")
-    return f"{key}: {rule[0].lower()}{rule[1:]}, got {in_yaml(value)}"
+    is_whole = detail["type"] == "int_type" and isinstance(value, float) and value.is_integer()
+    hint = f"; write it as {value:.0f}" if is_whole else ""
+    return f"{key}: {rule[0].lower()}{rule[1:]}, got {in_yaml(value)}{hint}"
 
 
 def in_yaml(value: Any) -> str:

@@ -30,8 +30,9 @@ from mtl_cli.sweeps.job_folders import Folders
 from mtl_cli.sweeps.plan import SweepPlan, plan
 from mtl_cli.sweeps.resume import before_of, found_in, refuse_changed, resumed
 from mtl_cli.sweeps.view import SweepView
+from mtl_cli.terminal.config_notes import config_notes
 from mtl_cli.terminal.run_text import how_it_ended
-from mtl_cli.terminal.run_view import View
+from mtl_cli.terminal.run_view import SHOWN_NOTES, View
 from mtl_cli.training.dataset_cache import Datasets
 from mtl_cli.training.job import Job
 from mtl_cli.training.run import Run
@@ -79,6 +80,7 @@ class Batch:
         self._whole: Mapping[str, Sequence[Job]] = {}
         """The jobs of each program that were asked for, also those that are done."""
         self._device = ""
+        self._noted: set[str] = set()
 
     def train(self, job_overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """Trains the jobs and returns what became of each.
@@ -160,8 +162,18 @@ class Batch:
         log.info("training into %s with %s", folder, " ".join(job.overrides) or "the defaults")
         run = Run(job, folder, self._device, log, View(), self._invocation.git, self._reason)
         run.begin(partial(self._datasets.load, job.config))
+        if run.error is None:
+            self._note(config_notes(job.config, run.setup.dataset), run)
         self._view.began(run.progress.iterations)
         return run
+
+    def _note(self, notes: Sequence[str], run: Run) -> None:
+        """Says what should be known of a job's config, once where several jobs have it."""
+        for note in notes:
+            run.log.info(note)
+            if note not in self._noted and len(self._noted) < SHOWN_NOTES:
+                self._view.say(f"note: {note} (job {run.job.number}, maybe others)")
+            self._noted.add(note)
 
     def _enter(self, job: Job) -> Path | None:
         try:

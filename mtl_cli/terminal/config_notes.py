@@ -25,4 +25,10 @@ def config_notes(config: Config, dataset: Dataset) -> list[str]:
             f"eval.every={config.eval.every:,} is beyond steps={config.steps:,}: the validation rows are looked at "
             "once, after the last iteration, so no other can be the best one"
         )
+    patience = config.early_stopping.patience
+    if patience is not None and patience * config.eval.every >= config.steps >= config.eval.every:
+        notes.append(
+            f"early_stopping.patience={patience:,} evaluations, one every {config.eval.every:,} iterations "
+            f"(eval.every), aren't over before the last of steps={config.steps:,}: early stopping can't end this run"
+        )
     return notes

@@ -40,6 +40,9 @@ def run_header(config: Config, dataset: Dataset, folder: Path) -> RunHeader:
     }
     if dataset.columns:
         facts["columns"] = dataset.columns
+    if any(count < dataset.rows["train"] for count in dataset.labelled.values()):
+        counts = {task: f"{count:,}" for task, count in dataset.labelled.items()}
+        facts["labels"] = f"{_of_tasks(counts)}, of {dataset.rows['train']:,} train rows"
     title = f"{config.name}: {mode.name} training, {getattr(config, mode.chooser).name} {mode.chooser}"
     notes = [*config_notes(config, dataset), *dataset.notes]
     return RunHeader(title, rows, mode.share, facts, notes, config.steps, shown(folder))

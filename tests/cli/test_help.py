@@ -54,6 +54,12 @@ def test_a_key_of_a_task(mtl_train: MtlTrain, word: str) -> None:
     assert "takes number >= 0 or null" in words(told.out)
 
 
+def test_a_name_may_be_typed_in_words(mtl_train: MtlTrain) -> None:
+    told = mtl_train("help", "early", "stopping")
+    assert told.out == mtl_train("help", "early_stopping").out
+    assert "evaluations (one every eval.every iterations) without a better objective" in words(told.out)
+
+
 @pytest.mark.parametrize("word", ["tasks", "tasks.price", "tasks."])
 def test_all_keys_of_a_task(mtl_train: MtlTrain, word: str) -> None:
     told = mtl_train("help", word)

@@ -22,7 +22,7 @@ def test_the_best_setting_and_the_command_that_trains_it(tmp_path: Path) -> None
     own = rows.filter((pl.col("weight") == weight) & (pl.col("rate") == rate)).sort("objective")
     commands = [block.text for block in report.blocks if isinstance(block, CodeBlock)]
     words = [f"tasks.left.weight={weight}", f"optimizer.learning_rate={rate}"]
-    assert shlex.split(commands[0]) == ["mtl-train", *words, f"seed={own['seed'][1]}", "steps=9"]  # the middle one of four
+    assert shlex.split(commands[0]) == ["mtl-train", *words, f"seed={own['seed'][1]}", "steps=9"]  # the middle seed
     assert shlex.split(commands[1]) == ["mtl-train", "-m", *words, "steps=9", "seed=0,1,2,3"]
     *found, _ = cells(report, "difference")
     keys = [(float(row["left.weight"]), float(row["learning_rate"])) for row in found]

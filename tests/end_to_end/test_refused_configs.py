@@ -18,6 +18,7 @@ CONFIG = [
     (["+mode.optimizer_scope=shared"], "mode.optimizer_scope: there is no such key"),
     (["steps=many"], "steps: should be a whole number, got 'many'"),
     (["steps=10.5"], "steps: should be a whole number, got 10.5"),
+    (["steps=1e3"], "steps: should be a whole number, got 1000.0; write it as 1000"),
     (["steps=true"], "steps: should be a whole number, got true"),
     (["seed=-1"], "seed: should be greater than or equal to 0, got -1"),
     (["optimizer.learning_rate=0"], "optimizer.learning_rate: should be greater than 0"),

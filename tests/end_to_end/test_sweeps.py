@@ -87,6 +87,16 @@ def test_evaluation_and_early_stopping_are_each_runs_own(mtl_train: MtlTrain, tm
         assert metrics[0].drop("value").equals(metrics[1].drop("value"))
 
 
+def test_what_should_be_known_of_the_jobs_configs_is_said_once(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    done = mtl_train("-m", *DIGITS, "seed=0,1", "steps=10", "tasks.left.prob=0.3", "hydra.sweep.dir=s")
+    assert done.status == 0
+    said = " ".join(done.out.split())
+    for note in ("tasks.*.prob has no use in mode=joint", "eval.every=20 is beyond steps=10"):
+        assert said.count(f"note: {note}") == 1
+        assert all(note in (tmp_path / "s" / number / "train.log").read_text() for number in "01")
+    assert said.count("(job 0, maybe others)") == 2
+
+
 def test_a_dry_run_says_what_would_be_trained(mtl_train: MtlTrain, tmp_path: Path) -> None:
     done = mtl_train("-m", "seed=0,1", "model.shared_layers=[3],[4]", "steps=10", "sweep.dry_run=true")
     assert done.status == 0

@@ -16,6 +16,11 @@ NOTES = [
     (["tasks.left.weight=1", "tasks.right.weight=0.5"], "the tasks' weights add up to 1.5: the loss and its gradients"),
     (["tasks.left.weight=1", "tasks.right.weight=1", "weighting=uncertainty"], ""),
     (["eval.every=20"], ""),
+    (["early_stopping.patience=3"], ""),
+    (
+        ["early_stopping.patience=4"],
+        "early_stopping.patience=4 evaluations, one every 5 iterations (eval.every), aren't",
+    ),
     (["eval.every=21"], "eval.every=21 is beyond steps=20: the validation rows are looked at once, after the last"),
 ]
 

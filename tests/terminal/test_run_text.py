@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from mtl_cli.terminal.run_text import ending
-from tests.support.configs import composed
+from mtl_cli.terminal.run_text import ending, run_header
+from tests.support.configs import composed, loaded
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,16 @@ def test_a_best_iteration_that_came_early_is_told_of(best: int, patience: str, s
     notes = ending(config, summary, Path("x")).notes
     assert len(notes) == (said is not None)
     assert not notes or notes[0].startswith(said or "")
+
+
+def test_labelled_rows_are_counted_where_some_are_missing(tmp_path: Path) -> None:
+    known = [[1.0, None, 3.0, None, 5.0, 6.0] * 5, [None, 2.0, 3.0, 4.0, 5.0, 6.0] * 5]
+    pl.DataFrame({"x": range(30), "a": known[0], "b": known[1]}).write_csv(tmp_path / "t.csv")
+    words = ["data=table", f"data.path={tmp_path / 't.csv'}", "data.split={train: 1, val: 0, test: 0}"]
+    words += ["+tasks.a.kind=regression", "+tasks.b.kind=regression"]
+    assert run_header(composed(*words), loaded(*words), tmp_path).facts["labels"] == "a 20, b 25, of 30 train rows"
+    assert "labels" not in run_header(composed("data=digits"), loaded("data=digits"), tmp_path).facts
+    assert "labels" not in run_header(composed(), loaded(), tmp_path).facts
 
 
 def test_the_closing_line_says_what_losses_are_means_of() -> None:

@@ -26,8 +26,8 @@ def run(words: Sequence[str]) -> None:
         "optimizer.learning_rate, tasks.price.weight, weighting, weighting=cagrad, resume. The last part of a name "
         "will do: learning_rate, cagrad. mtl-train --help has the groups and the verbs.",
     )
-    parser.add_argument("word", metavar="WORD", nargs="?", help="the key, group, choice or verb")
-    word = parser.parse_args(words).word
+    parser.add_argument("word", metavar="WORD", nargs="*", help="the key, group, choice or verb")
+    word = "_".join(parser.parse_args(words).word) or None
     verb = verb_of([word]) if word in VERBS else None
     if word is None:
         parser.print_help()

@@ -14,7 +14,7 @@ PACKAGE = TESTS.parent / "mtl_cli"
 ROOMS = [
     *("errors", "settings", "families", "paths", "config_errors", "backend", "randomness", "signals", "tasks"),
     *("untrusted", "run_folder", "datasets", "tables", "data"),
-    *("linalg", "schedules", "optimizers", "models", "sampling", "weighting", "step", "modes", "config"),
+    *("linalg", "schedules", "optimizers", "networks", "models", "sampling", "weighting", "step", "modes", "config"),
     *("reference", "identity", "composition", "terminal", "training", "comparison", "sweeps", "cli", "__main__"),
 ]
 """Each needs only those before it."""

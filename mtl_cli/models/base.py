@@ -1,99 +1,50 @@
-"""What every architecture gives: a Keras network whose parameters are shared or a task's own."""
+"""The contract of an architecture: it says how tensors flow, and the network is derived from that."""
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field, field_validator
 
 from mtl_cli.backend import Tensor, keras, tf
 from mtl_cli.datasets.encoder import FeatureEncoder
-from mtl_cli.settings import Balance, Fraction, NonNegative, Settings, without
-from mtl_cli.tasks import Tasks
-
-Variable = Any
+from mtl_cli.errors import InputError
+from mtl_cli.networks.layers import Head, Layers
+from mtl_cli.networks.network import Network, Params
+from mtl_cli.networks.ownership import owners
+from mtl_cli.randomness import WEIGHTS, generator
+from mtl_cli.settings import Balance, Fraction, Host, NonNegative, Number, Positive, Settings, without
+from mtl_cli.tasks import Count, Regression, Task, Tasks
 
 NOISE_LEVELS = 2**16
 """Dropout's noise is a whole number below this."""
+DEEP: Final = 4
+"""Layers through which outputs grow a thousandfold where each has them ten times as large."""
+Activation = Literal[
+    "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "tanh", "sigmoid"
+]
+Initializer = Literal[
+    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
+    "random_uniform", "random_normal",
+]  # fmt: skip
+"""Keras' initialisers of kernels (Glorot and Bengio 2010, He et al. 2015, LeCun et al. 1998); biases begin at 0."""
 
 
-class Params(NamedTuple):
-    """Trainable tensors: the shared ones, and each task's own."""
+class Outputs(NamedTuple):
+    """What an architecture makes of a batch."""
 
-    shared: list[Tensor]
-    own: dict[str, list[Tensor]]
-
-    def all(self) -> list[Tensor]:
-        """Returns the shared ones, then each task's, in the tasks' order."""
-        return [*self.shared, *(tensor for own in self.own.values() for tensor in own)]
-
-    def like(self, tensors: Sequence[Tensor]) -> "Params":
-        """Returns `tensors`, in the order of `all`, parted as these are."""
-        rest = iter(tensors)
-        shared = [next(rest) for _ in self.shared]
-        return Params(shared, {task: [next(rest) for _ in own] for task, own in self.own.items()})
-
-
-@dataclass(frozen=True, eq=False)
-class Network:
-    """A Keras model and whose its variables are; runs that differ in numbers alone can have the same.
-
-    Attributes:
-        model: As trained: features [B, F], and where there is dropout the hidden units' factors [B, D], to a dict of
-            raw outputs [B, U] by task.
-        inference: The same layers without the factors, from features alone.
-        shared: Variables that several tasks use.
-        own: Each task's own variables.
-        representation: What the shared layers give to the tasks' own, the tensor of `model`.
-        last_layer: How many of the last `shared` variables are one layer's.
-        initial: The parameters that a network built with a seed begins with.
-        dropped: D, how many hidden units dropout acts on; 0 without dropout.
-    """
-
-    model: Any
-    inference: Any
-    shared: list[Variable]
-    own: dict[str, list[Variable]]
-    representation: Any
-    last_layer: int
-    initial: Callable[[int], Params]
-    dropped: int = 0
-
-    def params(self) -> Params:
-        """Returns the variables' values."""
-        return Params(_values(self.shared), {task: _values(own) for task, own in self.own.items()})
-
-    def assign(self, params: Params) -> None:
-        """Gives the variables the values of `params`."""
-        for variable, value in zip(self._variables(), params.all(), strict=True):
-            variable.assign(value)
-
-    def outputs(self, params: Params, inputs: list[Tensor], tasks: Iterable[str]) -> tuple[dict[str, Tensor], Tensor]:
-        """Returns these tasks' raw outputs in training, leaving the other tasks' layers out, and the representation.
-
-        A pure function of features, and factors if there are any.
-        """
-        raw = {task: self.model.output[task] for task in tasks}
-        outputs, representation = self._call(keras.Model(self.model.inputs, [raw, self.representation]), params, inputs)
-        return dict(outputs), representation
-
-    def inferred(self, params: Params, features: Tensor) -> dict[str, Tensor]:
-        """Returns every task's raw outputs in inference; a pure function."""
-        return dict(self._call(self.inference, params, [features]))
-
-    def _variables(self) -> list[Variable]:
-        return Params(self.shared, self.own).all()
-
-    def _call(self, model: Any, params: Params, inputs: list[Tensor]) -> Any:
-        values = {id(v): value for v, value in zip(self._variables(), params.all(), strict=True)}
-        trainable = [values[id(v)] for v in model.trainable_variables]
-        fixed = [v.value for v in model.non_trainable_variables]
-        outputs, _ = model.stateless_call(trainable, fixed, inputs if len(inputs) > 1 else inputs[0])
-        return outputs
-
-
-def _values(variables: Iterable[Variable]) -> list[Tensor]:
-    return [tf.convert_to_tensor(v.value) for v in variables]
+    raw: dict[str, Any]
+    """Every task's raw outputs [B, U]: predictions of a regression, logits of a classification."""
+    cut: list[Any] | None = None
+    """The tensors at which shared parameters end and the tasks' own begin; None where there is no such line."""
+    last_layer: Sequence[str] = ()
+    """The names of the layers that are the last shared one, where it isn't the one that was made last."""
+    penalties: Mapping[str, Any] = MappingProxyType({})
+    """What a row adds to what is minimised for a task, beside the task's loss, [B]."""
 
 
 class Model(Settings, ABC):
@@ -102,26 +53,134 @@ class Model(Settings, ABC):
     name: str
     l2: NonNegative | None = None
     dropout: Fraction | None = None
+    shared_layers: list[Count] = []
+    task_layers: list[Count] = []
+    activation: Activation = "relu"
+    output_activation: Activation = "linear"
+    use_bias: bool = True
+    initializer: Annotated[Initializer, Host()] = "glorot_uniform"
+    initializer_range: Annotated[list[Number], Host(), Field(min_length=2, max_length=2)] = [-0.05, 0.05]
+    initializer_stddev: Annotated[Positive, Host()] = 0.05
+
+    begins_with_shared_layers: ClassVar[bool] = True
+    """Whether `connect` gets what is behind `shared_layers`; else it makes them itself."""
+    shares: ClassVar[bool] = True
+    """Whether tasks share anything."""
+
+    @field_validator("initializer_range")
+    @classmethod
+    def _check_range(cls, bounds: list[float]) -> list[float]:
+        if bounds[0] >= bounds[1]:
+            raise ValueError(f"should be [lower, higher], got {bounds}")
+        return bounds
+
+    @abstractmethod
+    def connect(self, x: Any, tasks: Sequence[str], layers: Layers) -> Outputs:
+        """Returns the outputs for units x [B, F], those behind `shared_layers`; a pure function of what `layers` gives.
+
+        It is called a second time where training differs from inference.
+        """
 
     @property
     def advice(self) -> str:
-        """Returns what to look at where a run diverges at once; nothing where the initial weights are no reason."""
-        return ""
+        """Returns the initialiser, where its weights are as large whatever the widths, and layers multiply them.
 
-    @abstractmethod
+        It is what to look at where a run diverges at once; nothing where the initial weights are no reason.
+        """
+        layers = len(self.shared_layers) + len(self.task_layers) + 1
+        if layers < DEEP or not self.initializer.startswith("random_"):
+            return ""
+        name, scale = ("initializer_range", self.initializer_range) if self.initializer == "random_uniform" else (
+            "initializer_stddev", self.initializer_stddev
+        )  # fmt: skip
+        return (
+            f"it did at once: weights by model.initializer={self.initializer} (model.{name}={scale}) let outputs grow "
+            f"through {layers} layers; model.initializer=he_uniform keeps their size"
+        )
+
     def build(self, encoder: FeatureEncoder, tasks: Tasks, seed: int) -> Network:
-        """Returns a new network whose initial weights follow from the seed."""
+        """Returns a new network whose initial weights follow from the seed.
 
-    def penalty(self, params: Iterable[Tensor]) -> Tensor:
-        """Returns l2 * the sum of squares of the kernels (the parameters of two or more axes), as Keras' `L2` does.
+        Raises:
+            InputError: The tasks are to share nothing, and the features have embeddings.
+            AssertionError: `connect` leaves a variable unused, or has the cut elsewhere than between what tasks share
+                and what is their own.
+        """
+        heads = {name: self._head(task) for name, task in tasks.items()}
+        layers = Layers(self.activation, self.use_bias, self.dropout, heads, self.drops_experts)
+        features = keras.Input((encoder.width,), name="features")
+        units, embeddings = encoder.units(features, generator(seed, WEIGHTS))
+        if embeddings and not self.shares:
+            raise InputError(
+                f"model={self.name} shares nothing, and embeddings of columns are shared; data.embed_above=N, with N "
+                "at least the number of a column's values, makes them one-hot"
+            )
+        outputs = self._connected(units, tasks, layers)
+        inference = keras.Model(features, outputs.raw)
+        extra: list[Any] = []
+        if layers.differs:
+            extra = layers.begin_training()
+            outputs = self._connected(units, tasks, layers)
+        made = [layer.trainable_variables for layer in [*embeddings, *layers.all()]]
+        shared, own, cut = owners(outputs.raw, outputs.cut, [v for variables in made for v in variables])
+        place = {id(v): i for i, v in enumerate(shared)}
+        last: list[Any] = next((layer for layer in reversed(made) if any(id(v) in place for v in layer)), [])
+        if outputs.last_layer:
+            named = {layer.name: layer.trainable_variables for layer in layers.all()}
+            last = [v for name in outputs.last_layer for v in named[name]]
+        of_embeddings = [v for layer in embeddings for v in layer.trainable_variables]
+
+        def initial(seed: int) -> Params:
+            random = generator(seed, WEIGHTS)
+            drawn = layers.initial(random, self._initializer)
+            drawn |= {id(v): x for v, x in zip(of_embeddings, encoder.initial(random), strict=True)}
+            found = [drawn.get(id(v), np.zeros(v.shape, v.dtype)) for v in Params(shared, own).all()]
+            return Params(shared, own).like([tf.convert_to_tensor(values) for values in found])
+
+        network = Network(
+            model=keras.Model([features, *extra], outputs.raw),
+            inference=inference,
+            shared=shared,
+            own=own,
+            cut=cut,
+            last_layer=[place[id(v)] for v in last if id(v) in place],
+            kernels={id(v): None for v in of_embeddings} | {id(of.variable): of.stacked for of in layers.kernels},
+            initial=initial,
+            dropped=layers.dropped,
+            gated=layers.gated,
+            gates=layers.gates,
+            penalties=outputs.penalties,
+        )
+        network.assign(initial(seed))
+        return network
+
+    def penalty(self, kernels: Iterable[Tensor]) -> Tensor:
+        """Returns l2 * the sum of squares of the kernels, embeddings among them, as Keras' `L2` does.
 
         In alternating mode an iteration's penalty is that of the parameters it trains, so that over many iterations a
         task's own layers feel it as often as the task is picked.
         """
         if self.l2 is None:
             return 0.0
-        squares = [tf.reduce_sum(tf.square(p)) for p in params if len(p.shape) > 1]
-        return self.l2 * tf.add_n(squares)
+        return self.l2 * tf.add_n([tf.reduce_sum(tf.square(kernel)) for kernel in kernels])
+
+    @property
+    def drops_experts(self) -> bool:
+        """Tells whether gates leave out experts at random in training."""
+        return False
+
+    def extra(self, gates: Mapping[str, Tensor], penalties: Sequence[Tensor]) -> Tensor:
+        """Returns what is added to what is minimised beside losses and `penalty`.
+
+        Args:
+            gates: The weights of experts of the whole batch, [B, E], by the gate's name.
+            penalties: Those of the architecture's outputs, each [B].
+        """
+        return 0.0
+
+    def masks(self, noise: Tensor, dropped: int) -> list[Tensor]:
+        """Returns the inputs that training has beside features, of noise for `dropped` units and for experts."""
+        return [self.factors(noise[:, :dropped])] if dropped else []
 
     def factors(self, noise: Tensor) -> Tensor:
         """Returns what dropout multiplies hidden units by: 0 with probability `dropout`, else 1 / (1 - dropout).
@@ -134,6 +193,110 @@ class Model(Settings, ABC):
         assert self.dropout is not None
         kept = tf.cast(noise, tf.float32) >= self.dropout * float(NOISE_LEVELS)
         return tf.where(kept, 1.0 / (1.0 - self.dropout), 0.0)
+
+    def _connected(self, units: Any, tasks: Tasks, layers: Layers) -> Outputs:
+        x = layers.mlp("shared", units, self.shared_layers) if self.begins_with_shared_layers else units
+        return self.connect(x, list(tasks), layers)
+
+    def _head(self, task: Task) -> Head:
+        widths = self.task_layers if task.layers is None else task.layers
+        activation = self.output_activation if isinstance(task, Regression) else "linear"
+        return Head(widths, task.units or 1, activation)
+
+    def _initializer(self, seed: int) -> Any:
+        minval, maxval = self.initializer_range
+        parameters = {
+            "random_uniform": {"minval": minval, "maxval": maxval},
+            "random_normal": {"stddev": self.initializer_stddev},
+        }
+        config = {"seed": seed, **parameters.get(self.initializer, {})}
+        return keras.initializers.get({"class_name": self.initializer, "config": config})
+
+
+class ExpertModel(Model):
+    """An architecture of experts, whose outputs gates mix for each task."""
+
+    expert_layers: Annotated[list[Count], Field(min_length=1)] = [16]
+    gate_layers: list[Count] = []
+    gate_bias: bool = False
+    gate_dropout: Fraction | None = None
+    load_balance: NonNegative | None = None
+
+    @property
+    def drops_experts(self) -> bool:
+        """Tells whether `gate_dropout` is given."""
+        return self.gate_dropout is not None
+
+    def masks(self, noise: Tensor, dropped: int) -> list[Tensor]:
+        """Returns units' factors, and which experts gates keep: 1 with probability 1 - gate_dropout, else 0."""
+        masks = super().masks(noise, dropped)
+        if self.gate_dropout is not None:
+            masks.append(
+                tf.cast(tf.cast(noise[:, dropped:], tf.float32) >= self.gate_dropout * NOISE_LEVELS, tf.float32)
+            )
+        return masks
+
+    def extra(self, gates: Mapping[str, Tensor], penalties: Sequence[Tensor]) -> Tensor:
+        """Returns load_balance * the squared coefficient of variation of the experts' importance, summed over gates.
+
+        The importance of an expert is the sum of its weights over the batch (Shazeer et al., arXiv 1701.06538).
+        """
+        if self.load_balance is None or not gates:
+            return 0.0
+        return self.load_balance * tf.add_n([variation(tf.reduce_sum(weights, axis=0)) for weights in gates.values()])
+
+    def gate(self, layers: Layers, name: str, x: Any, experts: Sequence[str], task: str | None) -> Any:
+        """Returns the weights of experts, [B, E], from x."""
+        return layers.gate(name, x, experts, task, self.gate_layers, use_bias=self.gate_bias)
+
+    def level(
+        self,
+        layers: Layers,
+        prefix: str,
+        paths: Mapping[str, Any],
+        shared_path: Any,
+        task_experts: int,
+        shared_experts: int,
+        *,
+        is_last: bool,
+    ) -> tuple[dict[str, Any], Any, Any]:
+        """Returns what a level of a task's own experts and shared ones gives (CGC; Tang et al., RecSys 2020).
+
+        A task's gate mixes its own experts and the shared ones, in this order; the shared gate mixes all.
+
+        Args:
+            layers: Makes the layers.
+            prefix: Of the layers' names.
+            paths: What each task's experts and gate get, [B, F].
+            shared_path: What the shared ones get.
+            task_experts: How many experts a task has.
+            shared_experts: How many all have.
+            is_last: Whether nothing comes after that needs a mix of all.
+
+        Returns:
+            The mix of each task, the mix of all (None in the last level), and the shared experts [B, s, D].
+        """
+        own = {
+            task: layers.experts(f"{prefix}{task}_expert", path, self.expert_layers, task_experts)
+            for task, path in paths.items()
+        } if task_experts else {}  # fmt: skip
+        shared = layers.experts(f"{prefix}expert", shared_path, self.expert_layers, shared_experts)
+        names = {task: [f"{task}_{i}" for i in range(1, 1 + task_experts)] for task in paths}
+        of_all = [f"shared_{i}" for i in range(1, 1 + shared_experts)]
+        mixed: dict[str, Any] = {}
+        for task, path in paths.items():
+            weights = self.gate(layers, f"{prefix}{task}_gate", path, [*names[task], *of_all], task)
+            mixed[task] = layers.mix(weights, layers.together([own[task], shared] if own else [shared]))
+        if is_last:
+            return mixed, None, shared
+        weights = self.gate(layers, f"{prefix}gate", shared_path, [*chain(*names.values()), *of_all], None)
+        return mixed, layers.mix(weights, layers.together([*own.values(), shared])), shared
+
+
+def variation(values: Tensor) -> Tensor:
+    """Returns the squared coefficient of variation of values [n]: 0 where all are equal, n - 1 where one is all."""
+    mean = tf.reduce_mean(values)
+    return tf.reduce_mean(tf.square(values - mean)) / tf.square(mean)
 
 
 _networks: dict[str, Network] = {}

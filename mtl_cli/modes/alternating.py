@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import Arrays, Tensor, keras, tf
 from mtl_cli.datasets.batches import Batch, DeviceData, Rows
-from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Mode
+from mtl_cli.networks.network import Params
 from mtl_cli.sampling.base import Pool, Sampling
 from mtl_cli.step.context import StepContext
 from mtl_cli.step.draws import Draws
@@ -78,12 +78,12 @@ class Alternating(Mode):
         everything = state.params.all()
         with tf.GradientTape() as tape:
             tape.watch(everything)
-            found = [
-                context.forward(state.params, [context.feed.single(device_data, batch, task)], batch).losses[task]
+            found = {
+                task: context.forward(state.params, [context.feed.single(device_data, batch, task)], batch)
                 for task in context.tasks
-            ]
-            losses_T = tf.where(picked_T, tf.stack(found), 0.0)
-            pulls = [context.model.penalty([*state.params.shared, *own]) for own in state.params.own.values()]
+            }
+            losses_T = tf.where(picked_T, tf.stack([forward.losses[task] for task, forward in found.items()]), 0.0)
+            pulls = [context.penalty(state.params, [task]) + forward.extra for task, forward in found.items()]
             objective = tf.reduce_sum(losses_T + tf.where(picked_T, tf.stack(pulls), 0.0))
         gradients = state.params.like(context.gradients(tape, objective, everything))
         for number, task in enumerate(context.tasks):
@@ -110,8 +110,9 @@ class Alternating(Mode):
         shared, own = state.params.shared, state.params.own[task]
         with tf.GradientTape() as tape:
             tape.watch([*shared, *own])
-            loss = context.forward(state.params, [rows], batch).losses[task]
-            objective = loss + context.model.penalty([*shared, *own])
+            forward = context.forward(state.params, [rows], batch)
+            loss = forward.losses[task]
+            objective = loss + context.penalty(state.params, [task]) + forward.extra
         gradients = context.gradients(tape, objective, [*shared, *own])
         losses = tf.scatter_nd([[1 + number]], [loss], [1 + len(context.tasks)])
         return self._updated(context, state, task, gradients, learning_rate), losses

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import Arrays, Tensor
 from mtl_cli.datasets.batches import Batch, DeviceData, Rows
-from mtl_cli.models.base import Params
+from mtl_cli.networks.network import Params
 from mtl_cli.sampling.base import Pool, Sampling
 from mtl_cli.settings import Settings
 from mtl_cli.step.context import StepContext

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import Arrays, Tensor, tf
 from mtl_cli.datasets.batches import Batch, DeviceData, Rows
-from mtl_cli.models.base import Params
 from mtl_cli.modes.base import Mode
+from mtl_cli.networks.network import Params
 from mtl_cli.step.context import StepContext
 from mtl_cli.step.draws import Draws
 from mtl_cli.step.state import TrainState
@@ -45,11 +45,11 @@ class Joint(Mode):
         parameters = state.params.all()
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(parameters)
-            losses, representation = context.forward(state.params, rows, batch)
+            losses, cut, extra = context.forward(state.params, rows, batch)
             losses = {task: losses[task] for task in context.tasks}
-            penalty = context.model.penalty(parameters)
-        last_layer = state.params.shared[len(state.params.shared) - context.network.last_layer :]
-        gradients = TaskGradients(tape, losses, representation, state.params, last_layer)
+            penalty = context.penalty(state.params, context.tasks) + extra
+        last_layer = [state.params.shared[place] for place in context.network.last_layer]
+        gradients = TaskGradients(tape, losses, cut, state.params, last_layer)
         losses_T, present_T = tf.stack(list(losses.values())), context.present_T(rows)
         seen = Observation(context.tasks, losses_T, present_T, batch, gradients.rows, gradients.gram)
         memory, update = context.weighting.combine(state.memory, seen)

@@ -1,12 +1,14 @@
 """What a step is made of, and the forward pass that every mode uses."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.datasets.batches import Batch, Feed, Rows
-from mtl_cli.models.base import Model, Network, Params
+from mtl_cli.models.base import Model
+from mtl_cli.networks.network import Network, Params
 from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.tasks import Task
 from mtl_cli.weighting.base import Weighting
@@ -20,8 +22,11 @@ class Forward(NamedTuple):
 
     losses: dict[str, Tensor]
     """Of each task that has labels, a scalar."""
-    representation: list[Tensor]
-    """The shared layers' output [rows, units], in the pieces that it was computed in."""
+    cut: list[Tensor] | None
+    """The tensors [rows, ...] at which shared parameters end and the tasks' own begin, in the pieces that they were
+    computed in; None where the network has no such line."""
+    extra: Tensor
+    """What the model adds to what is minimised: of gates, for one."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +49,34 @@ class StepContext:
 
         Groups of rows share dropout's noise.
         """
-        forward = Forward({}, [])
+        losses: dict[str, Tensor] = {}
+        cut: list[Tensor] = []
+        extra: Tensor = 0.0
         for group in rows:
-            inputs = [group.features, self.model.factors(batch["noise"])] if self.network.dropped else [group.features]
+            inputs = [group.features]
+            if "noise" in batch:
+                inputs += self.model.masks(batch["noise"], self.network.dropped)
+            gates: dict[str, list[Tensor]] = defaultdict(list)
+            penalties: dict[int, list[Tensor]] = defaultdict(list)
             of_rows: dict[str, list[Tensor]] = {name: [] for name in group.labels}
             for piece in _pieces(group.features.shape[0]):
-                raw, representation = self.network.outputs(params, [a[piece] for a in inputs], group.labels)
-                forward.representation.append(representation)
+                found = self.network.outputs(params, [a[piece] for a in inputs], group.labels)
+                cut += found.cut or []
+                for name, weights in found.gates.items():
+                    gates[name].append(weights)
+                for number, of_piece in enumerate(found.penalties):
+                    penalties[number].append(of_piece)
                 for name, values in group.labels.items():
-                    of_rows[name].append(self.tasks[name].row_losses(values[piece], raw[name]))
+                    of_rows[name].append(self.tasks[name].row_losses(values[piece], found.raw[name]))
             for name, parts in of_rows.items():
-                loss = self.tasks[name].batch_loss(tf.concat(parts, axis=0), group.weights.get(name))
-                forward.losses[name] = loss
-        return forward
+                losses[name] = self.tasks[name].batch_loss(tf.concat(parts, axis=0), group.weights.get(name))
+            whole = {name: tf.concat(parts, axis=0) for name, parts in gates.items()}
+            extra += self.model.extra(whole, [tf.concat(parts, axis=0) for parts in penalties.values()])
+        return Forward(losses, None if self.network.cut is None else cut, extra)
+
+    def penalty(self, params: Params, tasks: Iterable[str]) -> Tensor:
+        """Returns what is added to the loss for the sizes of the shared parameters and of these tasks' own."""
+        return self.model.penalty(self.network.decayed(params, tasks))
 
     def present_T(self, rows: Sequence[Rows]) -> Tensor:
         """Tells for each task whether it has a label in this batch, [T]."""

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from mtl_cli.models.base import Params
+from mtl_cli.networks.network import Params
 from mtl_cli.weighting.base import MethodState
 
 

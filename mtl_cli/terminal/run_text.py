@@ -1,5 +1,6 @@
 """A run in words: the lines that open it and the ones that close it."""
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.config import Config
 from mtl_cli.datasets.dataset import Dataset
-from mtl_cli.models.base import Network
+from mtl_cli.networks.network import Network
 from mtl_cli.sampling.base import Pool
 from mtl_cli.terminal.config_notes import config_notes
 from mtl_cli.terminal.diagnostics_text import summed_up
@@ -19,6 +20,8 @@ from mtl_cli.terminal.formatting import duration, format_number
 from mtl_cli.terminal.run_view import SHOWN_TASKS, Ending, RunHeader
 from mtl_cli.untrusted.escaping import shown
 
+PLAIN: Final = ("shared", "hidden", "raw", "copy")
+"""Names of layers that are called layers."""
 MOST_OF_LOSS: Final = 0.9
 """The part of `val_loss` from which on a task is said to make most of it."""
 
@@ -51,11 +54,12 @@ def run_header(config: Config, dataset: Dataset, folder: Path) -> RunHeader:
 def network_facts(dataset: Dataset, network: Network, device: str) -> dict[str, str]:
     """Returns the network that was built: layers and parameters, the shared ones and each task's own."""
     own = {
-        name: f"layers {_widths(variables)}, {_size(variables):,} parameters" for name, variables in network.own.items()
+        name: f"{_layers(network, variables) or 'no layers'}, {_size(variables):,} parameters"
+        for name, variables in network.own.items()
     }
     alike = len(own) > 1 and len(set(own.values())) == 1
     return {
-        "shared": f"{dataset.encoder.width} features, layers {_widths(network.shared) or 'none'}, "
+        "shared": f"{dataset.encoder.width} features, {_layers(network, network.shared) or 'layers none'}, "
         f"{_size(network.shared):,} parameters",
         "heads": f"{next(iter(own.values()))} each" if alike else _of_tasks(own, "; "),
         "device": device.partition(":")[0],
@@ -147,8 +151,19 @@ def _from_to(shares: NDArray[np.float64]) -> str:
     return " to ".join(dict.fromkeys(format_number(share) for share in shares))
 
 
-def _widths(variables: Sequence[Any]) -> str:
-    return " - ".join(str(v.shape[-1]) for v in variables if len(v.shape) > 1 and v.name != "embeddings")
+def _layers(network: Network, variables: Sequence[Any]) -> str:
+    """Returns the layers that these variables are of, by kind, with their units; of experts how many there are, too."""
+    kinds: dict[str, list[str]] = {}
+    for variable in variables:
+        if id(variable) in network.kernels and variable.name != "embeddings":
+            name = variable.path.split("/")[-2]
+            for task in network.own:
+                name = re.sub(rf"^(level\d+_)?{task}_", "", name)
+            name = re.sub(r"^level\d+_|_\d+", "", name)
+            stacked, units = network.kernels[id(variable)], str(variable.shape[-1])
+            units = units if stacked is None else f"{variable.shape[stacked]} x {units}"
+            kinds.setdefault("layers" if name in PLAIN else name, []).append(units)
+    return ", ".join(f"{kind} {' - '.join(units)}" for kind, units in kinds.items())
 
 
 def _size(variables: Sequence[Any]) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, keras, tf
 from mtl_cli.datasets.dataset import Dataset, Split
-from mtl_cli.models.base import Params
+from mtl_cli.networks.network import Params
 from mtl_cli.run_folder.csv_files import Metrics
 from mtl_cli.settings import Balance, without
 from mtl_cli.tasks import HIGHER_IS_BETTER, Task

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.datasets.batches import Batch, Rows
-from mtl_cli.models.base import Params
+from mtl_cli.networks.network import Params
 from mtl_cli.run_folder.csv_files import Quantity
 from mtl_cli.step.context import StepContext
 from mtl_cli.step.task_gradients import TaskGradients
@@ -28,10 +28,8 @@ def observed(context: StepContext, params: Params, rows: Sequence[Rows], batch: 
     """Returns the row for these parameters and these rows of all tasks; part of the compiled program."""
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(params.all())
-        losses, representation = context.forward(params, rows, batch)
-    gram = TaskGradients(tape, {task: losses[task] for task in context.tasks}, representation, params, []).gram(
-        "parameters"
-    )
+        losses, cut, _ = context.forward(params, rows, batch)
+    gram = TaskGradients(tape, {task: losses[task] for task in context.tasks}, cut, params, []).gram("parameters")
     pairs = list(combinations(range(len(context.tasks)), 2))
     cosines = [tf.gather_nd(gram.cosines_TT, pairs)] if pairs else []
     return tf.concat([weights_T, *(tf.cast(part, tf.float32) for part in [gram.norms_T, *cosines])], axis=0)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from mtl_cli.backend import Tensor, keras, tf
 from mtl_cli.datasets.batches import capacity_of
 from mtl_cli.datasets.dataset import Dataset
-from mtl_cli.models.base import Model, Network, Params
+from mtl_cli.models.base import Model
 from mtl_cli.modes.base import Mode
+from mtl_cli.networks.network import Network, Params
 from mtl_cli.optimizers.base import Optimizer
 from mtl_cli.settings import bind, numbers, signature
 from mtl_cli.step.context import StepContext

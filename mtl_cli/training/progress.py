@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_cli.backend import keras, tf
-from mtl_cli.models.base import Params
+from mtl_cli.networks.network import Params
 from mtl_cli.run_folder.atomic_files import Mark
 from mtl_cli.run_folder.checkpoints import Snapshot
 from mtl_cli.run_folder.csv_files import ChunkRecord, Metrics

@@ -17,7 +17,7 @@ from mtl_cli.backend import Arrays
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.errors import InputError, RunFailed
 from mtl_cli.identity import decisive
-from mtl_cli.models.base import Params
+from mtl_cli.networks.network import Params
 from mtl_cli.run_folder.atomic_files import Mark, write_json
 from mtl_cli.run_folder.checkpoints import Checkpoints
 from mtl_cli.run_folder.csv_files import ChunkRecord, DiagnosticsCsv, LossesCsv, Metrics, MetricsCsv, Output

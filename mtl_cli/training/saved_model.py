@@ -19,7 +19,7 @@ import numpy as np
 
 from mtl_cli.backend import keras
 from mtl_cli.datasets.dataset import Dataset
-from mtl_cli.models.base import Network, Params
+from mtl_cli.networks.network import Network, Params
 from mtl_cli.run_folder.atomic_files import sync, writing
 from mtl_cli.tables.model_inputs import allowing_any_column
 

@@ -11,7 +11,8 @@ from mtl_cli.backend import Arrays, Tensor, keras, quiet, tf
 from mtl_cli.config import Config
 from mtl_cli.datasets.dataset import Dataset
 from mtl_cli.errors import InputError
-from mtl_cli.models.base import Network, network_for
+from mtl_cli.models.base import network_for
+from mtl_cli.networks.network import Network
 from mtl_cli.randomness import OBSERVING, generator
 from mtl_cli.sampling.base import Pool
 from mtl_cli.step.draws import Draws
@@ -90,6 +91,11 @@ def set_up(config: Config, dataset: Dataset, device: str) -> Setup:
             "diagnostics.every" if config.diagnostics.every is not None else f"weighting: {config.weighting.name!r}"
         )
         raise InputError(f"{asking} looks at the shared parameters' gradients, and this model shares none")
+    if config.weighting.compares_rows and not network.cut:
+        raise InputError(
+            "weighting.on: 'representation' compares the tasks where the shared layers end, and "
+            f"model={config.model.name} has no such place; take 'parameters', or another model"
+        )
     selection = _selection(config, dataset)
     tree = settings_tree(config.mode, config.model, config.weighting, config.optimizer, dataset.tasks)
     state = config.mode.init(step_context(network, dataset.feed, tree), params)
@@ -122,7 +128,8 @@ def _selection(config: Config, dataset: Dataset) -> Selection:
 
 def _draws(config: Config, dataset: Dataset, network: Network) -> Draws:
     stream = dataset.stream(config.seed, config.batch_size)
-    shared, noise = sum(prod(v.shape) for v in network.shared), (config.batch_size, network.dropped)
+    shared = sum(prod(v.shape) for v in network.shared)
+    noise = config.batch_size, network.dropped + network.gated
     observed = None
     if config.diagnostics.every is not None:
         seed = int(generator(config.seed, OBSERVING).integers(2**62))

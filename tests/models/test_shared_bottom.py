@@ -11,7 +11,7 @@ import pytest
 
 from mtl_cli.backend import keras, tf
 from mtl_cli.config import Config
-from mtl_cli.models.base import Network
+from mtl_cli.networks.network import Network
 from mtl_cli.training.dataset_cache import load
 from mtl_cli.training.saved_model import predictor
 from tests.support.configs import composed

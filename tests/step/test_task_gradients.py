@@ -107,12 +107,12 @@ def separately(parts: StepContext, state: TrainState) -> dict[On, Array]:
     for task in WEIGHTS:
         with tf.GradientTape() as tape:
             tape.watch(state.params.shared)
-            values, representation = parts.forward(state.params, rows, {})
-        of_task = tape.gradient(values[task], [*state.params.shared, *representation])
+            values, cut, _ = parts.forward(state.params, rows, {})
+        of_task = tape.gradient(values[task], [*state.params.shared, *(cut or [])])
         flat = [tensor.numpy().ravel() for tensor in of_task]
         below = len(state.params.shared)
         found["parameters"].append(np.concatenate(flat[:below]))
-        found["last_layer"].append(np.concatenate(flat[below - parts.network.last_layer : below]))
+        found["last_layer"].append(np.concatenate([flat[place] for place in parts.network.last_layer]))
         found["representation"].append(np.concatenate(flat[below:]))
     return {on: np.array(by_task, np.float64) for on, by_task in found.items()}
 

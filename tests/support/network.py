@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mtl_cli.backend import tf
 from mtl_cli.datasets.encoder import PlainFeatures
 from mtl_cli.datasets.in_memory import RowsFeed
+from mtl_cli.models.base import Model
 from mtl_cli.models.shared_bottom import SharedBottom
 from mtl_cli.modes.base import Mode
 from mtl_cli.modes.joint import Joint
@@ -50,9 +51,10 @@ def build(
     l2: float | None = None,
     optimizer: Optimizer | None = None,
     weighting: Weighting | None = None,
+    model: Model | None = None,
 ) -> tuple[StepContext, TrainState]:
     """Returns the parts of a small network, and a state whose parameters, biases too, are random."""
-    model = SharedBottom(shared_layers=[4], task_layers=[3], activation="tanh", l2=l2)
+    model = model or SharedBottom(shared_layers=[4], task_layers=[3], activation="tanh", l2=l2)
     network = model.build(PlainFeatures(FEATURES), members, seed=0)
     tree = settings_tree(mode, model, weighting or FixedWeighting(), optimizer or Sgd(), members)
     parts = step_context(network, RowsFeed((tuple(members),)), tree)

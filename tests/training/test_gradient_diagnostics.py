@@ -45,7 +45,7 @@ def gradients(config: Config, folder: Path, iteration: int) -> list[Any]:
         labels = tf.gather(ready.device_data["labels"][name], drawn[f"{prefix}rows"][-1, 0])
         with tf.GradientTape() as tape:
             tape.watch(state.params.shared)
-            raw, _ = ready.network.outputs(state.params, [rows], [name])
+            raw = ready.network.outputs(state.params, [rows], [name]).raw
             loss = tf.reduce_mean(task.row_losses(labels, raw[name]))
         found.append(np.concatenate([g.numpy().ravel() for g in tape.gradient(loss, state.params.shared)]))
     return found

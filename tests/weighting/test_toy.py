@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, start, tf
 from mtl_cli.config import FAMILIES
-from mtl_cli.models.base import Params
+from mtl_cli.networks.network import Params
 from mtl_cli.optimizers.adam import Adam
 from mtl_cli.settings import bind, numbers, signature
 from mtl_cli.step.task_gradients import TaskGradients

@@ -14,6 +14,8 @@ DEEPEST: Final = 32
 """Levels of a column."""
 MOST_FIELDS: Final = 100_000
 """Columns, and parts of columns."""
+CELL: Final = 8
+"""Bytes of a value in an array, whether it is there or not."""
 FIXED_BINARY, FIXED_LIST = 15, 16
 LISTS: Final = (12, 17, 21, 25, 26)
 """Types: lists, maps, large lists and views of both."""
@@ -23,11 +25,11 @@ that."""
 
 
 class Array(NamedTuple):
-    """A column of arrays of a fixed length.
+    """A column with arrays of a fixed length.
 
     Attributes:
-        cell: Bytes that a row takes, or where it is in a list, a value.
-        in_list: Whether it is.
+        cell: Bytes that a row takes, or where they are in a list, a value.
+        in_list: Whether they are.
     """
 
     cell: int
@@ -45,7 +47,7 @@ def arrays_of(text: bytes) -> list[Array]:
         buffer = _Buffer(content[8:] if content[:4] == b"\xff" * 4 else content)
         message = buffer.follow(0)
         schema = buffer.part(message, HEADER)
-        return [] if schema is None else [array for array in buffer.arrays(schema) if array.cell]
+        return [] if schema is None else buffer.arrays(schema)
     except (binascii.Error, struct.error) as error:
         raise ValueError("its Arrow schema is damaged") from error
 
@@ -56,21 +58,23 @@ class _Buffer:
         self._fields = 0
 
     def arrays(self, schema: int) -> list[Array]:
-        return [self._array(field, 1) for field in self._vector(schema, FIELDS)]
+        found = [self._array(field, 1) for field in self._vector(schema, FIELDS)]
+        return [array for array, fixed in found if fixed]
 
-    def _array(self, field: int, level: int) -> Array:
-        """Returns a field as an array of 0 bytes where it is something else."""
+    def _array(self, field: int, level: int) -> tuple[Array, bool]:
+        """Returns a field as if it were in an array, and whether it is or has one."""
         self._fields += 1
         if level > DEEPEST or self._fields > MOST_FIELDS:
             raise ValueError(f"its Arrow schema has more than {MOST_FIELDS:,} fields, or {DEEPEST} levels")
         parts = [self._array(part, level + 1) for part in self._vector(field, CHILDREN)]
-        cell, in_list = max((part.cell for part in parts), default=0), any(part.in_list for part in parts)
+        cell, in_list = sum(part.cell for part, _ in parts) or CELL, any(part.in_list for part, _ in parts)
         at = self._slot(field, TYPE_KIND)
         kind = self._number("<B", at) if at else 0
         if kind in (FIXED_BINARY, FIXED_LIST):
             width = self._width(field)
-            cell = width if kind == FIXED_BINARY else width * max(cell, 8)
-        return Array(cell, in_list or kind in LISTS)
+            cell = width if kind == FIXED_BINARY else width * cell
+        fixed = kind in (FIXED_BINARY, FIXED_LIST) or any(fixed for _, fixed in parts)
+        return Array(cell, in_list or kind in LISTS), fixed
 
     def _width(self, field: int) -> int:
         kind = self.part(field, TYPE)

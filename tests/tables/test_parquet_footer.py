@@ -41,7 +41,7 @@ def test_long_texts_count_as_long_as_they_are(tmp_path: Path) -> None:
 def columns() -> pl.DataFrame:
     """Returns a column of each type."""
     n = ROWS
-    moment, day = datetime(2026, 1, 1), date(2026, 1, 1)
+    moment, day, gone = datetime(2026, 1, 1), date(2026, 1, 1), pl.Array(pl.Float64, 50)
     made: dict[str, pl.Series] = {
         "int": pl.Series(range(n)),
         "small": pl.Series([i % 100 for i in range(n)], dtype=pl.Int8),
@@ -62,9 +62,10 @@ def columns() -> pl.DataFrame:
         "list": pl.Series([[i] * (i % 4) for i in range(n)]),
         "lists": pl.Series([[["a"], []], None] * (n // 2)),
         "array": pl.Series([[1.0, 2.0, 3.0]] * n, dtype=pl.Array(pl.Float64, 3)),
-        "gone": pl.Series([None, [1.0] * 50] * (n // 2), dtype=pl.Array(pl.Float64, 50)),
+        "gone": pl.Series([None, [1.0] * 50] * (n // 2), dtype=gone),
         "arrays": pl.Series([[[1, 2]] * 3] * n, dtype=pl.List(pl.Array(pl.Int64, 2))),
         "struct": pl.Series([{"a": i, "b": str(i)} for i in range(n)]),
+        "parts": pl.Series([dict.fromkeys("abcdefgh")] * n, dtype=pl.Struct(dict.fromkeys("abcdefgh", gone))),
     }
     return pl.DataFrame(made)
 

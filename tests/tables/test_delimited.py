@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from mtl_cli.errors import InputError
-from mtl_cli.tables.delimited import Dialect
+from mtl_cli.tables.delimited import PLAIN, Dialect, delimited
 from mtl_cli.tables.reader import read
 from tests.support.command import MtlTrain
 from tests.support.tables import kinds_of
@@ -168,13 +168,19 @@ def test_a_table_without_a_header_in_another_encoding(mtl_train: MtlTrain, tmp_p
 
 @pytest.mark.parametrize(
     ("first", "nameless"),
-    [("39,State-gov,13", True), ("country,1990,1991,1992", False), ("0,1,2", False), ("a,b,x1", False),
-     ("1,a,b,c", False)],
+    [("39,State-gov,13", True), ("country,1990,1991,1992", False), ("country,1990,1991", False),
+     ("0,1,2", False), ("a,b,x1", False), ("1,a,b,c", False)],
 )  # fmt: skip
 def test_values_in_place_of_names_are_noticed(tmp_path: Path, first: str, nameless: bool) -> None:
     (tmp_path / "t.csv").write_text(f"{first}\n{first}\n")
     (form,) = read(str(tmp_path / "t.csv"), "data.path").forms
     assert form.nameless == nameless
+
+
+def test_columns_without_a_name_are_called_by_their_numbers(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(",b,,\n1,2,,\n")
+    form = delimited(tmp_path / "t.csv", "csv", PLAIN)
+    assert (form.names, form.trailing) == (("column_1", "b", "column_3", "column_4"), ("column_3", "column_4"))
 
 
 def test_empty_lines_at_the_end_are_no_rows(mtl_train: MtlTrain, tmp_path: Path) -> None:

@@ -143,9 +143,8 @@ def read_as(series: Series) -> tuple[Literal["types", "decimal", "thousands"], s
     comma = present.str.strip_chars().str.contains(r"^[-+]?\d+,\d+$")
     if len(present) - comma.sum() <= most:
         return "decimal", ","
-    for mark in "'", " ":
-        if len(present) - present.str.contains(Notation(".", mark).pattern).sum() <= most:
-            return "thousands", mark
+    if len(present) - present.str.contains(Notation(".", "'").pattern).sum() <= most:
+        return "thousands", "'"
     return None
 
 

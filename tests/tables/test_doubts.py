@@ -24,6 +24,12 @@ def test_skewness_is_that_of_scipy() -> None:
     assert f"of log(1 + it) {scipy.stats.skew(np.log1p(zero)):.1f})" in said
 
 
+def test_a_skewness_of_nothing_has_no_sign() -> None:
+    logarithms = np.append(np.append(NORMAL, -NORMAL), -2.5)
+    assert -0.05 < scipy.stats.skew(logarithms) < 0
+    assert "of its logarithm 0.0)" in (skewed(pl.Series(np.exp(logarithms))) or "")
+
+
 @pytest.mark.parametrize(
     "values",
     [

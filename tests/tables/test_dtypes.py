@@ -16,6 +16,7 @@ from mtl_cli.tables.dtypes import (
     as_numbers,
     kind_of,
     plain,
+    read_as,
     refuse_cell,
     stripped,
     to_categories,
@@ -239,6 +240,19 @@ def test_what_marks_may_be_left_out_of_numbers(cells: list[str], numbers: list[f
     series = pl.Series(cells)
     found = without_marks(series).cast(pl.Float64, strict=False)
     assert (found.to_list() == numbers) if numbers is not None else found.null_count() > 0
+
+
+@pytest.mark.parametrize(
+    ("numbers", "found"),
+    [
+        (["7%", "1 000.5"], ("types", "number")),
+        (["0,5", "1,25"], ("decimal", ",")),
+        (["1'000", "12'345.5"], ("thousands", "'")),
+    ],
+)
+def test_nineteen_of_twenty_texts_that_read_as_numbers_are_enough(numbers: list[str], found: tuple[str, str]) -> None:
+    assert read_as(pl.Series([*(numbers * 19), "a", "b"])) == found
+    assert read_as(pl.Series([*(numbers * 19), "a", "b", "c"])) is None
 
 
 @pytest.mark.parametrize(

@@ -108,17 +108,14 @@ class CategoryColumn:
     width: int | None
 
     def encode(self, series: Series, place: Place) -> NDArray[np.float32]:
-        """Returns the codes."""
+        """Returns the codes of the column that it was fitted to."""
         import polars as pl
 
         texts = to_categories(series, self.name, place)
-        missing = texts.is_null().to_numpy()
-        if texts.dtype.is_integer() != self.integers:
-            texts = texts.cast(pl.Int64 if self.integers else pl.String, strict=False)
         codes = texts.replace_strict(
             list(self.values), list(range(FIRST, FIRST + len(self.values))), default=UNSEEN, return_dtype=pl.Int32
         )
-        return np.where(missing, MISSING, codes.to_numpy()).astype(np.float32)
+        return np.where(texts.is_null().to_numpy(), MISSING, codes.to_numpy()).astype(np.float32)
 
 
 FeatureColumn = NumericColumn | DateColumn | CategoryColumn

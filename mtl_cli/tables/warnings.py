@@ -166,7 +166,7 @@ def _leaks(rows: Source, columns: FeatureColumns, task: str, labels: TaskLabels,
                 break
     if labels.classes:
         for category in columns.categories:
-            codes = category.encode(frame[category.name], rows.place)
+            codes = category.encode(rows.frame[category.name], rows.place)[train]
             pairs = len(np.unique(np.stack([codes, targets[:, 0]]), axis=1).T)
             if pairs == len(np.unique(codes)) == len(np.unique(targets[:, 0])) > 1:
                 notes.append(_leak(category.name, task, "its values are the classes"))

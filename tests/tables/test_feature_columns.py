@@ -1,12 +1,10 @@
-"""Columns on their own: numbers that float32 can't tell apart, and codes in another type than they were fitted in."""
-
-from typing import Any
+"""Columns of numbers on their own, also ones that float32 can't tell apart."""
 
 import numpy as np
 import polars as pl
 import pytest
 
-from mtl_cli.tables.feature_columns import FIRST, MISSING, UNSEEN, fit_category, fit_numeric
+from mtl_cli.tables.feature_columns import fit_numeric
 from tests.support.tables import place
 
 
@@ -23,17 +21,3 @@ def test_numbers_are_as_far_apart_as_float64_has_them(values: np.typing.NDArray[
     assert len(column.means) == means
     assert all(mean == np.float32(mean) for mean in column.means)
     assert sum(column.means) == pytest.approx(values.mean(), rel=2.0 ** (-24 * means))
-
-
-@pytest.mark.parametrize(
-    ("fitted", "given", "codes"),
-    [
-        ([5, 7, 5], ["7", "x", "5", None], [FIRST + 1, UNSEEN, FIRST, MISSING]),
-        (["5", "7", "x"], [7, 6, 5, None], [FIRST + 1, UNSEEN, FIRST, MISSING]),
-        ([5, 7, 5], [7, 6, 5, None], [FIRST + 1, UNSEEN, FIRST, MISSING]),
-    ],
-)
-def test_categories_in_another_type_have_the_same_codes(fitted: list[Any], given: list[Any], codes: list[int]) -> None:
-    """A text among them makes texts of a file's whole numbers; what is no whole number is then unseen, not missing."""
-    column = fit_category(pl.Series("c", fitted), np.arange(3), place, min_count=1, embed_above=16)
-    assert column.encode(pl.Series("c", given), place).tolist() == codes

@@ -4,12 +4,14 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import polars as pl
 import pytest
 
 from mtl_cli.backend import tf
 from mtl_cli.tables.features import fit
+from mtl_cli.tables.model_inputs import allowing_any_column, arrays
 from tests.support.command import MtlTrain
 from tests.support.tables import place
 
@@ -48,6 +50,41 @@ def test_columns_encode_by_formula() -> None:
         ]
     )  # fmt: skip
     np.testing.assert_allclose(units, by_hand, atol=1e-4)
+
+
+def test_the_saved_model_encodes_as_the_training_does() -> None:
+    """A column of each kind, with a gap in the training rows, in other rows alone, or in none."""
+    start, codes = datetime(2026, 1, 1), [5, 2**63, 7, 5, None, 7]
+    moments = [start + timedelta(hours=7 * i) for i in range(6)]
+    columns: dict[str, tuple[Any, list[Any], Any]] = {
+        "number": ("number", [1.5, 2, None, 8, None, 3], pl.Float64),
+        "late": ("number", [1.5, 2, 4, 8, None, 3], pl.Float64),
+        "far": ("number", [1_790_000_000 + 7 * i**2 for i in range(5)] + [None], pl.Int64),
+        "far, gaps": ("number", [None] + [1_790_000_000 + 7 * i**2 for i in range(5)], pl.Int64),
+        "date": ("date", [*moments[:4], None, moments[5]], pl.Datetime),
+        "date, gaps": ("date", [None, *moments[1:]], pl.Datetime),
+        "text": ("category", ["a", "b", "", "a", None, "new"], pl.String),
+        "whole": ("category", [5, 7, 5, 7, None, 9], pl.Int64),
+        "large": ("category", codes, pl.UInt64),
+        "truth": ("category", [True, False, None, False, None, True], pl.Boolean),
+    }
+    frame = pl.DataFrame({name: pl.Series(cells, dtype=dtype) for name, (_, cells, dtype) in columns.items()})
+    kinds = {name: kind for name, (kind, _, _) in columns.items()}
+    fitted = fit(frame, kinds, np.arange(4), place, date_format=None, min_count=1, embed_above=16)
+    inputs, encoded = fitted.raw()
+    with allowing_any_column():
+        model = keras.Model(inputs, encoded)
+    given = {name: values[:, None] for name, values in arrays(frame, fitted.inputs(), None, place).items()}
+    found = model({name: tf.constant(values, inputs[name].dtype) for name, values in given.items()})
+    np.testing.assert_allclose(found, fitted.encode(frame, place), rtol=1e-6, atol=1e-6)
+
+
+def test_many_columns_are_counted_not_named() -> None:
+    frame = pl.DataFrame({f"n{i}": [0.0, 1.0] for i in range(8)} | {f"c{i}": ["a", "b"] for i in range(6)})
+    kinds: dict[str, Any] = {name: "number" if name[0] == "n" else "category" for name in frame.columns}
+    described = fit(frame, kinds, np.arange(2), place, date_format=None, min_count=1, embed_above=16).description
+    categories = ", ".join(f"c{i} (2 values, one-hot)" for i in range(6))
+    assert described == f"number n0, n1, n2, n3, n4, n5 and 2 more; category {categories}"
 
 
 def test_an_embedding_is_a_row_of_its_matrix() -> None:

@@ -18,7 +18,7 @@ def test_a_table_that_unpacks_without_end(tmp_path: Path, monkeypatch: pytest.Mo
     file = tmp_path / f"t.csv.{suffix}"
     rows = pl.DataFrame({"a": ["0" * 1000] * 4000, "y": [1] * 4000}).lazy()
     rows.sink_csv(file, compression="gzip" if suffix == "gz" else "zstd")
-    with pytest.raises(InputError, match="unpacks to more than 200 times its size"):
+    with pytest.raises(InputError, match="unpacks to more than 200 times its size, and more than 1 MiB;"):
         read(str(file), "data.path")
     monkeypatch.setattr("mtl_cli.tables.files.SMALL", 2**28)
     assert len(read(str(file), "data.path").frame) == 4000

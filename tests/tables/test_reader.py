@@ -51,6 +51,7 @@ def test_several_files_and_globs(tmp_path: Path) -> None:
     PLAIN.select("c", "a", "b").write_csv(tmp_path / "2.csv")
     both = read(str(tmp_path / "*.csv"), "data.path")
     assert both.frame.equals(pl.concat([PLAIN, PLAIN]))
+    assert read(str(tmp_path.parent / "**" / tmp_path.name / "**" / "*.csv"), "data.path").frame.equals(both.frame)
     assert both.place(4) == f"{tmp_path / '2.csv'}, row 2"
     listed = read([str(tmp_path / "2.csv"), str(tmp_path / "1.csv")], "data.path")
     assert listed.place(2) == f"{tmp_path / '2.csv'}, row 3"

@@ -95,6 +95,7 @@ def test_the_values_of_a_regression() -> None:
         (Binary(), [[0.0, 0.5]], "tasks.y: row 2, column 'a' holds 0.5, not 0 or 1"),
         (Binary(), [["u", "v", "w", "u"]], "tasks.y: column 'a' has 3 different values, u, v, w (row 3 the first that"),
         (Binary(), [["u", "v", "?"]], "tasks.y: column 'a' has 3 different values, ?, u, v (row 2 the first"),
+        (Binary(), [[5, 6]], "tasks.y: row 1, column 'a' holds 5, not 0 or 1; if that is no label, 'tasks.y"),
         (Binary(), [[5, 6, 7, 8]], "tasks.y: column 'a' has 4 different values, 5, 6, 7, ... (row 1 the first that"),
         (Binary(positive="w"), [["u", "v"]], "tasks.y.positive: 'w' is not one of the classes ['u', 'v'] in 'a'"),
         (Binary(class_weight="balanced"), [[0, 1], [1, 0]], "tasks.y.class_weight: a task with several label columns"),

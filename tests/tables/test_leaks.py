@@ -67,6 +67,8 @@ def test_categories_of_few_rows_each_tell_nothing() -> None:
 def test_numbers_in_ranges_of_their_own() -> None:
     y = [int(each > 0.5) for each in Y]
     assert found(Y.tolist(), y, classes=True) == "no two classes have numbers in the same range"
+    touching = np.where(Y > 0.5, Y, np.where(np.isclose(Y, Y[Y <= 0.5].max()), Y[Y > 0.5].min(), Y))
+    assert found(touching.tolist(), y, classes=True) is None
     y[int(np.argmax(Y))] = 0
     assert found(Y.tolist(), y, classes=True) is None
     rare = [int(each >= np.sort(Y)[-4]) for each in Y]

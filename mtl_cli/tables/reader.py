@@ -109,8 +109,7 @@ def check(path: Path, key: str, dialect: Dialect) -> tuple[Opened, int]:
     with explaining(path, key, form, dialect):
         opened = _opened(path, key, form, dialect)
         lazy, file = opened.scan(looked_at=0), opened.file
-        last = lazy.collect_schema().names()[-1]
-        rows, gaps = lazy.select(pl.len(), pl.nth(-1).null_count().alias(f"{last} ")).collect().row(0)
+        rows, gaps = lazy.select(rows=pl.len(), gaps=pl.nth(-1).null_count()).collect().row(0)
         if file is not None and gaps:
             number = "/".join(["row", *file.names])  # is no column's name
             there = pl.any_horizontal(pl.col(*file.names).is_not_null())

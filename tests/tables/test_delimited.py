@@ -98,6 +98,7 @@ def test_one_table_in_many_forms(tmp_path: Path, name: str, content: bytes, dial
 WRONG: list[tuple[str, bytes, Dialect, str]] = [
     ("t.csv", b"a,b\n1,2\n", Dialect(separator=";"), "has no ';', data.separator, in its first line, 'a,b'"),
     ("t.csv", b"1,2\n3,4\n", Dialect(header=("a",)), "has 2 columns, and data.header 1 names"),
+    ("t.csv", b"1,2\n3,4\n", Dialect(header=("a", "a")), "has the column 'a' more than once$"),
     ("t.csv", b"a,b\n1,\x9d\n", Dialect(encoding="cp1252"), r"byte 6 \(0x9d\) is not cp1252; data.encoding says"),
     ("t.csv", b"a,b\n1,caf\xe9\n", Dialect(), "is not UTF-8; save the file as UTF-8, or say what it is, such as data."),
     ("t.csv", b'"a;b"\n"1;2"\n3;"4"\n', Dialect(), "line 3 isn't in quotes as a whole, and the header is"),

@@ -12,14 +12,26 @@ import polars as pl
 import pytest
 
 from mtl_cli.backend import tf
+from mtl_cli.errors import InputError
+from mtl_cli.tables.dtypes import NO_INTEGER
 from mtl_cli.tables.features import FeatureColumns
-from mtl_cli.tables.model_inputs import arrays
+from mtl_cli.tables.model_inputs import Input, arrays
 from mtl_cli.training.dataset_cache import load
 from tests.support.command import MtlTrain
 from tests.support.configs import composed
 from tests.support.tables import MIXED, mixed, place
 
 SECONDS = [1_700_000_000 + 7 * i for i in range(60)]
+
+
+def test_true_and_false_among_texts_are_the_integers_that_training_made_of_them() -> None:
+    """As they come where another cell of the column, or of the file, is text."""
+    given = [Input("b", "integer")]
+    read = arrays(pl.DataFrame({"b": ["true", "FALSE", "7", None, "True"]}), given, None, place)
+    assert read["b"].tolist() == [1, 0, 7, NO_INTEGER, 1]
+    for cells, row in ((["x", "1"], 1), (["1", "1.5"], 2)):
+        with pytest.raises(InputError, match=f"row {row}, column 'b' holds '{cells[row - 1]}', not a whole number"):
+            arrays(pl.DataFrame({"b": cells}), given, None, place)
 
 
 @pytest.mark.parametrize("gap", [False, True])

@@ -62,6 +62,18 @@ def test_several_files_and_globs(tmp_path: Path) -> None:
         read(str(tmp_path / "*.tsv"), "data.path")
 
 
+def test_a_name_that_is_a_pattern_is_refused_and_one_that_only_begins_or_ends_as_one_is_none(tmp_path: Path) -> None:
+    """Polars takes the first for all columns that are like it."""
+    (tmp_path / "t.csv").write_text("^a,a$,a*,^,$\n1,2,3,4,5\n")
+    assert read(str(tmp_path / "t.csv"), "data.path").frame.row(0, named=True) == {
+        "^a": 1, "a$": 2, "a*": 3, "^": 4, "$": 5
+    }  # fmt: skip
+    for name in ("^a$", "*", "^.*$"):
+        (tmp_path / "t.csv").write_text(f"a,{name}\n1,2\n")
+        with pytest.raises(InputError, match=re.escape(f"column 2 can't be used by its name {name!r}; rename it")):
+            read(str(tmp_path / "t.csv"), "data.path")
+
+
 FAULTS = [
     (b"a,b,c\n1,2,3\n1,2\n", "line 3 has 2 fields, and the header has 3"),
     (b'a,b\n"x\ny",1\n3,4\n5\n', "line 5 has 1 fields, and the header has 2"),

@@ -80,7 +80,10 @@ def test_columns_that_can_not_be_what_they_are_named_as(roles: dict[str, Any], m
         (table("u.csv", a=None), "data.path: u.csv has no column 'a'"),
         (table("u.csv", y=None), "tasks.y.column: u.csv has no column 'y'"),
         (table("u.csv", s=None), "data.split_column: u.csv has no column 's'"),
-        (table("u.csv", more=[1]), "data.path: u.csv has the column 'more', which t.csv lacks; features are the same"),
+        (
+            table("u.csv", more=[1], rest=[1]),
+            "data.path: u.csv has the column 'more', which t.csv lacks; features are the same",
+        ),
     ],
 )
 def test_tables_with_other_columns(second: TaskTable, message: str) -> None:

@@ -146,7 +146,7 @@ def strata(table_numbers: RowNumbers, labels: Mapping[str, TaskLabels]) -> RowNu
     """Returns a number for each combination of table, classes and missing labels, [N]."""
     strata = table_numbers
     for each in labels.values():
-        classes = each.values.reshape(len(strata), -1)[:, 0].astype(np.int64) if each.classes else 0
+        classes = each.values.reshape(-1).astype(np.int64) if each.classes else 0
         codes = np.where(each.known, classes + 1, 0)
         strata = np.unique(strata * (int(codes.max()) + 1) + codes, return_inverse=True)[1]
     return strata
@@ -158,9 +158,7 @@ def with_every_class(numbers: dict[str, RowNumbers], labels: Mapping[str, TaskLa
     The training row that goes has only classes that other training rows have, too.
     """
     named = [each for each in labels.values() if each.classes]
-    codes = [
-        np.where(each.known, each.values.reshape(len(each.known), -1)[:, 0].astype(np.int64), -1) for each in named
-    ]
+    codes = [np.where(each.known, each.values.reshape(-1).astype(np.int64), -1) for each in named]
     counts = [np.bincount(code[numbers["train"]] + 1, minlength=code.max() + 2) for code in codes]
     for code, count in zip(codes, counts, strict=True):
         for new in [value for value in _classes_in(code, numbers) if not count[value + 1]]:

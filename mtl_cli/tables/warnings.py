@@ -158,8 +158,10 @@ def _leaks(rows: Source, columns: FeatureColumns, task: str, labels: TaskLabels,
     for number in columns.numbers:
         x = to_float64(frame[number.name], number.name, rows.place)
         known = ~np.isnan(x)
-        x = x[known] - x[known].mean() if known.sum() > 2 else np.zeros(1)
-        for y in targets[known].T if known.sum() > 2 else ():
+        if known.sum() <= 2:
+            continue
+        x = x[known] - x[known].mean()
+        for y in targets[known].T:
             scale = np.sqrt((x**2).sum() * ((y - y.mean()) ** 2).sum())
             if scale > 0 and abs((x * (y - y.mean())).sum()) / scale > 1 - 1e-6:
                 notes.append(_leak(number.name, task, "correlation 1"))

@@ -213,6 +213,15 @@ def test_a_seed_of_the_split_that_goes_with_the_seed_is_a_repetition(tmp_path: P
     assert shlex.split(commands_of(report)[1]) == ["mtl-train", "-m", "a='x y'", "seed=0,1", "data.split_seed=5,6"]
 
 
+def test_seeds_that_go_in_pairs_take_several_commands(tmp_path: Path) -> None:
+    """One would train all combinations of them."""
+    for i, (seed, split) in enumerate(((0, 5), (1, 6))):
+        words, data = [f"seed={seed}", f"data.split_seed={split}"], {"name": "digits", "split_seed": split}
+        job(tmp_path, i, words, BOTH, {"val": {"left": 0.5 + i, "right": 1.0}}, objective=1.0 + i, data=data)
+    (command,) = commands_of(SweepFolder(tmp_path).write())
+    assert command == "mtl-train seed=0 data.split_seed=5"
+
+
 def test_a_task_without_a_share_has_no_results(tmp_path: Path) -> None:
     """Its head was never trained, so it says nothing of the setting, which is compared in nothing that needs it."""
     metric = {"a": "auc", "b": "auc", "c": "auc"}

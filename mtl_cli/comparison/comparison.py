@@ -85,7 +85,7 @@ class Comparison:
         if self.best is None:
             return 0
         best = self._by_repeat(self.best).keys()
-        return min((len(best & self._by_repeat(each).keys()) for each in self._compared), default=0)
+        return min(len(best & self._by_repeat(each).keys()) for each in self._compared)
 
     @property
     def _compared(self) -> Sequence[Setting]:

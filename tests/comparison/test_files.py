@@ -1,13 +1,14 @@
 """The files of a sweep: what is read of its jobs' folders, and what sweep.csv has of them."""
 
 import csv
+import io
 import re
 from pathlib import Path
 
 import pytest
 
 from mtl_cli.comparison import results
-from mtl_cli.comparison.files import SweepFolder, has_runs
+from mtl_cli.comparison.files import SweepFolder, has_runs, terminal
 from tests.support.sweep_folders import BOTH, METRIC, commands_of, grid, job, settings_of, text
 
 
@@ -31,6 +32,30 @@ def test_sweep_csv_has_a_row_a_job_and_every_number(tmp_path: Path) -> None:
             assert float(row["val_left_accuracy"]) == expected["left"]  # to the last bit
             assert float(row["objective"]) == expected["objective"]
             assert row["tasks.left.weight"] == str(expected["weight"])
+
+
+class Screen(io.StringIO):
+    """What a terminal shows."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("screen", "width", "shown"), [(Screen(), 120, "\x1b[1mx\x1b[0m 12\n"), (io.StringIO(), 80, "x 12\n")]
+)
+def test_a_terminal_is_used_and_elsewhere_there_are_80_columns_without_colours(
+    monkeypatch: pytest.MonkeyPatch, screen: io.StringIO, width: int, shown: str
+) -> None:
+    """Numbers have no colours of their own there."""
+    for name, value in {"COLUMNS": "120", "TERM": "xterm-256color"}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.stdout", screen)
+    console = terminal()
+    console.print("[bold]x[/bold] 12")
+    assert (console.width, screen.getvalue()) == (width, shown)
 
 
 def test_a_change_to_one_of_a_thousand_jobs_reads_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ def test_a_sweep_is_told_of_from_its_folders(mtl_train: MtlTrain, tmp_path: Path
     command = next(line for line in told.out.splitlines() if line.startswith("  mtl-train data"))
     again = mtl_train(*shlex.split(command)[1:], "hydra.run.dir=again")
     assert again.status == 0, again.err
-    best = next(row for row in rows if " (job " + row["job"] + "):" in told.out)
+    best = next(row for row in rows if f"(job {row['job']}):" in " ".join(told.out.split()))
     repeated = json.loads((tmp_path / "again" / "summary.json").read_text())
     assert repeated["objective"] == pytest.approx(float(best["objective"]), rel=1e-4)
     assert (

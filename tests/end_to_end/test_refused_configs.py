@@ -152,7 +152,7 @@ EXPERIMENTS = [
         "optimizer: sgd",
         "optimizer: it has keys of its own, got 'sgd'; choose one, as 'optimizer=adam' or with 'over",
     ),
-    ("model: 3", "model: it has keys of its own, got 3; choose one, as 'model=shared_bottom'"),
+    ("model: 3", "model: it has keys of its own, got 3; choose one, as 'model=adatt'"),
     ("optimizer: [adam]", "experiment/x: optimizer: there is a list for keys, or keys for a list"),
     ("model: {shared_layers: {a: 3}}", "experiment/x: model.shared_layers: there is a list for keys"),
     ("[1, 2]", "own/experiment/x.yaml: it is a list, and a config has keys"),

@@ -117,6 +117,7 @@ class Model(Settings, ABC):
             )
         outputs = self._connected(units, tasks, layers)
         inference = keras.Model(features, outputs.raw)
+        weights = {name: gate.weights for name, gate in layers.gates.items()}
         extra: list[Any] = []
         if layers.differs:
             extra = layers.begin_training()
@@ -140,6 +141,7 @@ class Model(Settings, ABC):
         network = Network(
             model=keras.Model([features, *extra], outputs.raw),
             inference=inference,
+            looking=keras.Model(features, weights) if weights else None,
             shared=shared,
             own=own,
             cut=cut,

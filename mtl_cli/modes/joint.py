@@ -45,11 +45,11 @@ class Joint(Mode):
         parameters = state.params.all()
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(parameters)
-            losses, cut, extra = context.forward(state.params, rows, batch)
-            losses = {task: losses[task] for task in context.tasks}
-            penalty = context.penalty(state.params, context.tasks) + extra
+            forward = context.forward(state.params, rows, batch)
+            losses = {task: forward.losses[task] for task in context.tasks}
+            penalty = context.penalty(state.params, context.tasks) + forward.extra
         last_layer = [state.params.shared[place] for place in context.network.last_layer]
-        gradients = TaskGradients(tape, losses, cut, state.params, last_layer)
+        gradients = TaskGradients(tape, losses, forward.cut, state.params, last_layer)
         losses_T, present_T = tf.stack(list(losses.values())), context.present_T(rows)
         seen = Observation(context.tasks, losses_T, present_T, batch, gradients.rows, gradients.gram)
         memory, update = context.weighting.combine(state.memory, seen)

@@ -48,6 +48,7 @@ class Network:
         model: As trained: features [B, F], and where there is dropout the hidden units' factors [B, D], to a dict of
             raw outputs [B, U] by task.
         inference: The same layers without the factors, from features alone.
+        looking: The same, to the weights of experts [B, E] by the gate's name; None where there are no gates.
         shared: Variables that several tasks use.
         own: Each task's own variables.
         cut: Tensors of `model` at which the shared variables end and the tasks' own begin: every path from a shared
@@ -64,6 +65,7 @@ class Network:
 
     model: Any
     inference: Any
+    looking: Any
     shared: list[Variable]
     own: dict[str, list[Variable]]
     cut: list[Any] | None
@@ -98,6 +100,10 @@ class Network:
     def inferred(self, params: Params, features: Tensor) -> dict[str, Tensor]:
         """Returns every task's raw outputs in inference; a pure function."""
         return dict(self._call(self.inference, params, [features]))
+
+    def weighed(self, params: Params, features: Tensor) -> dict[str, Tensor]:
+        """Returns the weights of experts in inference, by the gate's name; a pure function."""
+        return dict(self._call(self.looking, params, [features]))
 
     def decayed(self, params: Params, tasks: Iterable[str]) -> list[Tensor]:
         """Returns those of the shared parameters and of these tasks' own on which `l2` acts."""

@@ -27,6 +27,8 @@ class Forward(NamedTuple):
     computed in; None where the network has no such line."""
     extra: Tensor
     """What the model adds to what is minimised: of gates, for one."""
+    gates: dict[str, Tensor]
+    """Weights of experts [rows, E], by the gate's name."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class StepContext:
         losses: dict[str, Tensor] = {}
         cut: list[Tensor] = []
         extra: Tensor = 0.0
+        of_gates: dict[str, Tensor] = {}
         for group in rows:
             inputs = [group.features]
             if "noise" in batch:
@@ -72,7 +75,8 @@ class StepContext:
                 losses[name] = self.tasks[name].batch_loss(tf.concat(parts, axis=0), group.weights.get(name))
             whole = {name: tf.concat(parts, axis=0) for name, parts in gates.items()}
             extra += self.model.extra(whole, [tf.concat(parts, axis=0) for parts in penalties.values()])
-        return Forward(losses, None if self.network.cut is None else cut, extra)
+            of_gates |= whole
+        return Forward(losses, None if self.network.cut is None else cut, extra, of_gates)
 
     def penalty(self, params: Params, tasks: Iterable[str]) -> Tensor:
         """Returns what is added to the loss for the sizes of the shared parameters and of these tasks' own."""

@@ -17,6 +17,7 @@ from mtl_cli.sampling.base import Pool
 from mtl_cli.terminal.config_notes import config_notes
 from mtl_cli.terminal.diagnostics_text import summed_up
 from mtl_cli.terminal.formatting import duration, format_number
+from mtl_cli.terminal.gates_text import gate_notes
 from mtl_cli.terminal.run_view import SHOWN_TASKS, Ending, RunHeader
 from mtl_cli.untrusted.escaping import shown
 
@@ -124,6 +125,7 @@ def _notes(config: Config, summary: Mapping[str, Any]) -> list[str]:
             f"the best iteration came at {best:,} of {done:,}, and early stopping is off; early_stopping.patience=N "
             "ends a run after N evaluations that were no better"
         )
+    notes += gate_notes(summary.get("gates", {}))
     losses = {
         task: values["loss"]
         for task, values in summary["metrics"].get("val", {}).items()

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, keras, tf
 from mtl_cli.datasets.dataset import Dataset, Split
-from mtl_cli.networks.network import Params
+from mtl_cli.networks.network import Network, Params
 from mtl_cli.run_folder.csv_files import Metrics
 from mtl_cli.settings import Balance, without
 from mtl_cli.tasks import HIGHER_IS_BETTER, Task
 from mtl_cli.training.divergence import ADVICE, Diverged
+from mtl_cli.training.gate_diagnostics import described
 from mtl_cli.training.program import Program
 
 EVALUATION_ROWS: Final = 8192
@@ -72,6 +73,19 @@ def evaluate(program: Program, dataset: Dataset, params: Params, split: Split, w
         return {name: (raw[name], _activated(task, raw[name])) for name, task in dataset.tasks.items()}
 
     return _measured(dataset, split, outputs, when)
+
+
+def look_at_gates(program: Program, network: Network, params: Params, split: Split) -> dict[str, Any]:
+    """Returns what the gates of a model do on the rows of a split, for summary.json; nothing where it has none."""
+    if not network.gates:
+        return {}
+    size = block_rows(sum(len(gate.experts) for gate in network.gates.values()))
+    weights: dict[str, list[Tensor]] = {name: [] for name in network.gates}
+    for start in range(0, len(split), size):
+        block = split.block(start, min(size, len(split) - start))
+        for name, of_block in program.gates(params, tf.constant(block)).items():
+            weights[name].append(of_block)
+    return described(network.gates, weights)
 
 
 def naive(dataset: Dataset) -> Mapping[str, Metrics]:

@@ -1,7 +1,7 @@
 """What a diagnosed iteration lets be seen: the tasks' gradients on the shared parameters, before its update.
 
 In the program it is one row of numbers, [T + T + T (T - 1) / 2]: the weights that the gradients got, their norms, and
-the cosines of each pair. On the host `quantities` makes of it what diagnostics.csv holds.
+the cosines of each pair; then those of gates. On the host `quantities` makes of it what diagnostics.csv holds.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from mtl_cli.backend import Tensor, tf
 from mtl_cli.datasets.batches import Batch, Rows
+from mtl_cli.networks.layers import Gate
 from mtl_cli.networks.network import Params
 from mtl_cli.run_folder.csv_files import Quantity
 from mtl_cli.step.context import StepContext
 from mtl_cli.step.task_gradients import TaskGradients
+from mtl_cli.training import gate_diagnostics
 from mtl_cli.training.chunk import Chunk
 
 
 def width(tasks: int) -> int:
-    """Returns how many numbers a row has."""
+    """Returns how many numbers a row has before those of gates."""
     return 2 * tasks + tasks * (tasks - 1) // 2
 
 
@@ -28,11 +30,13 @@ def observed(context: StepContext, params: Params, rows: Sequence[Rows], batch: 
     """Returns the row for these parameters and these rows of all tasks; part of the compiled program."""
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(params.all())
-        losses, cut, _ = context.forward(params, rows, batch)
-    gram = TaskGradients(tape, {task: losses[task] for task in context.tasks}, cut, params, []).gram("parameters")
+        forward = context.forward(params, rows, batch)
+    losses = {task: forward.losses[task] for task in context.tasks}
+    gram = TaskGradients(tape, losses, forward.cut, params, []).gram("parameters")
     pairs = list(combinations(range(len(context.tasks)), 2))
     cosines = [tf.gather_nd(gram.cosines_TT, pairs)] if pairs else []
-    return tf.concat([weights_T, *(tf.cast(part, tf.float32) for part in [gram.norms_T, *cosines])], axis=0)
+    of_gates = gate_diagnostics.seen(context.network.gates, forward.gates)
+    return tf.concat([weights_T, *(tf.cast(part, tf.float32) for part in [gram.norms_T, *cosines, *of_gates])], axis=0)
 
 
 def diagnosed(
@@ -40,6 +44,7 @@ def diagnosed(
     chunk: Chunk,
     seen: NDArray[np.float32],
     picks: Mapping[str, int],
+    gates: Mapping[str, Gate],
     probabilities: Callable[[NDArray[np.int64]], NDArray[np.float64]],
 ) -> Iterator[tuple[int, list[Quantity]]]:
     """Yields number and quantities of the iterations of a chunk that were diagnosed.
@@ -49,10 +54,12 @@ def diagnosed(
         chunk: The iterations.
         seen: The rows that the program gave, [n, width].
         picks: How many iterations before the chunk picked each task.
+        gates: Those of the network.
         probabilities: Gives the tasks' probabilities of being picked in iterations, [n, T].
     """
     for place in np.flatnonzero(chunk.arrays.get("observed", ())):
-        found = list(quantities(tasks, seen[place]))
+        of_gradients, of_gates = np.split(seen[place], [width(len(tasks))])
+        found = [*quantities(tasks, of_gradients), *gate_diagnostics.quantities(gates, of_gates)]
         if chunk.picks is not None:
             (chances,) = probabilities(chunk.iterations[place : place + 1])
             counts = np.bincount(chunk.picks[: place + 1], minlength=len(tasks)).tolist()

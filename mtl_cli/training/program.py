@@ -24,7 +24,7 @@ from mtl_cli.settings import bind, numbers, signature
 from mtl_cli.step.context import StepContext
 from mtl_cli.step.state import TrainState
 from mtl_cli.tasks import Tasks
-from mtl_cli.training import gradient_diagnostics
+from mtl_cli.training import gate_diagnostics, gradient_diagnostics
 from mtl_cli.training.chunk import Chunk
 from mtl_cli.training.host_buffers import HostBuffers, ThreadBuffers
 from mtl_cli.weighting.base import Weighting
@@ -59,7 +59,9 @@ class Program:
         self.example = example
         self.device = device
         self.tasks = len(dataset.tasks)
-        self._seen = gradient_diagnostics.width(self.tasks) if "observed" in example.arrays else 0
+        self._seen = 0
+        if "observed" in example.arrays:
+            self._seen = gradient_diagnostics.width(self.tasks) + gate_diagnostics.width(network.gates)
         self.width = 1 + self.tasks + self._seen
         self._thread_buffers = ThreadBuffers(example.inputs, self.capacity)
         self._train = tf.function(self._chunk, jit_compile=True, autograph=False)
@@ -67,6 +69,7 @@ class Program:
         """`_train` for the only shapes it gets, which spares it to look at them in each call."""
         self._together: dict[tuple[int, bool], Vectorized] = {}
         self._infer = tf.function(network.inferred, autograph=False, reduce_retracing=True)
+        self._weigh = tf.function(network.weighed, autograph=False, reduce_retracing=True)
 
     @property
     def on_cpu(self) -> bool:
@@ -106,6 +109,11 @@ class Program:
         """Returns every task's raw outputs in inference, [rows, U]."""
         with tf.device(self.device):
             return dict(self._infer(params, features))
+
+    def gates(self, params: Params, features: Tensor) -> dict[str, Tensor]:
+        """Returns the weights of experts in inference, [rows, E], by the gate's name."""
+        with tf.device(self.device):
+            return dict(self._weigh(params, features))
 
     def step(
         self,

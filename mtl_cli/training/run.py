@@ -28,7 +28,7 @@ from mtl_cli.terminal.heartbeat import Heartbeat
 from mtl_cli.terminal.run_view import Standing, View
 from mtl_cli.training.chunk import Chunk
 from mtl_cli.training.divergence import Diverged, finite_rows, first_fault
-from mtl_cli.training.evaluation import evaluate, naive
+from mtl_cli.training.evaluation import evaluate, look_at_gates, naive
 from mtl_cli.training.gradient_diagnostics import diagnosed
 from mtl_cli.training.job import Job
 from mtl_cli.training.program import ChunkResult
@@ -91,6 +91,7 @@ class Run:
         self._begun = time.perf_counter() if begun is None else begun
         self._metrics: BySplit = {}
         self._naive: BySplit = {}
+        self._gates: dict[str, Any] = {}
         self._keeps = (folder / "summary.json").exists()
         """Whether what an earlier run left still stands."""
         self._opened = ExitStack()
@@ -234,7 +235,8 @@ class Run:
         if good < len(chunk) or not result.finite:
             place, fault, state = first_fault(tasks, setup.train, progress.state, chunk, result, good)
             chunk = chunk.first(place + 1)
-        diagnostics = list(diagnosed(tasks, chunk, result.seen, progress.picks, self.draws.probabilities))
+        gates, probabilities = setup.network.gates, self.draws.probabilities
+        diagnostics = list(diagnosed(tasks, chunk, result.seen, progress.picks, gates, probabilities))
         losses = result.losses[: len(chunk)]
         record = ChunkRecord(chunk.iterations, losses, chunk.picks, diagnostics, failed=bool(fault))
         self.files.record(record)
@@ -308,7 +310,9 @@ class Run:
         if "test" in dataset.splits:
             metrics["test"] = self._metrics_of(progress.best, "test", f"on the test split after iteration {chosen}")
             file.write(chosen, "test", metrics["test"])
-        save(self.setup.network, dataset, progress.best, self.folder / "model.keras")
+        network, rows = self.setup.network, dataset.splits.get("val", dataset.train)
+        self._gates = look_at_gates(self.setup.program, network, progress.best, rows)
+        save(network, dataset, progress.best, self.folder / "model.keras")
         if dataset.schema is not None:
             write_json(self.folder / "columns.json", dataset.schema, synced=True)
         file.sync()  # all of it is there before summary.json says that the run has finished
@@ -333,6 +337,7 @@ class Run:
         self.summary |= how_it_went(config, self.progress, seconds, self._metrics, self._naive)
         self.summary |= provenance(config, self.job.overrides, self._git) | self.circumstances
         self.summary["data_fingerprint"] = self.circumstances["data"]
+        self.summary |= {"gates": self._gates} if self._gates else {}
         if self._keeps:
             return
         try:

@@ -145,7 +145,7 @@ def _passes(settings: Config, folder: Path) -> list[Callable[[], Any]]:
             rows = parts.feed.joint(ready.device_data, drawn)
             with tf.GradientTape(persistent=True) as tape:
                 tape.watch(params.all())
-                losses, representation, _ = parts.forward(params, rows, drawn)
+                losses, representation, *_ = parts.forward(params, rows, drawn)
             total = tf.add_n([tf.reduce_sum(part) for part in found(tape, losses, representation, params)])
             return k + 1, params.like([p * (1.0 + 1e-30 * total) for p in params.all()])
 

@@ -107,7 +107,7 @@ def separately(parts: StepContext, state: TrainState) -> dict[On, Array]:
     for task in WEIGHTS:
         with tf.GradientTape() as tape:
             tape.watch(state.params.shared)
-            values, cut, _ = parts.forward(state.params, rows, {})
+            values, cut, *_ = parts.forward(state.params, rows, {})
         of_task = tape.gradient(values[task], [*state.params.shared, *(cut or [])])
         flat = [tensor.numpy().ravel() for tensor in of_task]
         below = len(state.params.shared)

@@ -2,8 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
@@ -16,12 +15,15 @@ from mtl_cli.errors import InputError
 from mtl_cli.networks.layers import Head, Layers
 from mtl_cli.networks.network import Network, Params
 from mtl_cli.networks.ownership import owners
+from mtl_cli.networks.sizing import factor_for
 from mtl_cli.randomness import WEIGHTS, generator
 from mtl_cli.settings import Balance, Fraction, Host, NonNegative, Number, Positive, Settings, without
 from mtl_cli.tasks import Count, Regression, Task, Tasks
 
 NOISE_LEVELS = 2**16
 """Dropout's noise is a whole number below this."""
+WIDTHS: Final = ("shared_layers", "task_layers", "expert_layers", "column_layers", "gate_layers")
+"""The keys with units of layers, which `parameters` scales."""
 DEEP: Final = 4
 """Layers through which outputs grow a thousandfold where each has them ten times as large."""
 Activation = Literal[
@@ -61,6 +63,7 @@ class Model(Settings, ABC):
     initializer: Annotated[Initializer, Host()] = "glorot_uniform"
     initializer_range: Annotated[list[Number], Host(), Field(min_length=2, max_length=2)] = [-0.05, 0.05]
     initializer_stddev: Annotated[Positive, Host()] = 0.05
+    parameters: Count | None = None
 
     begins_with_shared_layers: ClassVar[bool] = True
     """Whether `connect` gets what is behind `shared_layers`; else it makes them itself."""
@@ -156,6 +159,35 @@ class Model(Settings, ABC):
         network.assign(initial(seed))
         return network
 
+    def sized(self, count: Callable[["Model"], int]) -> "Model":
+        """Returns this model with the units of all its layers times one factor, so that it has about `parameters`.
+
+        The factor is found by bisection; the tasks' own `layers` stay as they are.
+
+        Args:
+            count: Counts the parameters of a model.
+
+        Raises:
+            InputError: There are no layers, or one unit in each makes more parameters than were asked for.
+        """
+        if self.parameters is None:
+            return self
+        widths = {key: units for key in WIDTHS if (units := getattr(self, key, None))}
+        if not widths:
+            raise InputError(f"model.parameters: model={self.name} has no layers whose units could be chosen")
+
+        def times(factor: float) -> Model:
+            scaled = {key: [max(1, round(units * factor)) for units in of] for key, of in widths.items()}
+            return self.model_copy(update=scaled)
+
+        least, parameters = count(times(0.0)), self.parameters
+        if least > parameters:
+            raise InputError(
+                f"model.parameters: {parameters:,} is too few: model={self.name} has {least:,} with one unit in each "
+                f"of {', '.join(widths)}"
+            )
+        return times(factor_for(parameters, lambda factor: count(times(factor))))
+
     def penalty(self, kernels: Iterable[Tensor]) -> Tensor:
         """Returns l2 * the sum of squares of the kernels, embeddings among them, as Keras' `L2` does.
 
@@ -215,92 +247,6 @@ class Model(Settings, ABC):
         return keras.initializers.get({"class_name": self.initializer, "config": config})
 
 
-class ExpertModel(Model):
-    """An architecture of experts, whose outputs gates mix for each task."""
-
-    expert_layers: Annotated[list[Count], Field(min_length=1)] = [16]
-    gate_layers: list[Count] = []
-    gate_bias: bool = False
-    gate_dropout: Fraction | None = None
-    load_balance: NonNegative | None = None
-
-    @property
-    def drops_experts(self) -> bool:
-        """Tells whether `gate_dropout` is given."""
-        return self.gate_dropout is not None
-
-    def masks(self, noise: Tensor, dropped: int) -> list[Tensor]:
-        """Returns units' factors, and which experts gates keep: 1 with probability 1 - gate_dropout, else 0."""
-        masks = super().masks(noise, dropped)
-        if self.gate_dropout is not None:
-            masks.append(
-                tf.cast(tf.cast(noise[:, dropped:], tf.float32) >= self.gate_dropout * NOISE_LEVELS, tf.float32)
-            )
-        return masks
-
-    def extra(self, gates: Mapping[str, Tensor], penalties: Sequence[Tensor]) -> Tensor:
-        """Returns load_balance * the squared coefficient of variation of the experts' importance, summed over gates.
-
-        The importance of an expert is the sum of its weights over the batch (Shazeer et al., arXiv 1701.06538).
-        """
-        if self.load_balance is None or not gates:
-            return 0.0
-        return self.load_balance * tf.add_n([variation(tf.reduce_sum(weights, axis=0)) for weights in gates.values()])
-
-    def gate(self, layers: Layers, name: str, x: Any, experts: Sequence[str], task: str | None) -> Any:
-        """Returns the weights of experts, [B, E], from x."""
-        return layers.gate(name, x, experts, task, self.gate_layers, use_bias=self.gate_bias)
-
-    def level(
-        self,
-        layers: Layers,
-        prefix: str,
-        paths: Mapping[str, Any],
-        shared_path: Any,
-        task_experts: int,
-        shared_experts: int,
-        *,
-        is_last: bool,
-    ) -> tuple[dict[str, Any], Any, Any]:
-        """Returns what a level of a task's own experts and shared ones gives (CGC; Tang et al., RecSys 2020).
-
-        A task's gate mixes its own experts and the shared ones, in this order; the shared gate mixes all.
-
-        Args:
-            layers: Makes the layers.
-            prefix: Of the layers' names.
-            paths: What each task's experts and gate get, [B, F].
-            shared_path: What the shared ones get.
-            task_experts: How many experts a task has.
-            shared_experts: How many all have.
-            is_last: Whether nothing comes after that needs a mix of all.
-
-        Returns:
-            The mix of each task, the mix of all (None in the last level), and the shared experts [B, s, D].
-        """
-        own = {
-            task: layers.experts(f"{prefix}{task}_expert", path, self.expert_layers, task_experts)
-            for task, path in paths.items()
-        } if task_experts else {}  # fmt: skip
-        shared = layers.experts(f"{prefix}expert", shared_path, self.expert_layers, shared_experts)
-        names = {task: [f"{task}_{i}" for i in range(1, 1 + task_experts)] for task in paths}
-        of_all = [f"shared_{i}" for i in range(1, 1 + shared_experts)]
-        mixed: dict[str, Any] = {}
-        for task, path in paths.items():
-            weights = self.gate(layers, f"{prefix}{task}_gate", path, [*names[task], *of_all], task)
-            mixed[task] = layers.mix(weights, layers.together([own[task], shared] if own else [shared]))
-        if is_last:
-            return mixed, None, shared
-        weights = self.gate(layers, f"{prefix}gate", shared_path, [*chain(*names.values()), *of_all], None)
-        return mixed, layers.mix(weights, layers.together([*own.values(), shared])), shared
-
-
-def variation(values: Tensor) -> Tensor:
-    """Returns the squared coefficient of variation of values [n]: 0 where all are equal, n - 1 where one is all."""
-    mean = tf.reduce_mean(values)
-    return tf.reduce_mean(tf.square(values - mean)) / tf.square(mean)
-
-
 _networks: dict[str, Network] = {}
 
 
@@ -312,5 +258,5 @@ def network_for(model: Model, encoder: FeatureEncoder, tasks: Tasks, seed: int) 
     of_tasks = {name: without(task, Balance) for name, task in tasks.items()}
     key = json.dumps([model.model_dump(mode="json"), encoder.structure, of_tasks])
     if key not in _networks:
-        _networks[key] = model.build(encoder, tasks, seed)
+        _networks[key] = model.sized(lambda sized: sized.build(encoder, tasks, seed).size).build(encoder, tasks, seed)
     return _networks[key], _networks[key].initial(seed)

@@ -7,7 +7,8 @@ task's head gets the mix (Tang et al., "Progressive Layered Extraction (PLE)", R
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from mtl_cli.models.base import ExpertModel, Outputs
+from mtl_cli.models.base import Outputs
+from mtl_cli.models.expert_model import ExpertModel
 from mtl_cli.networks.layers import Layers
 from mtl_cli.tasks import Count
 

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mtl_cli.models.base import ExpertModel, Outputs
+from mtl_cli.models.base import Outputs
+from mtl_cli.models.expert_model import ExpertModel
 from mtl_cli.networks.layers import Layers
 from mtl_cli.tasks import Count
 

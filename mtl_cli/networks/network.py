@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, NamedTuple
 
 from mtl_cli.backend import Tensor, keras, tf
@@ -76,6 +77,11 @@ class Network:
     gated: int = 0
     gates: Mapping[str, Gate] = field(default_factory=dict)
     penalties: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """How many parameters it has."""
+        return sum(prod(v.shape) for v in self._variables())
 
     def params(self) -> Params:
         """Returns the variables' values."""

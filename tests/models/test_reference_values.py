@@ -9,10 +9,11 @@ import pytest
 from mtl_cli.backend import tf
 from mtl_cli.datasets.encoder import PlainFeatures
 from mtl_cli.models.adatt import AdaTT
-from mtl_cli.models.base import Model, variation
+from mtl_cli.models.base import Model
 from mtl_cli.models.cgc import Cgc
 from mtl_cli.models.cross_stitch import CrossStitch
 from mtl_cli.models.dselect_k import DSelectK
+from mtl_cli.models.expert_model import variation
 from mtl_cli.models.film import Film
 from mtl_cli.models.mmoe import Mmoe
 from mtl_cli.models.mtan import Mtan

@@ -81,7 +81,7 @@ UnitInterval = Annotated[Number, Field(ge=0, le=1)]
 class Settings(BaseModel):
     """A frozen, strict piece of the config: unknown keys and wrong types are refused, ranges are checked."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True, defer_build=True)
 
 
 Tree = TypeVar("Tree", bound=Settings | Mapping[str, Any])

@@ -58,7 +58,7 @@ def _compared(comparison: Comparison, best: Setting, others: Sequence[Setting]) 
 def verdict_on_gain(gain: Mean, by_task: Mapping[str, Mean]) -> str:
     """Returns whether training together helps, over all tasks and each of them, as far as the intervals tell."""
     if gain.n < 2:
-        better = "better" if gain.mean > 0 else "worse"
+        better = "better" if gain.mean > 0 else "worse" if gain.mean < 0 else "neither better nor worse"
         return f"training together is {better} on average, but with one seed there is no interval"
     helped, hurt = ([task for task, own in by_task.items() if told(own) == sign] for sign in (1, -1))
     each = " and ".join(f"{word} {_listed(tasks)}" for word, tasks in (("helps", helped), ("hurts", hurt)) if tasks)

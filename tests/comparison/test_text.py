@@ -9,9 +9,10 @@ import pytest
 import scipy.stats
 import yaml
 
+from mtl_cli.comparison.columns import GAIN
 from mtl_cli.comparison.files import SweepFolder
-from mtl_cli.terminal.markdown import CodeBlock
-from tests.support.sweep_folders import BOTH, cells, commands_of, grid, job, read, text
+from mtl_cli.terminal.markdown import CodeBlock, Grid
+from tests.support.sweep_folders import BOTH, cells, commands_of, grid, job, read, settings_of, text
 
 
 def test_the_best_setting_and_the_command_that_trains_it(tmp_path: Path) -> None:
@@ -41,6 +42,44 @@ def test_the_best_setting_and_the_command_that_trains_it(tmp_path: Path) -> None
     said = report.blocks[0].text  # type: ignore[union-attr]
     assert said.startswith("With 4 seeds no difference between ")
     assert said.partition(" can be told in val_loss; ")[0].count("left.weight=") == tied + 1
+
+
+EXPLAINED = {
+    "train_loss": "train_loss: the mean over the tasks",
+    "mean rank": "Mean rank: ",
+    "Pareto": "Pareto *: ",
+    "difference": "difference: by how much ",
+    GAIN: f"{GAIN}: Delta m",
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "tasks", "split", "columns"),
+    [
+        (1, ["left"], "val", set()),
+        (2, ["left"], "val", {"difference"}),
+        (1, ["left", "right"], "val", {"mean rank", "Pareto"}),
+        (2, ["left", "right"], "train", {"train_loss", "mean rank", "Pareto", "difference"}),
+    ],
+)
+def test_the_columns_that_there_are_are_explained_and_no_others(
+    tmp_path: Path, settings: int, tasks: list[str], split: str, columns: set[str]
+) -> None:
+    for i in range(settings):
+        values, objective = {split: dict.fromkeys(tasks, 0.5 + i)}, 1.0 + i if split == "val" else None
+        job(tmp_path, i, [f"a={i}"], dict.fromkeys(tasks, 0.5), values, objective=objective)
+    report = SweepFolder(tmp_path).write()
+    assert {*settings_of(report)[0]} & {*EXPLAINED} == columns
+    said = " ".join(text(report).split())
+    assert {heading for heading, words in EXPLAINED.items() if words in said} == columns
+
+
+def test_the_single_tasks_of_each_setting_of_theirs_are_named(tmp_path: Path) -> None:
+    rows = [row for row in grid(tmp_path) if row["alone"]]
+    report = SweepFolder(tmp_path).write()
+    alone = next(block for block in report.blocks if isinstance(block, Grid) and block.headings[0] == "task")
+    assert {tuple(row[: alone.names]) for row in alone.rows} == {(row["alone"], str(row["rate"])) for row in rows}
+    assert EXPLAINED[GAIN] in " ".join(text(report).split())
 
 
 def test_the_command_names_what_the_first_one_did(tmp_path: Path) -> None:

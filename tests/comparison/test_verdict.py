@@ -166,6 +166,7 @@ def alone_and_together(folder: Path, seeds: int, better: float) -> Any:
         (2, 0.1, "training together helps"),
         (1, 0.1, "training together is better on average"),
         (1, -0.1, "training together is worse on average"),
+        (1, 0.0, "training together is neither better nor worse on average"),
     ],
 )
 def test_the_verdict_says_whether_training_together_helps(tmp_path: Path, seeds: int, better: float, said: str) -> None:

@@ -1,6 +1,7 @@
 """Rows in memory: each comes once before any comes again."""
 
 import numpy as np
+import pytest
 
 from mtl_cli.datasets.dataset import Split
 from mtl_cli.datasets.encoder import PlainFeatures
@@ -15,6 +16,17 @@ def test_every_row_comes_once_before_any_comes_again() -> None:
     for epoch in range(3):
         assert sorted(taken[17 * epoch : 17 * (epoch + 1)]) == list(range(100, 117))
     assert taken[:17].tolist() != taken[17:34].tolist()
+
+
+@pytest.mark.parametrize("counts", [(), (1,), (16, 1), (17,), (17, 1), (5, 13), (34,), (3, 40)])
+def test_orders_go_on_where_they_were(counts: tuple[int, ...]) -> None:
+    """Within an order, at its end and after several; another generator is put where this one was."""
+    rows, again = (Shuffled(np.arange(17, dtype=np.int32), np.random.default_rng(seed)) for seed in (0, 1))
+    assert [len(rows.take(count)) for count in counts] == [*counts]
+    again.go_to(rows.position())
+    assert again.epochs == rows.epochs == sum(counts) / 17
+    np.testing.assert_array_equal(again.take(40), rows.take(40))
+    assert again.position() == rows.position()
 
 
 def test_each_task_walks_through_its_own_rows() -> None:

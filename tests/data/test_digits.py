@@ -1,9 +1,11 @@
 """Two overlaid digits: labels as in the images, none of which is in two splits."""
 
 import numpy as np
+import pytest
 from sklearn.datasets import load_digits
 
 from mtl_cli.datasets.in_memory import RowsDataset
+from mtl_cli.errors import InputError
 from tests.support.configs import loaded
 
 DIGITS = ["data=digits", "data.examples={train: 300, val: 60, test: 60}"]
@@ -43,6 +45,14 @@ def test_overlaid_digits_keep_the_brighter_pixel() -> None:
     )
     below = [(images[classes == c] <= row).all(axis=1).any() for c in (left, right)]
     assert all(below)
+
+
+def test_a_split_may_have_one_row_and_no_less() -> None:
+    assert loaded("data=digits", "data.examples={train: 1, val: 1, test: 1}", "batch_size=1").rows == {
+        "train": 1, "val": 1, "test": 1
+    }  # fmt: skip
+    with pytest.raises(InputError, match=r"data\.examples\.val: should be greater than or equal to 1, got 0"):
+        loaded("data=digits", "data.examples={train: 1, val: 0, test: 1}", "batch_size=1")
 
 
 def test_a_split_seed_keeps_the_split_while_the_seed_varies() -> None:

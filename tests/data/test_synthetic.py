@@ -130,6 +130,11 @@ def test_tanh_follows_the_papers_formula() -> None:
             np.testing.assert_allclose(labels[task], expected, rtol=1e-4, atol=1e-5 * sigma)
 
 
+def test_the_directions_of_tanh_point_anywhere() -> None:
+    x, _ = _splits(loaded(*TANH, "data.features=20"))["train"]
+    np.testing.assert_allclose(x.mean(axis=0), 0, atol=5 / np.sqrt(20 * len(x)))  # 5 standard deviations
+
+
 def test_tanh_matrices_share_one_and_differ_by_another() -> None:
     first, second, third = ScaledTanh(sigmas=[1.0, 1.0, 1.0]).matrices(seed=0)
     assert first.shape == (100, 250)

@@ -44,6 +44,10 @@ def test_every_two_weight_vectors_have_the_cosine(tasks: int, relatedness: float
     np.testing.assert_allclose(cosines, np.where(np.eye(tasks, dtype=bool), 1.0, relatedness), atol=1e-6)
 
 
+def test_a_task_alone_is_related_to_none() -> None:
+    assert set(loaded(*WAVES, "~tasks.y2", "data.relatedness=-1").tasks) == {"y1"}
+
+
 def test_the_second_of_two_tasks_is_the_papers() -> None:
     along, across, apart = (Synthetic(relatedness=p, scale=2).truth(2, seed=1).weights for p in (1.0, 0.0, 0.6))
     np.testing.assert_allclose(along[1], along[0], atol=1e-12)
@@ -183,7 +187,7 @@ REFUSALS = [
     ("synthetic", ["+tasks.y1.standardize=true"], "tasks.y1.standardize: data=synthetic leaves labels"),
     ("synthetic", ["data.relatedness=1.1"], "data.relatedness: should be less than or equal to 1, got 1.1"),
     ("synthetic", ["data.relatedness=-1.1"], "data.relatedness: should be greater than or equal to -1, got -1.1"),
-    ("synthetic", ["data.relatedness=-0.6", THIRD], "data.relatedness: -0.6 is less than 3 tasks can have"),
+    ("synthetic", ["data.relatedness=-0.6", THIRD], " than 3 tasks can have to one another; the least is -1 / 2"),
     ("synthetic", ["data.features=2", THIRD], "data.features: 2 is fewer than the 3 tasks"),
     ("synthetic", ["data.noise=-1"], "data.noise: should be greater than or equal to 0"),
     ("synthetic", ["data.examples.train=5"], "batch_size: 10 is more than the 5 rows of the training split"),

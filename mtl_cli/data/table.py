@@ -77,7 +77,7 @@ class Table(Data):
 
     @model_validator(mode="after")
     def _check_marks(self) -> Self:
-        if self.thousands is not None and self.thousands == (self.decimal or "?"):
+        if self.thousands is not None and self.thousands == self.decimal:
             raise ValueError(f"thousands: {self.thousands!r} is the decimal mark as well")
         return self
 

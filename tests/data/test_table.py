@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
+from mtl_cli.data.table import Table
 from mtl_cli.datasets.in_memory import RowsDataset
 from mtl_cli.errors import InputError
 from mtl_cli.randomness import generator
@@ -104,6 +107,16 @@ def test_blanks_around_numbers_make_no_texts(mtl_train: MtlTrain, tmp_path: Path
     assert mtl_train("predict", "run", "plain.csv", "--out", "q.csv").status == 0
     p, q = (pl.read_csv(tmp_path / name)["y"] for name in ("p.csv", "q.csv"))
     assert p[::2].to_list() == q[::2].to_list()
+
+
+@pytest.mark.parametrize("decimal", [None, ".", ","])
+@pytest.mark.parametrize("thousands", [None, ",", ".", "'", " "])
+def test_one_mark_is_not_two(decimal: Any, thousands: Any) -> None:
+    if decimal is not None and decimal == thousands:
+        with pytest.raises(ValidationError, match=rf"thousands: '\{thousands}' is the decimal mark as well"):
+            Table(decimal=decimal, thousands=thousands)
+    else:
+        assert Table(decimal=decimal, thousands=thousands).dialect.thousands == thousands
 
 
 def test_row_weights_are_1_on_average(tmp_path: Path) -> None:

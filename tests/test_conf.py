@@ -5,11 +5,15 @@ from typing import Any
 import pytest
 import yaml
 
+from mtl_cli import schedules
 from mtl_cli.config import FAMILIES
+from mtl_cli.families import members
+from mtl_cli.schedules.base import Schedule
 from mtl_cli.settings import Settings
 from tests.support.configs import CONF, composed
 
 MEMBERS = [(family, cls) for family, classes in FAMILIES.items() for cls in classes]
+MEMBERS += [("optimizer/schedule", cls) for cls in members(schedules, Schedule)]
 
 
 def test_the_members_are_found() -> None:

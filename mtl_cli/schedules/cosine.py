@@ -25,6 +25,6 @@ class Cosine(Schedule):
     def factors(self, steps: NDArray[np.int64], total: int) -> NDArray[np.float64]:
         """Returns the rise and the half cosine."""
         decay_steps = self.decay_steps or max(total - self.warmup_steps, 1)
-        part = np.clip((steps - self.warmup_steps) / decay_steps, 0.0, 1.0)
+        part = np.minimum((steps - self.warmup_steps) / decay_steps, 1.0)
         decayed = (1 - self.alpha) * 0.5 * (1 + np.cos(np.pi * part)) + self.alpha
         return np.where(steps < self.warmup_steps, steps / max(self.warmup_steps, 1), decayed)

@@ -82,6 +82,12 @@ def test_nonnegative_is_optimal(tasks: int, seed: int, exponent: float, inside: 
         assert math.dist(stacked @ exactly, stacked @ expected) <= most
 
 
+def test_pivoting_ends_where_there_is_no_minimum() -> None:
+    """Of what is no matrix of cosines: these two variables would change places for ever."""
+    q = np.array([[-2.0, 0.0]])
+    assert solve(solvers.nonnegative_qp, np.array([[1.0, -2.0], [-2.0, 1.0]]), q).shape == q.shape
+
+
 @pytest.mark.parametrize("tasks", [2, 8, 50])
 @settings(max_examples=100)
 @given(seed=seeds, power=st.floats(0.2, 10), spread=st.floats(0, 10))

@@ -81,7 +81,11 @@ class Network:
     @property
     def size(self) -> int:
         """How many parameters it has."""
-        return sum(prod(v.shape) for v in self._variables())
+        return _size(self._variables())
+
+    def sizes(self) -> dict[str, Any]:
+        """Returns how many parameters are shared, and how many each task has of its own."""
+        return {"shared": _size(self.shared), "own": {task: _size(own) for task, own in self.own.items()}}
 
     def params(self) -> Params:
         """Returns the variables' values."""
@@ -127,6 +131,10 @@ class Network:
         fixed = [v.value for v in model.non_trainable_variables]
         outputs, _ = model.stateless_call(trainable, fixed, inputs if len(inputs) > 1 else inputs[0])
         return outputs
+
+
+def _size(variables: Iterable[Variable]) -> int:
+    return sum(prod(v.shape) for v in variables)
 
 
 def _values(variables: Iterable[Variable]) -> list[Tensor]:

@@ -91,7 +91,7 @@ class Run:
         self._begun = time.perf_counter() if begun is None else begun
         self._metrics: BySplit = {}
         self._naive: BySplit = {}
-        self._gates: dict[str, Any] = {}
+        self._of_network: dict[str, Any] = {}
         self._keeps = (folder / "summary.json").exists()
         """Whether what an earlier run left still stands."""
         self._opened = ExitStack()
@@ -311,7 +311,9 @@ class Run:
             metrics["test"] = self._metrics_of(progress.best, "test", f"on the test split after iteration {chosen}")
             file.write(chosen, "test", metrics["test"])
         network, rows = self.setup.network, dataset.splits.get("val", dataset.train)
-        self._gates = look_at_gates(self.setup.program, network, progress.best, rows)
+        self._of_network = {"parameters": network.sizes()}
+        if gates := look_at_gates(self.setup.program, network, progress.best, rows):
+            self._of_network["gates"] = gates
         save(network, dataset, progress.best, self.folder / "model.keras")
         if dataset.schema is not None:
             write_json(self.folder / "columns.json", dataset.schema, synced=True)
@@ -337,7 +339,7 @@ class Run:
         self.summary |= how_it_went(config, self.progress, seconds, self._metrics, self._naive)
         self.summary |= provenance(config, self.job.overrides, self._git) | self.circumstances
         self.summary["data_fingerprint"] = self.circumstances["data"]
-        self.summary |= {"gates": self._gates} if self._gates else {}
+        self.summary |= self._of_network
         if self._keeps:
             return
         try:

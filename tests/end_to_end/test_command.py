@@ -20,7 +20,7 @@ from tests.support.command import MtlTrain, as_usual
 SUMMARY_KEYS = {
     "status", "error", "iterations", "seconds", "train_seconds", "iterations_per_second", "best_iteration", "epochs",
     "ended_by", "picks", "objective", "metrics", "seed", "config_hash", "overrides", "versions", "git", "device",
-    "config", "shares", "data", "naive", "running_loss", "best_val_loss", "weights", "data_fingerprint",
+    "config", "shares", "data", "naive", "running_loss", "best_val_loss", "weights", "data_fingerprint", "parameters",
 }  # fmt: skip
 
 

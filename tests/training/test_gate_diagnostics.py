@@ -82,6 +82,10 @@ def test_a_run_tells_of_its_gates(mtl_train: MtlTrain, tmp_path: Path) -> None:
     done = mtl_train(*words, "hydra.run.dir=run")
     assert done.status == 0, done.err
     gates = done.summary()["gates"]
+    own = 5 * 3 + 16 * 10 + 10
+    assert done.summary()["parameters"] == {
+        "shared": 100 * 5 + 5 + 3 * (5 * 16 + 16), "own": {"left": own, "right": own}
+    }  # fmt: skip
     assert {name: gate["task"] for name, gate in gates.items()} == {"left_gate": "left", "right_gate": "right"}
     weights = saved_weights(tmp_path / "run" / "model.keras")
     dataset = load(composed(*SMALL))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
@@ -83,7 +83,8 @@ def read_dates(series: Series, form: str | None) -> Series:
         microseconds = series.cast(pl.Float64, strict=False) * EPOCH[form]
         return microseconds.cast(pl.Int64, strict=False).cast(pl.Datetime("us"))
     if series.dtype.is_numeric():
-        width = len(pl.Series([0]).cast(pl.Datetime("us")).dt.strftime(form)[0]) if form else 0
+        widest = pl.Series([datetime(1999, 12, 31, 23, 59, 59)])  # a number has lost zeros ahead
+        width = len(widest.dt.strftime(form)[0]) if form else 0
         series = series.cast(pl.Int64, strict=False).cast(pl.String).str.zfill(width)
     read = [series.str.strptime(pl.Datetime("us"), each, strict=False) for each in ([form] if form else ISO_FORMS)]
     return pl.select(pl.coalesce(read)).to_series()

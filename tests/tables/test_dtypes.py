@@ -112,6 +112,8 @@ def test_what_is_no_number(cells: list[Any], message: str) -> None:
         ([86_400, 43_200], "seconds", [1.0, 0.5]),
         ([86_400], "milliseconds", [0.001]),
         ([19700103], "%Y%m%d", [2.0]),
+        ([1011970, 31011970], "%d%m%Y", [0.0, 30.0]),
+        ([1011970, 31011970], "%-d%m%Y", [0.0, 30.0]),
     ],
 )
 def test_days_since_1970(cells: list[Any], form: str | None, expected: list[float]) -> None:

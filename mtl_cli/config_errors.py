@@ -109,7 +109,7 @@ def _meaning(key: str, value: Any, classes: Sequence[type[Settings]]) -> str:
     """Returns which of the keys below another one a value was probably meant for."""
     for name, field in ((name, field) for cls in classes for name, field in cls.model_fields.items()):
         if isinstance(value, str) and value in get_args(field.annotation):
-            return f"; did you mean {{{name}: {value}}}?"
+            return f"; did you mean '{'+' * (name == 'kind')}{key}.{name}={value}'?"
     return f"; '~{key}' leaves the task out" if value is None and re.fullmatch(r"tasks\.\w+", key) else ""
 
 

@@ -34,13 +34,14 @@ def _quoted(words: Sequence[str]) -> list[str]:
 
 def _all_seeds(setting: Setting) -> list[str] | None:
     """Returns the overrides for all jobs of a setting; None where one is all, or where it takes several commands."""
-    given = [{key: job.given[key] for key in keys(Repeat) if key in job.given} for job in setting.counted]
-    values = {key: dict.fromkeys(each[key] for each in given if key in each) for key in keys(Repeat)}
+    typed = [key for key in keys(Repeat) if any(key in job.given for job in setting.counted)]
+    given = [{key: job.given.get(key, job.value(key) or "") for key in typed} for job in setting.counted]
+    values = {key: dict.fromkeys(each[key] for each in given) for key in typed}
     pairs = {tuple(each.items()) for each in given}
-    if len(given) < 2 or len(pairs) < len(given) or len(pairs) < math.prod(len(each) or 1 for each in values.values()):
+    if not all(map(all, values.values())) or len(given) < 2 or len(pairs) < len(given) or len(pairs) < math.prod(len(each) or 1 for each in values.values()):
         return None
     kept = [word for word in setting.counted[0].overrides if not is_marked(word.lstrip("+").partition("=")[0], Repeat)]
-    return kept + [f"{key}={','.join(each)}" for key, each in values.items() if each]
+    return kept + [f"{key}={','.join(each)}" for key, each in values.items()]
 
 
 def _flags(folder: Path, *, all_seeds: bool) -> list[str]:

@@ -69,6 +69,12 @@ def test_a_value_that_is_typed_is_the_same_as_one_that_the_config_has(tmp_path: 
     assert rows(tmp_path, "learning_rate", "n") == {"one": ["0.001", "2"], "three": ["0.1", "1"]}
 
 
+def test_a_seed_that_wasnt_typed_is_one_of_all_seeds(tmp_path: Path) -> None:
+    for words in ([], ["seed=1"], ["seed=2"]):
+        made(tmp_path, f"r{len(words)}{''.join(words)[5:]}", ["steps=9", *words], 0.5)
+    assert "  mtl-train -m steps=9 seed=0,1,2" in told(tmp_path).splitlines()
+
+
 def test_runs_with_other_seeds_show_them_and_arent_told_apart(tmp_path: Path) -> None:
     """Each seed has its own split, so a difference may be the rows'."""
     for name, rate, seed in (("a", 0.1, 0), ("b", 0.1, 1), ("c", 0.2, 2)):

@@ -1,6 +1,7 @@
 """Runs whose numbers leave what float32 can hold: seen where it happens, and gone back from where that is asked for."""
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mtl_cli.backend import start
+from mtl_cli.backend import start, tf
 from mtl_cli.config import Config
 from mtl_cli.errors import RunFailed
+from mtl_cli.networks.network import Params
+from mtl_cli.step.state import TrainState
+from mtl_cli.training.chunk import Chunk
 from mtl_cli.training.dataset_cache import load
+from mtl_cli.training.divergence import first_fault
+from mtl_cli.training.program import ChunkResult
 from mtl_cli.training.run import MOST_RESTORED
 from mtl_cli.training.setup import set_up
 from tests.support.command import MtlTrain
@@ -25,6 +31,60 @@ GROWING = [
     "optimizer.schedule.decay_steps=1",
 ]  # fmt: skip
 """A learning rate that grows a thousandfold in each iteration."""
+
+
+NUMBERS = np.array([[1.0, 0.5, 1.5]] * 5, np.float32)
+
+
+def fault(place: int, good: int = 5, *, alone: bool = True) -> tuple[int, str, int, list[int]]:
+    """Returns what `first_fault` finds in a chunk of five iterations, and how long the parts are that it trains again.
+
+    The state isn't finite from the iteration at `place` on, if it is trained `alone`; the losses of `good` ones are.
+    """
+    trained: list[int] = []
+
+    def again(_: Any, chunk: Chunk) -> ChunkResult:
+        trained.append(len(chunk))
+        bad = alone and len(chunk) > place
+        return ChunkResult(state_of(len(chunk), math.nan if bad else 1.0), NUMBERS, NUMBERS, np.array(not bad))
+
+    losses = NUMBERS.copy()
+    losses[good:, 2] = np.inf
+    chunk = Chunk(np.arange(11, 16), np.ones(5, np.float32), {"pick": np.array([0, 1, 0, 1, 0], np.int32)})
+    result = ChunkResult(state_of(99, math.nan), losses, NUMBERS, np.array(False))
+    found, said, state = first_fault(["a", "b"], again, state_of(0, 1.0), chunk, result, good)
+    return found, said, int(state.params.own["a"][0]), trained
+
+
+def state_of(length: int, value: float) -> TrainState:
+    """Returns a state that tells which part of a chunk it comes after, with a number of the shared layers."""
+    return TrainState(Params([tf.constant(value)], {"a": [tf.constant(float(length))], "b": []}), {}, {})
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_the_first_iteration_after_which_a_parameter_is_bad_is_found(place: int) -> None:
+    found, said, after, _ = fault(place)
+    assert found == place
+    task = "ab"[place % 2]
+    assert f"became NaN or infinite in iteration {11 + place}, which trained task {task}; " in said
+    assert "a parameter of the shared layers" in said
+    assert after == (place + 1 if place < 4 else 99)  # the whole chunk's state is there already
+
+
+@pytest.mark.parametrize("good", range(5))
+def test_a_loss_that_is_bad_before_any_parameter_is_told_of(good: int) -> None:
+    found, said, after, trained = fault(place=5, good=good)
+    assert (found, after) == (good, 99)
+    assert f"task b's loss became inf in iteration {11 + good}; " in said
+    assert max(trained, default=0) <= good
+
+
+def test_what_went_wrong_together_may_not_alone() -> None:
+    """In a sweep the runs' last bits differ from those of one alone: then it is the last iteration."""
+    found, said, after, trained = fault(place=5, alone=False)
+    assert (found, after) == (4, 99)
+    assert "in iteration 15" in said
+    assert max(trained) <= 5
 
 
 def first_bad(config: Config) -> tuple[int, bool]:

@@ -191,3 +191,11 @@ CHANGED = [
 @pytest.mark.parametrize(("overrides", "lines"), CHANGED, ids=lambda value: str(value)[:40])
 def test_a_line_for_each_thing_that_was_changed(overrides: list[str], lines: list[str]) -> None:
     assert changes(decisive(composed(*PRICES)), decisive(composed(*PRICES, *overrides))) == lines
+
+
+def test_when_checkpoints_are_written_decides_where_a_run_goes_back_to_them() -> None:
+    def of(divergence: str, steps: int) -> str:
+        return config_hash(composed(f"on_divergence={divergence}", f"checkpoint.every_steps={steps}"))
+
+    assert of("fail", 10) == of("fail", 20)
+    assert of("restore", 10) != of("restore", 20)

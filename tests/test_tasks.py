@@ -1,5 +1,6 @@
 """Losses of the task kinds against scikit-learn and formulas, metrics against formulas."""
 
+import math
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -237,3 +238,11 @@ def test_the_sum_of_squares_counts_a_row_as_often_as_its_weight() -> None:
 def test_each_of_several_labels_has_its_own_prior() -> None:
     labels = np.array([[1, 0], [1, 0], [1, 1], [0, 0]], np.float32)
     np.testing.assert_allclose(Binary(units=2).prior(labels), np.log([3 / 1, 1 / 3]), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("label", "logit"), [(1, math.log((1 - 1e-7) / 1e-7)), (0, math.log(1e-7 / (1 - 1e-7)))])
+def test_the_prior_of_one_class_is_finite(label: int, logit: float) -> None:
+    """As if one row in ten million were of the other."""
+    labels = np.full((5, 1), label, np.float32)
+    assert Binary().prior(labels)[0] == pytest.approx(logit)
+    assert Binary().undefined(labels, ())[1] == f"no row of the class {1 - label}"

@@ -68,7 +68,7 @@ class SweepView:
         left = self._plan.trained - self._done
         unfinished = f", {left:,} not trained" if left else ""
         took = duration(self._clock() - self._begun)
-        finished = counted(self._done - self._failed - self._stopped, "run")
+        finished = counted(self._done - self._failed - self._stopped, "job")
         self._console.print(f"{finished} finished{failed}{unfinished} in {took}")
         if (left or self._stopped) and any(job_folders(self._folder)):
             self._console.print(
@@ -114,16 +114,16 @@ class SweepView:
         if self._console.is_terminal or now - self._said < after:
             return
         self._said = now
-        text = f"{self._done:,} of {self._plan.trained:,} runs after {duration(now - self._begun)}"
+        text = f"{self._done:,} of {self._plan.trained:,} jobs after {duration(now - self._begun)}"
         if self._come < self._iterations:
             text += f"; {self._come:,} of {self._iterations:,} iterations, {self._left()}"
         self._console.print(Text("; ".join(filter(None, [text, self._best_so_far()]))), soft_wrap=True)
 
     def _render(self) -> RenderableType:
-        runs = f"{self._done:,} of {counted(self._plan.trained, 'run')} done, {self._began - self._done:,} under way"
-        runs += f", {self._failed:,} failed" if self._failed else ""
+        jobs = f"{self._done:,} of {counted(self._plan.trained, 'job')} done, {self._began - self._done:,} under way"
+        jobs += f", {self._failed:,} failed" if self._failed else ""
         programs = len(self._plan.groups)
-        runs += f"; program {self._program + 1:,} of {programs:,}" if programs > 1 else ""
+        jobs += f"; program {self._program + 1:,} of {programs:,}" if programs > 1 else ""
         bar = Table.grid(padding=(0, 1))
         width = 24 if self._console.width > NARROW else 8
         bar.add_row(
@@ -131,7 +131,7 @@ class SweepView:
             Text(f"{self._come:,}/{self._iterations:,}", no_wrap=True),
             Text(self._left(), no_wrap=True),
         )
-        lines = [runs, self._best_so_far()]
+        lines = [jobs, self._best_so_far()]
         first, *rest = (wrapped(line, self._console) for line in lines if line)
         return Group(first, bar, *rest)
 

@@ -61,7 +61,7 @@ def test_a_sweep_that_ends_before_its_first_job_leaves_nothing(
     monkeypatch.setattr("mtl_cli.sweeps.launcher.start", start_late)
     ended = mtl_train("-m", "seed=0,1", "steps=20", "hydra.sweep.dir=s")
     assert ended.status == 128 + signal.SIGTERM
-    assert "0 runs finished, 2 not trained" in ended.out
+    assert "0 jobs finished, 2 not trained" in ended.out
     assert "resume" not in ended.out + ended.err
     assert list(tmp_path.iterdir()) == []
 

@@ -410,5 +410,5 @@ def test_the_worked_example_is_all_that_a_new_architecture_needs(tmp_path: Path)
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "2 runs finished" in done.stdout
+    assert "2 jobs finished" in done.stdout
     assert len(list(tmp_path.glob("s/*/model.keras"))) == 2

@@ -97,8 +97,8 @@ def test_each_batch_trains_its_own_jobs(mtl_train: MtlTrain, tmp_path: Path) -> 
     grid = ["seed=0,1,2", "tasks.y1.weight=0.3", "steps=20", "hydra.sweeper.max_batch_size=2"]
     done = mtl_train("-m", *grid, "sweep.baselines=true", "hydra.sweep.dir=s")
     assert done.status == 0, done.err
-    assert "2 runs finished" in done.out
-    assert "7 runs finished" in done.out
+    assert "2 jobs finished" in done.out
+    assert "7 jobs finished" in done.out
     assert [of["seed"] for _, of in sorted(summaries(tmp_path / "s").items())] == [0, 1, 2, 0, 0, 1, 1, 2, 2]
     assert set(training_starts(tmp_path / "s").values()) == {1}
 

@@ -35,12 +35,12 @@ def test_a_sweep_shows_how_far_it_has_come(tmp_path: Path) -> None:
     sweep = Sweep(tmp_path)
     with sweep.view as view:
         first, bar = sweep.lines()
-        assert first == "0 of 4 runs done, 0 under way"
+        assert first == "0 of 4 jobs done, 0 under way"
         assert bar.endswith(" 0/400 loading TensorFlow")
         view.began(0)
         view.began(10)  # went on with
         first, bar = sweep.lines()
-        assert first == "0 of 4 runs done, 2 under way"
+        assert first == "0 of 4 jobs done, 2 under way"
         assert bar.endswith(" 10/400 compiling")
         view.trained(0, 50)
         sweep.now += 20.0
@@ -49,7 +49,7 @@ def test_a_sweep_shows_how_far_it_has_come(tmp_path: Path) -> None:
         view.trained(0, 80)
         view.ended(sweep.jobs[0], {"status": "failed", "iterations": 100}, math.inf)
         first, bar, best = sweep.lines()
-        assert first == "2 of 4 runs done, 0 under way, 1 failed"
+        assert first == "2 of 4 jobs done, 0 under way, 1 failed"
         assert bar.endswith(" 340/400 10 it/s, 6.0 s left")
         assert best == "best val_loss 0.5: job 1, seed=1"
 
@@ -58,7 +58,7 @@ def test_a_sweep_of_several_programs_says_which_one_trains(tmp_path: Path) -> No
     sweep = Sweep(tmp_path, programs=2)
     with sweep.view as view:
         view.trained(1, 1)
-        assert sweep.lines()[0] == "0 of 4 runs done, 0 under way; program 2 of 2"
+        assert sweep.lines()[0] == "0 of 4 jobs done, 0 under way; program 2 of 2"
 
 
 def test_the_best_so_far_is_of_those_that_can_be_compared(tmp_path: Path) -> None:
@@ -70,6 +70,21 @@ def test_the_best_so_far_is_of_those_that_can_be_compared(tmp_path: Path) -> Non
         for job, value in zip(jobs, (0.5, 0.25, 0.125), strict=True):
             view.ended(job, {"status": "finished", "iterations": 1}, value)
         assert view._best_so_far() == "best val_loss 0.25: job 1, seed=1"
+
+
+def test_where_there_is_no_terminal_jobs_are_counted_as_in_the_plan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Baselines are jobs, and none of the plan's runs."""
+    words = ("tasks.y1.weight=1", "tasks.y2.weight=0")
+    jobs, now = [Job(0, composed(), ()), Job(1, composed(*words), words)], 0.0
+    with SweepView(plan(jobs), tmp_path, clock=lambda: now) as view:
+        now = 1000.0
+        view.ended(jobs[0], {"status": "finished", "iterations": jobs[0].config.steps}, 0.5)
+    planned, *lines = capsys.readouterr().out.splitlines()
+    assert planned.startswith("2 jobs (1 run + 1 single-task baseline)")
+    assert any(line.startswith("1 of 2 jobs after ") for line in lines)
+    assert any(line.startswith("1 job finished, 1 not trained in ") for line in lines)
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])

@@ -150,7 +150,7 @@ class Display(View):
     def _render(self) -> RenderableType:
         smooth = {task: loss for task, loss in zip(self._tasks, self._smooth, strict=True) if not np.isnan(loss)}
         train = _losses("train", smooth)
-        lines = f"{train}  (smoothed)" if train else "", self._evaluation, self._selection
+        lines = f"{train}  (running mean of batches)" if train else "", self._evaluation, self._selection
         return Group(self._progress.get_renderable(), *(wrapped(line, self._console) for line in lines if line))
 
 

@@ -129,7 +129,7 @@ def test_a_terminal_shows_plan_progress_losses_and_results() -> None:
         "a run",
         "first",
         "50/100",
-        "train first 1.25",
+        "train first 1.25  second 1.25  (running mean of batches)",
         "val   first 0.5",
         "val_loss 0.5  best 0.375 at iteration 40, patience 3 of 5 left",
         "naive test",

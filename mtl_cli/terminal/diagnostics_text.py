@@ -86,7 +86,7 @@ def _of_pairs(cosines: NDArray[np.float64], pairs: Sequence[tuple[str, str]], lo
     order = np.argsort(means, kind="stable")[:SHOWN] if len(known) > SHOWN else np.arange(len(known))
     which = f", the {SHOWN} lowest of {len(known):,}" * (len(known) > SHOWN)
     names = ["-".join(pairs[i]) for i in known]
-    listed = ", ".join(f"{names[i]} {means[i]:.2f}" for i in order)
+    listed = ", ".join(f"{names[i]} {_cosine(means[i])}" for i in order)
     share, total = conflicts / counts[known], int(counts.sum())
     text = f"conflicts (cosine below 0): {conflicts.sum():,} of {total:,} looks at a pair"
     text += f", {_per_cent(conflicts.sum(), total)}"
@@ -104,6 +104,15 @@ def _of_norms(norms: NDArray[np.float64], tasks: Sequence[str]) -> str:
     listed = ", ".join(f"{tasks[i]} {format_number(means[i])}" for i in order[:SHOWN])
     listed += f" and {len(tasks) - SHOWN} more" * (len(tasks) > SHOWN)
     return f"gradient norms, shared layers: {listed}; {tasks[order[0]]} longest in {longest:,} of {len(norms):,}"
+
+
+def _cosine(mean: float) -> str:
+    """Returns a mean cosine; near zero, where the sign is what counts, with a digit more.
+
+    >>> _cosine(-0.254), _cosine(-0.0123), _cosine(-0.0001)
+    ('-0.25', '-0.012', '0.000')
+    """
+    return f"{mean:z.3f}" if abs(mean) < 0.1 else f"{mean:.2f}"
 
 
 def _per_cent(part: float, whole: float) -> str:

@@ -43,6 +43,18 @@ def test_two_tasks_that_never_conflict(tmp_path: Path) -> None:
     assert norms.endswith("; a longest in 1 of 1")
 
 
+def test_a_mean_near_zero_has_a_digit_more_and_no_sign_of_its_own(tmp_path: Path) -> None:
+    """By hand: the means of a-b, a-c and b-c are -0.0625, -0.0002 and 0.125, half-way digits to even."""
+    rows = ["iteration,quantity,task,other_task,value"]
+    for look, cosines in enumerate([(-0.125, -0.0004, 0.25), (0.0, 0.0, 0.0)]):
+        rows += [f"{look},gradient_norm,{task},,1.0" for task in TASKS]
+        pairs = zip(combinations(TASKS, 2), cosines, strict=True)
+        rows += [f"{look},cosine,{task},{other},{cosine}" for (task, other), cosine in pairs]
+    (tmp_path / "diagnostics.csv").write_text("\n".join(rows) + "\n")
+    cosines_line, *_ = summed_up(tmp_path, TASKS, 50)
+    assert cosines_line.endswith(": a-b -0.062, a-c 0.000, b-c 0.12")
+
+
 def test_of_many_pairs_the_lowest_are_named(tmp_path: Path) -> None:
     tasks = [f"t{i}" for i in range(9)]
     gradients = np.random.default_rng(0).normal(size=(20, 9, 4)) * np.arange(1.0, 10.0)[:, None]
@@ -51,7 +63,7 @@ def test_of_many_pairs_the_lowest_are_named(tmp_path: Path) -> None:
     means = np.einsum("lip,ljp->ij", unit, unit) / 20
     lowest = sorted(combinations(range(9), 2), key=lambda pair: means[pair])[:SHOWN]
     cosines, _, norms = summed_up(tmp_path, tasks, 5)
-    listed = ", ".join(f"t{i}-t{j} {means[i, j]:.2f}" for i, j in lowest)
+    listed = ", ".join(f"t{i}-t{j} {means[i, j]:z.{3 if abs(means[i, j]) < 0.1 else 2}f}" for i, j in lowest)
     assert cosines == f"gradient cosines, means of 20 looks (iteration 1, every 5), the 6 lowest of 36: {listed}"
     assert norms.startswith("gradient norms, shared layers: t8 ")
     assert "and 3 more; t8 longest in " in norms

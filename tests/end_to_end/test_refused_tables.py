@@ -29,7 +29,12 @@ DATA: list[tuple[str | bytes | None, list[str], str]] = [
         ["+tasks.price.kind=multiclass"],
         "t.csv, row 1, column 'price' holds 3.5, not a whole number or text",
     ),
-    (GOOD, [PRICE, "batch_size=5"], "batch_size: 5 is more than the 4 rows of the training split"),
+    (
+        GOOD,
+        [PRICE, "batch_size=5"],
+        "batch_size: 5 is more than the 4 rows of the training split with a label of price, the task with most; of the "
+        "6 rows in all splits only labelled training rows count",
+    ),
     (GOOD, [PRICE, "data.split.train=0.9"], "data.split: train, val and test must add up to 1"),
     (GOOD, [PRICE, "data.split={train: 0.98, val: 0.01, test: 0.01}"], "leaves this split empty"),
     (GOOD, [PRICE, "data.split={train: 1, val: 0, test: 0}", "early_stopping.patience=3"], "needs a validation split"),

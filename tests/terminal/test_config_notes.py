@@ -33,6 +33,12 @@ def test_notes(overrides: list[str], start: str) -> None:
     assert all(note.startswith(start) for note in notes)
 
 
+def test_weights_are_said_to_scale_the_learning_rate() -> None:
+    words = [*SMALL, "tasks.left.weight=1", "tasks.right.weight=0.5"]
+    (note,) = config_notes(composed(*words), loaded(*words))
+    assert "which scales the learning rate by 1.5 (so it is with sgd;" in note
+
+
 @pytest.mark.parametrize("experiment", [path.stem for path in sorted((CONF / "experiment").glob("*.yaml"))])
 def test_there_is_none_on_what_is_shipped(experiment: str) -> None:
     words = [f"experiment={experiment}"]

@@ -1,6 +1,6 @@
 """What is said of a choice that a config group doesn't have: who has it, and where one of the user's own may be."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -33,12 +33,17 @@ def no_such_choice(loader: ConfigLoader, file: str) -> str:
     for folder in _folders(loader):
         if (wrong := folder / group / f"{choice}.yml").is_file():
             return f"{text}; {wrong} has to end in .yaml to be one"
+    return f"{text}{where_else(group, choice, choices)}"
+
+
+def where_else(group: str, choice: str, choices: Sequence[str]) -> str:
+    """Returns what ends a message about a choice that isn't there: where one of that name is, or what was meant."""
     for folder in _beside(group, choice):
-        return f"{text}, but there is one in {folder}: '--config-dir {folder} {group}={choice}'"
+        return f", but there is one in {folder}: '--config-dir {folder} {group}={choice}'"
     hint = nearest(choice, choices)
     if group == OWN and closest(choice, choices) is None:
         hint += f"; one of your own, DIR/{group}/{choice}.yaml, needs --config-dir DIR"
-    return f"{text}; {hint}"
+    return f"; {hint}"
 
 
 def no_main_config(loader: ConfigLoader, name: str) -> str:

@@ -1,6 +1,7 @@
 """`mtl-train help`: keys, groups, choices and verbs."""
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -128,3 +129,17 @@ def test_an_unknown_word_has_the_nearest(mtl_train: MtlTrain, word: str, said: s
     assert refused.status == 2
     assert said in refused.err
     assert refused.out == ""
+
+
+def test_an_experiment_of_ones_own_is_where_a_run_would_have_it_named(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    needs = "; one of your own, DIR/experiment/cells.yaml, needs --config-dir DIR"
+    nowhere = mtl_train("help", "experiment=cells")
+    assert nowhere.status == 2
+    assert nowhere.err.startswith("mtl-train: help: experiment has no choice 'cells'; the choices are ")
+    assert nowhere.err.endswith(f"{needs}\n")
+    assert mtl_train("experiment=cells").err.endswith(f"{needs}\n")
+    (tmp_path / "own" / "experiment").mkdir(parents=True)
+    (tmp_path / "own" / "experiment" / "cells.yaml").write_text("# @package _global_\nsteps: 3\n")
+    beside = mtl_train("help", "experiment=cells")
+    assert beside.status == 2
+    assert "has no choice 'cells', but there is one in own: '--config-dir own experiment=cells'" in beside.err

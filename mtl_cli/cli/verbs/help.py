@@ -10,9 +10,10 @@ from mtl_cli.cli.topics import Topic, lines, topics
 from mtl_cli.cli.usage import VERBS, verb_of
 from mtl_cli.cli.verbs.base import Parser, Verb
 from mtl_cli.comparison.files import terminal
+from mtl_cli.composition.choices import where_else
 from mtl_cli.config import Config
 from mtl_cli.config_errors import suggest
-from mtl_cli.errors import InputError, closest, nearest
+from mtl_cli.errors import InputError, closest
 
 _TASK: Final = re.compile(r"^tasks(\.[^.=]*)?(?=[.=]|$)")
 """The begin of a task's key, with its name."""
@@ -49,7 +50,7 @@ def _explain(word: str) -> None:
     if not whole and not ending and equals:
         choices = [topic.name.removeprefix(f"{key}=") for topic in every if topic.name.startswith(f"{key}=")]
         if choices:
-            raise InputError(f"help: {key} has no choice {value!r}; {nearest(value, choices)}")
+            raise InputError(f"help: {key} has no choice {value!r}{where_else(key, value, choices)}")
         whole, ending = _found(every, key)
     if not whole and not ending:
         raise InputError(f"help: there is no {key!r}; {_hint(every, key)}")

@@ -21,6 +21,10 @@ class InputError(Exception):
     """
 
 
+class NotHere(InputError):
+    """A relative path that leads to no file from the working folder."""
+
+
 class RunFailed(Exception):
     """A run that started and could not be finished (a loss that diverged, a full disk): exit status 1."""
 

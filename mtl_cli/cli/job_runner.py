@@ -13,10 +13,10 @@ from omegaconf import DictConfig
 
 from mtl_cli.cli.hydra_files import absolute, discard, has_run, remove_empty
 from mtl_cli.comparison.sweeper_objective import compared, worst
-from mtl_cli.composition.recorded import record, recorded_overrides
+from mtl_cli.composition.recorded import began_elsewhere, record, recorded_overrides
 from mtl_cli.composition.resolve import as_typed, plain
 from mtl_cli.config import parse
-from mtl_cli.errors import ExitStatus, InputError
+from mtl_cli.errors import ExitStatus, InputError, NotHere
 from mtl_cli.run_folder.git_state import GitState
 from mtl_cli.run_folder.locks import locked
 from mtl_cli.signals import Interrupt
@@ -99,7 +99,9 @@ class JobRunner:
                 self.outcome.fail(error)
             else:
                 self._discard(folder, settings)
-                self.outcome.fail(error, status=ExitStatus.WRONG_INPUT)
+                began = began_elsewhere(folder) if asked.resumes and isinstance(error, NotHere) else None
+                where = f"; the run began in {began}" if began else ""
+                self.outcome.fail(error, where, ExitStatus.WRONG_INPUT)
         except KeyboardInterrupt:
             self._discard(folder, settings)
             raise

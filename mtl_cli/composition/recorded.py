@@ -21,11 +21,13 @@ from mtl_cli.run_folder.atomic_files import CONFIGS, refuse_odd, replace
 from mtl_cli.run_folder.checkpoints import newest
 from mtl_cli.run_folder.locks import locked
 from mtl_cli.settings import Extends
-from mtl_cli.untrusted.escaping import shown
+from mtl_cli.untrusted.escaping import shown, visible
 from mtl_cli.untrusted.files import read_yaml, summary_in
 
 LOOKED_AT: Final = 10_000
 """Iterations whose learning rates are compared; what a run says that it has done may be billions."""
+LONGEST_PATH: Final = 500
+"""Characters of a recorded folder that are shown."""
 MOST_LEVELS: Final = 4
 """Of folders between a sweep's and a job's."""
 
@@ -181,6 +183,17 @@ def recorded_overrides(run: Path) -> list[str]:
     except (OSError, ValueError, InputError):
         return []
     return [str(line) for line in lines] if isinstance(lines, list) else []
+
+
+def began_elsewhere(run: Path) -> str | None:
+    """Returns the folder that a run was begun in, to be shown; None where that is this one, or can't be read."""
+    try:
+        part = read_yaml(run / CONFIGS / "hydra.yaml")
+    except (OSError, ValueError, InputError):
+        return None
+    for key in ("hydra", "runtime", "cwd"):
+        part = part.get(key) if isinstance(part, dict) else None
+    return visible(part[:LONGEST_PATH]) if isinstance(part, str) and part not in ("", str(Path.cwd())) else None
 
 
 def hash_of(summary: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
-from mtl_cli.errors import InputError, nearest
+from mtl_cli.errors import InputError, NotHere, nearest
 from mtl_cli.paths import blocked, from_where
 from mtl_cli.tables.decompression import UNREADABLE, unpacked_lengths
 from mtl_cli.tables.delimited import PLAIN, Dialect
@@ -39,7 +39,7 @@ def files_of(path: str | Sequence[str], key: str) -> list[Path]:
         if not found:
             plain = takewhile(lambda part: not glob.has_magic(part), Path(name).parts)
             why = blocked(Path(*plain, "*"))
-            raise InputError(f"{key}: no file matches {name!r}{f': {why}' if why else ''}{from_where(name)}")
+            raise _not_there(f"{key}: no file matches {name!r}{f': {why}' if why else ''}", name)
         files += [Path(file) for file in found]
     for file in files:
         _check_file(file, key)
@@ -85,14 +85,19 @@ def _exists(path: Path, key: str) -> bool:
         raise InputError(f"{key}: {str(path)[:60]}... can't be looked up: {error.strerror}") from error
 
 
+def _not_there(message: str, path: Path | str) -> InputError:
+    """Returns the error that says so, and for a relative path from where it counts."""
+    return (InputError if Path(path).is_absolute() else NotHere)(f"{message}{from_where(path)}")
+
+
 def _check_file(path: Path, key: str) -> None:
     if not _exists(path, key):
         why = blocked(path)
         if why:
-            raise InputError(f"{key}: there is no file {path}: {why}{from_where(path)}")
+            raise _not_there(f"{key}: there is no file {path}: {why}", path)
         names = [other.name for other in path.parent.glob("*") if other.suffix.lower() in {*_ENDINGS, *_COMPRESSED}]
         hint = f"; {nearest(path.name, names, 'files')}" if names else ""
-        raise InputError(f"{key}: there is no file {path}{hint}{from_where(path)}")
+        raise _not_there(f"{key}: there is no file {path}{hint}", path)
     if path.is_dir():
         raise InputError(f"{key}: {path} is a directory; name a file, or all of them as '{path}/*.csv'")
     if not path.is_file():

@@ -55,7 +55,7 @@ def config_text(path: str, configs: str, table: Inspected, targets: Sequence[Col
         f"batch_size: {batch}",
         "data:",
         f"  path: {_quoted(path)}",
-        *_excluded([c.name for c in columns if c not in targets and not c.usable], doubts),
+        *_excluded([column for column in columns if column not in targets and not column.usable], rows, doubts),
         *_written(table.dialect),
         *_declared(hints, table.dialect.missing),
         *_skewed([each for each in doubts if each.column not in [target.name for target in targets]]),
@@ -69,14 +69,27 @@ def config_text(path: str, configs: str, table: Inspected, targets: Sequence[Col
     return "\n".join(lines) + "\n"
 
 
-def _excluded(names: Sequence[str], doubts: Sequence[Doubt]) -> list[str]:
-    """Returns what is left out, and in comments what might be: what nearly determines a label."""
+def _excluded(columns: Sequence[Column], rows: int, doubts: Sequence[Doubt]) -> list[str]:
+    """Returns what is left out, and in comments why, and what else might be: what nearly determines a label."""
+    names = [column.name for column in columns]
     lines = [f"  exclude: {_list(names)}   # ids, constants, what can't be used"]
+    lines += [f"  # {printable(f'{column.name}: {why}')}" for column in columns if (why := _why_left_out(column, rows))]
     leaks = [each for each in doubts if each.mark == LEAK]
     if leaks:
         more = _list([*names, *dict.fromkeys(each.column for each in leaks)])
         lines.append(f"  # exclude: {more}   # instead, where it isn't known before the label is:")
     return lines + [f"  #   {printable(f'{each.column} {each.why}')}" for each in leaks]
+
+
+def _why_left_out(column: Column, rows: int) -> str | None:
+    if column.constant:
+        same = f"the same value ({column.example}) in all {rows:,} rows"
+        return same if column.different else f"no value in any of {rows:,} rows"
+    if column.id:
+        cells = "texts" if column.type == "text" else column.type
+        ids = f"{column.different:,} different {cells} in {rows:,} rows, as an id has"
+        return f"{ids}; take it out of exclude if it is a feature"
+    return None
 
 
 def _skewed(doubts: Sequence[Doubt]) -> list[str]:

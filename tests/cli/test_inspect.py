@@ -95,6 +95,25 @@ def test_the_table_marks_what_to_check_and_the_config_says_what_else_there_may_b
     assert run.status == 0, run.err
 
 
+def test_the_config_says_why_columns_are_left_out(mtl_train: MtlTrain, tmp_path: Path) -> None:
+    rows = 1200
+    texts = {"name": [f"n{i % 1190}" for i in range(rows)], "unit\nof": ["kg net"] * rows}
+    numbers = {"id": range(rows), "zero": [0] * rows, "gone": [None] * rows, "size": [i % 7 + 0.5 for i in range(rows)]}
+    pl.DataFrame({**texts, **numbers, "y": [i % 5 / 2 for i in range(rows)]}).write_csv("t.csv")
+    assert mtl_train("inspect", "t.csv", "--target", "y").status == 0
+    text = (tmp_path / "configs" / "experiment" / "t.yaml").read_text()
+    assert yaml.safe_load(text)["data"]["exclude"] == ["name", "unit\nof", "id", "zero", "gone"]
+    assert [line for line in text.splitlines() if " rows" in line][1:] == [
+        "  # name: 1,190 different texts in 1,200 rows, as an id has; take it out of exclude if it is a feature",
+        "  # unit of: the same value (kg net) in all 1,200 rows",
+        "  # id: 1,200 different whole numbers in 1,200 rows, as an id has; take it out of exclude if it is a feature",
+        "  # zero: the same value (0) in all 1,200 rows",
+        "  # gone: no value in any of 1,200 rows",
+    ]
+    run = mtl_train("--config-dir", "configs", "experiment=t", "steps=2", "data.exclude=[]")
+    assert run.status == 0, run.err
+
+
 def test_what_is_left_unsaid_of_tasks_is_written_at_its_default(mtl_train: MtlTrain, tmp_path: Path) -> None:
     """So that a person sees what there is to change, and nothing is changed by it."""
     homes().write_csv("h.csv")

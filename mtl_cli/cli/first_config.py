@@ -57,7 +57,7 @@ def config_text(path: str, configs: str, table: Inspected, targets: Sequence[Col
         f"  path: {_quoted(path)}",
         *_excluded([column for column in columns if column not in targets and not column.usable], rows, doubts),
         *_written(table.dialect),
-        *_declared(hints, table.dialect.missing),
+        *_declared(hints, table.dialect),
         *_skewed([each for each in doubts if each.column not in [target.name for target in targets]]),
         *(["  split: {train: 1.0, val: 0.0, test: 0.0}   # too few rows for more"] if labelled < FEW else []),
         "tasks:",
@@ -113,9 +113,9 @@ def _written(dialect: Dialect) -> list[str]:
     return [line for line, needed in lines.items() if needed]
 
 
-def _declared(hints: Sequence[Hint], missing: Sequence[str]) -> list[str]:
+def _declared(hints: Sequence[Hint], dialect: Dialect) -> list[str]:
     """Returns the keys that say what columns hold, and in comments what else they may."""
-    lines = []
+    lines, missing = [], dialect.missing
     dates = [hint for hint in hints if hint.key == "date_format"]
     if dates:
         lines.append("  date_format:")
@@ -131,7 +131,11 @@ def _declared(hints: Sequence[Hint], missing: Sequence[str]) -> list[str]:
         for hint in sorted(types, key=lambda hint: not hint.likely):
             unsure = "" if hint.likely else f"   # {printable(hint.why)}"
             lines.append(f"  {'' if hint.likely else '# '}  {_key(hint.column)}: {hint.value}{unsure}")
-    lines += [f"  # decimal: ','   # {printable(f'{h.column} {h.why}')}" for h in hints if h.key == "decimal"][:1]
+    points = [f"{hint.column} {hint.why}" for hint in hints if hint.key == "decimal" and not hint.likely]
+    if dialect.decimal == ",":
+        lines += [f"  #   {printable(why)}" for why in points]
+    else:
+        lines += [f"  # decimal: ','   # {printable(why)}" for why in points[:1]]
     gaps = [hint for hint in hints if hint.key == "missing" and hint.value not in missing]
     if gaps:
         texts = _list([*missing, *dict.fromkeys(hint.value for hint in gaps)])

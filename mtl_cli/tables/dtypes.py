@@ -140,8 +140,8 @@ def read_as(series: Series) -> tuple[Literal["types", "decimal", "thousands"], s
         return None
     if without_marks(present).cast(pl.Float64, strict=False).null_count() <= most:
         return "types", "number"
-    comma = present.str.strip_chars().str.contains(r"^[-+]?\d+,\d+$")
-    if len(present) - comma.sum() <= most:
+    commas = present.str.contains(",", literal=True)
+    if commas.any() and len(present) - present.str.contains(Notation(",", ".").pattern).sum() <= most:
         return "decimal", ","
     if len(present) - present.str.contains(Notation(".", "'").pattern).sum() <= most:
         return "thousands", "'"

@@ -102,7 +102,7 @@ class Hint(NamedTuple):
         if self.key == "missing":
             return "missing?"
         if self.key in ("decimal", "thousands"):
-            return "decimals?"
+            return "disguised" if self.likely else "decimals?"
         if self.is_date:
             return "day?" if self.other else "disguised"
         return "codes?" if self.value == "category" else "disguised"

@@ -1,5 +1,6 @@
 """What is in an unknown table, and what of it can be predicted. Imports no TensorFlow."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
@@ -72,7 +73,7 @@ def inspect(path: str, dialect: Dialect) -> Inspected:
     with suppress(ValueError, *UNREADABLE):  # `read` says where it is wrong
         if any(delimited(file, form, dialect).nameless for file, form in files):
             dialect = replace(dialect, header=False)
-    source = read(path, "INPUT", dialect)
+    source = _read(path, dialect)
     hints = _hints(source)
     likely = [hint for of_column in hints.values() for hint in of_column if hint.likely]
     found: dict[str, Any] = {hint.key: hint.value for hint in likely if hint.key in ("decimal", "thousands")}
@@ -80,9 +81,16 @@ def inspect(path: str, dialect: Dialect) -> Inspected:
     gaps = {hint.value for hint in likely if hint.key == "missing" and (hint.value in SURE or hint.value not in values)}
     if found or gaps:
         dialect = replace(dialect, missing=(*dialect.missing, *sorted(gaps)), **found)
-        source = read(path, "INPUT", dialect)
-        hints = _hints(source)
+        before, source = source, _read(path, dialect)
+        now = _hints(source)
+        hints = {name: (*_kept(before.frame[name], source.frame[name], hints[name]), *now[name]) for name in now}
     return Inspected(source, dialect, [_column(series, hints[series.name]) for series in source.frame])
+
+
+def _read(path: str, dialect: Dialect) -> Source:
+    """Returns the table with texts as training has them where they are declared numbers."""
+    source = read(path, "INPUT", dialect)
+    return source.understood(source.frame.columns)
 
 
 def _hints(source: Source) -> dict[str, tuple[Hint, ...]]:
@@ -90,6 +98,15 @@ def _hints(source: Source) -> dict[str, tuple[Hint, ...]]:
         series.name: tuple(hints_on(series, zeros=series.name in source.zeros, grouped=series.name in source.grouped))
         for series in source.frame
     }
+
+
+def _kept(before: Any, now: Any, hints: tuple[Hint, ...]) -> Iterator[Hint]:
+    """Yields what is still to be said of a column of numbers that is read as the first hints had it."""
+    if now.dtype.is_integer() and before.dtype.is_float():
+        hint = next(hints_on(before, grouped=True))
+        yield hint._replace(why=f"{hint.why}, and is read so")
+    elif now.dtype.is_numeric():
+        yield from (hint for hint in hints if hint.likely and hint.key in ("decimal", "thousands"))
 
 
 def _values(frame: Any) -> set[str]:

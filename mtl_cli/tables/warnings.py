@@ -67,8 +67,8 @@ def _indexes(rows: LabelledRows) -> list[str]:
 
 def _features(rows: LabelledRows, features: FeatureColumns, missing: Sequence[str]) -> list[str]:
     """Returns a line for each feature that is constant, like an id, or perhaps something else than it seems."""
-    frame, zeros, grouped = rows.source.frame, rows.source.zeros, rows.source.grouped
     names = [*(number.name for number in features.numbers), *(category.name for category in features.categories)]
+    frame, zeros, grouped = rows.source.understood(names).frame, rows.source.zeros, rows.source.grouped
     hints = [hint for name in names for hint in hints_on(frame[name], zeros=name in zeros, grouped=name in grouped)]
     declared = rows.roles.declared
     hints = [hint for hint in hints if hint.key in ("missing", "decimal") or hint.column not in declared]

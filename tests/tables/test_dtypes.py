@@ -249,12 +249,20 @@ def test_what_marks_may_be_left_out_of_numbers(cells: list[str], numbers: list[f
     [
         (["7%", "1 000.5"], ("types", "number")),
         (["0,5", "1,25"], ("decimal", ",")),
+        (["€ 73,50", "€ 1.273,50"], ("decimal", ",")),
+        (["2.537,50", "-12.345.678,25"], ("decimal", ",")),
+        (["9,5 %", "10 %"], ("decimal", ",")),
         (["1'000", "12'345.5"], ("thousands", "'")),
     ],
 )
 def test_nineteen_of_twenty_texts_that_read_as_numbers_are_enough(numbers: list[str], found: tuple[str, str]) -> None:
     assert read_as(pl.Series([*(numbers * 19), "a", "b"])) == found
     assert read_as(pl.Series([*(numbers * 19), "a", "b", "c"])) is None
+
+
+@pytest.mark.parametrize("text", ["192.168.100.200", "1.234.567", "1.23,50", "1,2,3", "0.234,5", "€ 1.234,5 x"])
+def test_what_only_looks_like_points_that_group_digits(text: str) -> None:
+    assert read_as(pl.Series([text] * 30)) is None
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,8 @@ def test_a_number_that_stands_for_nothing_does_however_it_is_written(
         ("name", [f"n{i}" for i in range(60)], True),
         ("name", [f"n{i % 50}" for i in range(60)], False),
         ("profit", [f"(${i}.50)" for i in range(60)], False),
+        ("amount", [f"{i + 1}.{537 + i},50" for i in range(60)], False),
+        ("net", [f"€ {i},50" for i in range(60)], False),
         ("typo", [*map(str, range(59)), "2.2x"], False),
         ("seen", [f"{1 + i % 28}.{1 + i // 28}.2024" for i in range(60)], False),
         ("seen_at", [1_700_000_000 + i for i in range(60)], False),

@@ -19,10 +19,12 @@ from mtl_cli.config import parse
 from mtl_cli.errors import ExitStatus, InputError, NotHere
 from mtl_cli.run_folder.git_state import GitState
 from mtl_cli.run_folder.locks import locked
-from mtl_cli.signals import Interrupt
+from mtl_cli.signals import SIGPIPE, Interrupt
 from mtl_cli.sweeps.invocation import Invocation, Outcome
+from mtl_cli.terminal.complaints import complain
 from mtl_cli.training.dataset_cache import Datasets
 from mtl_cli.training.job import Job
+from mtl_cli.untrusted.files import summary_in
 
 log = logging.getLogger("mtl_cli")
 
@@ -64,7 +66,7 @@ class JobRunner:
         from mtl_cli.sweeps.resume import trained
         from mtl_cli.terminal.config_notes import config_notes
         from mtl_cli.terminal.run_display import view
-        from mtl_cli.terminal.run_text import how_it_ended
+        from mtl_cli.terminal.run_text import ending, how_it_ended
         from mtl_cli.terminal.run_view import View
         from mtl_cli.training.experiment import train  # not needed to refuse a config
         from mtl_cli.training.run import Run
@@ -79,7 +81,8 @@ class JobRunner:
                 overrides = [*recorded_overrides(folder), *overrides]
         elif has_run(folder):
             raise InputError(f"{folder} has a run already; runs are never overwritten")
-        job = Job(0, config, tuple(overrides))
+        job, before = Job(0, config, tuple(overrides)), summary_in(folder)
+        display = View()
         try:
             self.interrupt.limit(config.max_time)
             self.interrupt.deliver()
@@ -104,6 +107,13 @@ class JobRunner:
                 self.outcome.fail(error, where, ExitStatus.WRONG_INPUT)
         except KeyboardInterrupt:
             self._discard(folder, settings)
+            found, said = summary_in(folder), settings.mode == RunMode.MULTIRUN  # the sweep says how to go on
+            if not said and found and found != before and found["status"] == "stopped":
+                log.info(how_it_ended(config, found))
+                display.end(ending(config, found, folder))
+            elif not said and found == before and self.interrupt.signal != SIGPIPE:
+                when = "it went on" if asked.resumes else "the first iteration"
+                complain(f"{self.interrupt.reason()} before {when}: nothing was written")
             raise
         except Exception as error:
             log.exception("the run failed")

@@ -122,8 +122,9 @@ class Display(View):
         self._live.stop()
 
     def end(self, ending: Ending) -> None:
-        """Prints the table of what came of it."""
-        self._print_all(closing(ending, self._console))
+        """Prints the table of what came of it, if it came to that."""
+        if ending.metrics:
+            self._print_all(closing(ending, self._console))
         for line in [ending.text, *ending.diagnostics]:
             self._console.print(wrapped(printable(line), self._console), soft_wrap=True)
         for note in ending.notes:

@@ -70,7 +70,9 @@ def network_facts(dataset: Dataset, network: Network, device: str) -> dict[str, 
 def ending(config: Config, summary: dict[str, Any], folder: Path) -> Ending:
     """Returns how it ended: losses, metrics, time, files."""
     speed = summary["iterations_per_second"] or 0.0
-    parts = [f"{how_it_ended(config, summary)} in {duration(summary['train_seconds'])} ({format_number(speed)} it/s)"]
+    parts = [how_it_ended(config, summary)]
+    if summary["iterations"]:
+        parts[0] += f" in {duration(summary['train_seconds'])} ({format_number(speed)} it/s)"
     if summary["best_iteration"] is not None:
         parts.append(
             f"best iteration {summary['best_iteration']:,}, {config.objective} {format_number(summary['objective'])}"

@@ -151,7 +151,8 @@ class Quiet(View):
     def end(self, ending: Ending) -> None:
         """Prints the line."""
         results = [f"{task} {value}" for task, value in list(_results(ending).items())[:SHOWN_TASKS]]
-        print(f"{ending.text}; {', '.join(results)}; files in {ending.folder}", file=self._file, flush=True)
+        parts = [ending.text, ", ".join(results), f"files in {ending.folder}"]
+        print("; ".join(filter(None, parts)), file=self._file, flush=True)
         for line in ending.diagnostics:
             print(printable(line), file=self._file, flush=True)
         for note in ending.notes:
@@ -181,7 +182,9 @@ class Lines(Quiet):
 
 
 def _results(ending: Ending) -> dict[str, str]:
-    """Returns each task's main metric on the last split there is, and what a naive answer has."""
+    """Returns each task's main metric on the last split there is, if there is one, and what a naive answer has."""
+    if not ending.metrics:
+        return {}
     metrics, naive = ending.metrics[ending.split], ending.naive.get(ending.split, {})
     return {
         task: f"{ending.split} {main} {format_number(metrics[task][main])}"

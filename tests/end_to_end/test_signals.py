@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from mtl_cli.signals import ACKNOWLEDGED, Interrupt
-from tests.support.command import as_usual
+from mtl_cli.training.setup import Setup
+from tests.support.command import MtlTrain, as_usual
 from tests.support.faults import LONG, all_left, begun, done, under_way
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
@@ -53,8 +54,39 @@ def test_a_signal_is_acknowledged_while_tensorflow_is_loaded(tmp_path: Path) -> 
         assert process.poll() is None
         out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGINT
-    assert (out, err) == ("", "")
+    assert (out, err) == ("", "mtl-train: SIGINT before the first iteration: nothing was written\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("console", ["progress", "quiet", "lines"])
+def test_a_run_that_ends_before_its_first_iteration_says_how_to_go_on(
+    mtl_train: MtlTrain, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, console: str
+) -> None:
+    """While the program is compiled there is a folder already, from which it goes on."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Setup, "compile", lambda _: signal.raise_signal(signal.SIGUSR1))
+        ended = mtl_train("steps=20", "data=digits", f"log.console={console}", "hydra.run.dir=run")
+    assert ended.status == 128 + signal.SIGUSR1
+    said = "stopped: SIGUSR1 after 0 of 20 iterations; mtl-train resume run goes on"
+    lines = (ended.err if console == "lines" else ended.out).splitlines()
+    expected = [said, "files in run"] if console == "progress" else [f"{said}; files in run"]
+    assert lines[-len(expected) :] == expected
+    assert "naive" not in ended.out
+    assert "stopped: SIGUSR1 after 0 of 20 iterations\n" in (tmp_path / "run" / "train.log").read_text()
+    assert mtl_train("resume", "run").status == 0
+
+
+def test_a_run_that_was_to_go_on_says_where_nothing_was_written(
+    mtl_train: MtlTrain, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert mtl_train("steps=20", "hydra.run.dir=run").status == 0
+    before = (tmp_path / "run" / "summary.json").read_bytes()
+    monkeypatch.setattr(Setup, "compile", lambda _: signal.raise_signal(signal.SIGUSR1))
+    ended = mtl_train("resume", "run", "steps=30")
+    assert ended.status == 128 + signal.SIGUSR1
+    assert "mtl-train: SIGUSR1 before it went on: nothing was written" in ended.err
+    assert "stopped" not in ended.out
+    assert (tmp_path / "run" / "summary.json").read_bytes() == before
 
 
 def test_a_signal_is_acknowledged_while_compiled_code_runs() -> None:

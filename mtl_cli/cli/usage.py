@@ -1,5 +1,7 @@
 """Which verbs there are, and what `mtl-train --help` says of them."""
 
+import re
+import shutil
 import textwrap
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -13,6 +15,7 @@ from mtl_cli.reference.groups import data_defaults, whose
 
 VERBS: Final = tuple(module.name for module in iter_modules(verbs.__path__) if module.name != "base")
 COLUMNS: Final = 80
+"""Of the page, at most."""
 
 
 def verb_of(arguments: Sequence[str]) -> Verb | None:
@@ -44,7 +47,7 @@ def completed(line: str) -> tuple[list[str], str | None]:
 
 
 def help_page(template: str, fill: Callable[[str], str]) -> str:
-    """Returns the text of `mtl-train --help`, in lines that a terminal of 80 columns shows.
+    """Returns the text of `mtl-train --help`, in lines that the terminal shows, of 80 columns at most.
 
     Args:
         template: Has `$VERBS` and `$DEFAULTS` where lines for each verb and each choice of data stand, with the
@@ -55,7 +58,8 @@ def help_page(template: str, fill: Callable[[str], str]) -> str:
         before, found, after = template.partition(mark)
         indentation = before.rpartition("\n")[2]
         template = before + f"\n{indentation}".join(said()) + after if found else template
-    return "\n".join(_wrapped(line) for line in fill(template).splitlines())
+    width = min(COLUMNS, shutil.get_terminal_size().columns)
+    return "\n".join(_wrapped(line, width) for line in fill(template).splitlines())
 
 
 def _verb(name: str) -> Verb:
@@ -79,8 +83,10 @@ def _defaults() -> list[str]:
     ]
 
 
-def _wrapped(line: str) -> str:
-    indentation = len(line) - len(line.lstrip()) + 4
-    return textwrap.fill(
-        line, COLUMNS, subsequent_indent=" " * indentation, break_long_words=False, break_on_hyphens=False
-    )
+def _wrapped(line: str, width: int) -> str:
+    """Returns a line broken between words; a command stays whole, and what stands beside it goes below it."""
+    indentation = " " * (len(line) - len(line.lstrip()) + 4)
+    beside = re.fullmatch(r"( +mtl-train .*?) {3,}(.*)", line)
+    if len(line) <= width or not beside:
+        return textwrap.fill(line, width, subsequent_indent=indentation, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([beside[1], _wrapped(indentation + beside[2], width)])

@@ -28,6 +28,18 @@ def test_the_page_is_short_and_has_every_verb_group_and_choice(mtl_train: MtlTra
         assert f" {folder.relative_to(CONF)}: {choices}" in text
 
 
+def test_the_page_fits_a_narrow_terminal(mtl_train: MtlTrain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the same words; what stands beside a command is below it where there is no room."""
+    wide = mtl_train("--help").out
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = mtl_train("--help").out
+    assert max(map(len, narrow.splitlines())) <= 60
+    assert narrow.split() == wide.split()
+    lines = narrow.splitlines()
+    at = lines.index("  mtl-train -m experiment=digits weighting=fixed,pcgrad")
+    assert lines[at + 1] == "      compare two methods"
+
+
 def test_the_page_says_whose_the_defaults_are(mtl_train: MtlTrain) -> None:
     text = " ".join(mtl_train("--help").out.split())
     of_tables = yaml.safe_load((CONF / "data" / "table.yaml").read_text())

@@ -54,6 +54,23 @@ def test_a_config_is_written_for_an_unknown_table(mtl_train: MtlTrain, tmp_path:
     assert mtl_train("--config-dir", "more", "experiment=My_homes", "steps=20").status == 0
 
 
+def test_the_closing_lines_are_broken_between_words(
+    mtl_train: MtlTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal, but for the command."""
+    homes().write_csv(tmp_path / "homes.csv")
+    plain = mtl_train("inspect", "homes.csv", "--out", "somewhere").out.splitlines()
+    for name, value in {"TTY_COMPATIBLE": "1", "COLUMNS": "60", "TERM": "xterm-256color"}.items():
+        monkeypatch.setenv(name, value)
+    narrow = mtl_train("inspect", "homes.csv", "--out", "some_other_folder", "--force").out.splitlines()
+    at = next(i for i, line in enumerate(narrow) if line.startswith("wrote "))
+    command = "  mtl-train --config-dir some_other_folder experiment=homes"
+    assert plain[-2] == "wrote somewhere/experiment/homes.yaml, with comments on what to check; train it with"
+    assert " ".join(narrow[at:-1]) == plain[-2].replace("somewhere", "some_other_folder")
+    assert narrow[-1] == command
+    assert max(map(len, narrow[at:])) <= 60
+
+
 def test_what_inspect_writes_trains_ten_passes_over_many_rows(mtl_train: MtlTrain, tmp_path: Path) -> None:
     for rows, steps, batch in ((1_000, "4,000", 64), (300_000, "8,000", 256)):
         pl.DataFrame({"x": pl.arange(rows, eager=True) / 7, "y": pl.arange(rows, eager=True) % 90}).write_csv("t.csv")

@@ -24,6 +24,7 @@ from mtl_cli.tables.delimited import Dialect
 from mtl_cli.tables.doubts import Doubt, doubts_on
 from mtl_cli.tables.duplicates import repeated
 from mtl_cli.tables.inspection import MOST_CLASSES, Column, Inspected, inspect
+from mtl_cli.terminal.task_tables import wrapped
 from mtl_cli.untrusted.escaping import printable, visible
 
 LIKELY_TARGETS: Final = ("target", "label", "class", "y", "outcome", "response", "price", "result", "survived")
@@ -65,11 +66,11 @@ def run(words: Sequence[str]) -> None:
     if doubts:
         console.print("to check:")
         console.print(_check_table(doubts))
-    for line in _closing(found, given.target, targets):
-        console.print(line, soft_wrap=True, markup=False)
     written = f"wrote {file}{', with comments on what to check' if doubts else ''}; train it with"
     kept = f"{file} is there, so nothing was written; replace it with --force, or choose another folder with --out"
-    print(visible(written if is_new else f"{kept}; it is trained with"))
+    for line in (*_closing(found, given.target, targets), written if is_new else f"{kept}; it is trained with"):
+        text = visible(line)
+        console.print(wrapped(text, console) if console.is_terminal else Text(text), soft_wrap=True)
     print(visible(f"  mtl-train --config-dir {shlex.quote(str(given.out))} experiment={stem}"))
 
 

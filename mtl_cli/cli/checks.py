@@ -1,11 +1,12 @@
 """What is checked of a composed config, and which folder is claimed, before Hydra makes anything there."""
 
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
 
 from mtl_cli.backend import refuse_too_little_memory
 from mtl_cli.cli.hydra_files import absolute, discard_sweep, placing
@@ -113,7 +114,9 @@ def _check_jobs(config: DictConfig, datasets: Datasets, *, resumes: bool) -> tup
         raise InputError("hydra.sweep.subdir: every job needs a folder of its own, e.g. ${hydra.job.num}")
     if resumes:
         refuse_other_folders(config)
-    jobs, baselines = jobs_of(config, taken=resumes)
+    console = Console()
+    with console.status("composing the jobs") if console.is_terminal else nullcontext():
+        jobs, baselines = jobs_of(config, taken=resumes)
     if jobs[0].config.sweep.dry_run:
         planned = plan([*jobs, *baselines])
         print("\n".join([*planned.lines(), *planned.listing()]))

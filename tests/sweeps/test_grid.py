@@ -134,3 +134,15 @@ def test_each_job_has_a_folder_of_its_own(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="1 has a run already; runs are never overwritten"):
             jobs_of(sweep, taken=False)
         assert len(jobs_of(sweep, taken=True)[0]) == 2
+
+
+def test_a_terminal_shows_that_jobs_are_composed(mtl_train: MtlTrain, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["-m", "seed=0,1", "sweep.dry_run=true"]
+    plain = mtl_train(*words)
+    assert "composing" not in plain.out + plain.err
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    before, shown, after = mtl_train(*words).out.partition("composing the jobs")
+    assert shown
+    assert "jobs" not in before
+    assert after.endswith(plain.out)

@@ -1,7 +1,9 @@
 """What is said of what went wrong, on standard error."""
 
 import re
+import shutil
 import sys
+import textwrap
 from contextlib import suppress
 from typing import Final
 
@@ -11,6 +13,8 @@ from mtl_cli.untrusted.escaping import visible
 MOST_LINES: Final = 20
 LONGEST_LINE: Final = 1000
 """Of a message."""
+_JOINT: Final = "\xa0"
+"""A blank at which no line is broken; messages have none, once they are visible."""
 
 
 def brief(error: Exception) -> str:
@@ -34,4 +38,12 @@ def complain(message: str) -> None:
     for line in lines:
         text = visible(line[: LONGEST_LINE + 1])
         with suppress(OSError):  # in a process of another's, whose streams are its own
-            print(f"mtl-train: {text if len(text) <= LONGEST_LINE else f'{text[:LONGEST_LINE]}...'}", file=sys.stderr)
+            text = f"mtl-train: {text if len(text) <= LONGEST_LINE else f'{text[:LONGEST_LINE]}...'}"
+            print(_wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
+
+
+def _wrapped(text: str) -> str:
+    """Returns the text broken between words for the terminal; what begins like a command stays whole."""
+    whole = re.sub(r"mtl-train [^;:,()]*[^;:,() ]", lambda command: command[0].replace(" ", _JOINT), text)
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(whole, width, break_long_words=False, break_on_hyphens=False).replace(_JOINT, " ")

@@ -47,6 +47,8 @@ def test_every_format_reads_the_same(tmp_path: Path, name: str) -> None:
 
 
 def test_several_files_and_globs(tmp_path: Path) -> None:
+    tmp_path /= "inner"  # a pattern for what is around it would go through other tests' folders
+    tmp_path.mkdir()
     PLAIN.write_csv(tmp_path / "1.csv")
     PLAIN.select("c", "a", "b").write_csv(tmp_path / "2.csv")
     both = read(str(tmp_path / "*.csv"), "data.path")

@@ -168,6 +168,12 @@ class _Config(_Loose):
     tasks: dict[str, _Task] = {}
 
 
+class _Gate(_Loose):
+    level: int = 0
+    experts: dict[str, float]
+    usage_entropy: float
+
+
 class _Summary(_Loose):
     """What is made use of."""
 
@@ -192,6 +198,7 @@ class _Summary(_Loose):
     epochs: dict[str, float | None] | None = None
     metrics: dict[str, dict[str, dict[str, float | None]]] = {}
     naive: dict[str, dict[str, dict[str, float | None]]] = {}
+    gates: dict[str, _Gate] = {}
 
 
 def read_summary(folder: Path) -> dict[str, Any]:

@@ -121,6 +121,13 @@ def test_a_model_has_no_files_for_other_folders(tmp_path: Path, name: str) -> No
         check_model(tmp_path / "m.keras")
 
 
+@pytest.mark.parametrize("gates", [[], {"a": 1}, {"a": {"experts": []}}, {"a": {"experts": {"1": "x"}}}])
+def test_a_summary_with_gates_that_are_none_is_none(tmp_path: Path, gates: Any) -> None:
+    (tmp_path / "summary.json").write_text(json.dumps({"status": "finished", "gates": gates}))
+    with pytest.raises(ValueError, match="gates"):
+        read_summary(tmp_path)
+
+
 def test_a_summary_has_the_old_names_of_keys_where_it_was_written_with_the_new_ones_alone(tmp_path: Path) -> None:
     """And what it was chosen by is `best_val_loss` only where the objective is that."""
     for new, objective, old in (

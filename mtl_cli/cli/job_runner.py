@@ -4,7 +4,7 @@ import logging
 from contextlib import ExitStack, chdir
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
@@ -15,7 +15,7 @@ from mtl_cli.cli.hydra_files import absolute, discard, has_run, remove_empty
 from mtl_cli.comparison.sweeper_objective import compared, worst
 from mtl_cli.composition.recorded import began_elsewhere, record, recorded_overrides
 from mtl_cli.composition.resolve import as_typed, plain
-from mtl_cli.config import parse
+from mtl_cli.config import Config, parse
 from mtl_cli.errors import ExitStatus, InputError, NotHere
 from mtl_cli.run_folder.git_state import GitState
 from mtl_cli.run_folder.locks import locked
@@ -25,6 +25,9 @@ from mtl_cli.terminal.complaints import complain
 from mtl_cli.training.dataset_cache import Datasets
 from mtl_cli.training.job import Job
 from mtl_cli.untrusted.files import summary_in
+
+if TYPE_CHECKING:
+    from mtl_cli.terminal.run_view import View  # needs polars
 
 log = logging.getLogger("mtl_cli")
 
@@ -66,7 +69,7 @@ class JobRunner:
         from mtl_cli.sweeps.resume import trained
         from mtl_cli.terminal.config_notes import config_notes
         from mtl_cli.terminal.run_display import view
-        from mtl_cli.terminal.run_text import ending, how_it_ended
+        from mtl_cli.terminal.run_text import how_it_ended
         from mtl_cli.terminal.run_view import View
         from mtl_cli.training.experiment import train  # not needed to refuse a config
         from mtl_cli.training.run import Run
@@ -107,13 +110,8 @@ class JobRunner:
                 self.outcome.fail(error, where, ExitStatus.WRONG_INPUT)
         except KeyboardInterrupt:
             self._discard(folder, settings)
-            found, said = summary_in(folder), settings.mode == RunMode.MULTIRUN  # the sweep says how to go on
-            if not said and found and found != before and found["status"] == "stopped":
-                log.info(how_it_ended(config, found))
-                display.end(ending(config, found, folder))
-            elif not said and found == before and self.interrupt.signal != SIGPIPE:
-                when = "it went on" if asked.resumes else "the first iteration"
-                complain(f"{self.interrupt.reason()} before {when}: nothing was written")
+            if settings.mode == RunMode.RUN:  # a sweep says itself how to go on
+                self._say_what_is_left(config, folder, before, display)
             raise
         except Exception as error:
             log.exception("the run failed")
@@ -127,6 +125,18 @@ class JobRunner:
                 self.outcome.note(ExitStatus.TIME_IS_OVER)
             return compared(config, summary)
         return worst(config)
+
+    def _say_what_is_left(self, config: Config, folder: Path, before: dict[str, Any] | None, display: "View") -> None:
+        """Says of a run that a signal ended how it goes on, or that its folder is as it was before."""
+        from mtl_cli.terminal.run_text import ending, how_it_ended
+
+        found = summary_in(folder)
+        if found and found != before and found["status"] == "stopped":
+            log.info(how_it_ended(config, found))
+            display.end(ending(config, found, folder))
+        elif found == before and self.interrupt.signal != SIGPIPE:
+            when = "it went on" if self.invocation.resumes else "the first iteration"
+            complain(f"{self.interrupt.reason()} before {when}: nothing was written")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Goes to another process as what that process makes of it: its own, with what it has loaded and compiled."""

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import textwrap
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
@@ -12,6 +11,7 @@ from mtl_cli.cli import verbs
 from mtl_cli.cli.verbs.base import Verb
 from mtl_cli.errors import InputError, nearest
 from mtl_cli.reference.groups import data_defaults, whose
+from mtl_cli.terminal.formatting import filled
 
 VERBS: Final = tuple(module.name for module in iter_modules(verbs.__path__) if module.name != "base")
 COLUMNS: Final = 80
@@ -88,5 +88,5 @@ def _wrapped(line: str, width: int) -> str:
     indentation = " " * (len(line) - len(line.lstrip()) + 4)
     beside = re.fullmatch(r"( +mtl-train .*?) {3,}(.*)", line)
     if len(line) <= width or not beside:
-        return textwrap.fill(line, width, subsequent_indent=indentation, break_long_words=False, break_on_hyphens=False)
+        return filled(line, width, others=indentation)
     return "\n".join([beside[1], _wrapped(indentation + beside[2], width)])

@@ -38,12 +38,8 @@ def _all_seeds(setting: Setting) -> list[str] | None:
     given = [{key: job.given.get(key, job.value(key) or "") for key in typed} for job in setting.counted]
     values = {key: dict.fromkeys(each[key] for each in given) for key in typed}
     pairs = {tuple(each.items()) for each in given}
-    if (
-        not all(map(all, values.values()))
-        or len(given) < 2
-        or len(pairs) < len(given)
-        or len(pairs) < math.prod(len(each) or 1 for each in values.values())
-    ):
+    combinations = math.prod(map(len, values.values()))
+    if not all(map(all, values.values())) or len(given) < 2 or len(pairs) < max(len(given), combinations):
         return None
     kept = [word for word in setting.counted[0].overrides if not is_marked(word.lstrip("+").partition("=")[0], Repeat)]
     return kept + [f"{key}={','.join(each)}" for key, each in values.items()]

@@ -31,16 +31,16 @@ class AdaTT(ExpertModel):
         for level in range(1, 1 + self.levels):
             is_last, prefix = level == self.levels, f"level{level}_"
             experts = {t: layers.experts(f"{prefix}{t}_expert", paths[t], self.expert_layers, m) for t in tasks}
-            together = layers.together(list(experts.values()))
-            below = {t: layers.boundary(paths[t]) for t in tasks} if is_last and level > 1 else dict(paths)
-            if is_last and level == 1:
-                below = dict.fromkeys(tasks, layers.boundary(x))
-            mixed = {t: layers.mix(self.gate(layers, f"{prefix}{t}_gate", below[t], names, t), together) for t in tasks}
-            paths = {t: mixed[t] + self._own(layers, f"{prefix}{t}_own", experts[t]) for t in tasks}
+            together = layers.beside(list(experts.values()))
+            before = {id(path): path for path in paths.values()}  # in the first level one for all
+            below = {key: layers.boundary(path) for key, path in before.items()} if is_last else before
+            gates = {t: self.gate(layers, f"{prefix}{t}_gate", below[id(paths[t])], names, t, level) for t in tasks}
+            paths = {
+                t: layers.mix(gates[t], together) + self._own(layers, f"{prefix}{t}_own", experts[t]) for t in tasks
+            }
         raw = {task: layers.head(task, paths[task]) for task in tasks}
         last = [f"level{self.levels}_{t}_expert_{len(self.expert_layers)}" for t in tasks]
-        cut = [*experts.values(), *{id(each): each for each in below.values()}.values()]
-        return Outputs(raw, cut, last)
+        return Outputs(raw, [*experts.values(), *below.values()], last)
 
     def _own(self, layers: Layers, name: str, experts: Any) -> Any:
         """Returns sum_i v_i e_i, [B, D], of a task's own experts [B, m, D]."""

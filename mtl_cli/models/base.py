@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from mtl_cli.backend import Tensor, keras, tf
 from mtl_cli.datasets.encoder import FeatureEncoder
 from mtl_cli.errors import InputError
-from mtl_cli.networks.layers import Head, Layers
+from mtl_cli.networks.layers import Head, Kernel, Layers
 from mtl_cli.networks.network import Network, Params
 from mtl_cli.networks.ownership import owners
 from mtl_cli.networks.sizing import factor_for
@@ -127,11 +127,6 @@ class Model(Settings, ABC):
             outputs = self._connected(units, tasks, layers)
         made = [layer.trainable_variables for layer in [*embeddings, *layers.all()]]
         shared, own, cut = owners(outputs.raw, outputs.cut, [v for variables in made for v in variables])
-        place = {id(v): i for i, v in enumerate(shared)}
-        last: list[Any] = next((layer for layer in reversed(made) if any(id(v) in place for v in layer)), [])
-        if outputs.last_layer:
-            named = {layer.name: layer.trainable_variables for layer in layers.all()}
-            last = [v for name in outputs.last_layer for v in named[name]]
         of_embeddings = [v for layer in embeddings for v in layer.trainable_variables]
 
         def initial(seed: int) -> Params:
@@ -148,8 +143,8 @@ class Model(Settings, ABC):
             shared=shared,
             own=own,
             cut=cut,
-            last_layer=[place[id(v)] for v in last if id(v) in place],
-            kernels={id(v): None for v in of_embeddings} | {id(of.variable): of.stacked for of in layers.kernels},
+            last_layer=_last_layer([*embeddings, *layers.all()], shared, outputs.last_layer),
+            kernels={id(of.variable): of for of in [*(Kernel(v) for v in of_embeddings), *layers.kernels]},
             initial=initial,
             dropped=layers.dropped,
             gated=layers.gated,
@@ -245,6 +240,14 @@ class Model(Settings, ABC):
         }
         config = {"seed": seed, **parameters.get(self.initializer, {})}
         return keras.initializers.get({"class_name": self.initializer, "config": config})
+
+
+def _last_layer(layers: Sequence[Any], shared: Sequence[Any], names: Sequence[str]) -> list[int]:
+    """Returns the places among the shared variables of those of the named layers, or of the last one that has any."""
+    places = {id(v): place for place, v in enumerate(shared)}
+    found = {layer.name: [places[id(v)] for v in layer.trainable_variables if id(v) in places] for layer in layers}
+    last = next((name for name in reversed(found) if found[name]), None)
+    return [place for name in names or filter(None, [last]) for place in found[name]]
 
 
 _networks: dict[str, Network] = {}

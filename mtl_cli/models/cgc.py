@@ -24,6 +24,6 @@ class Cgc(ExpertModel):
         """Returns the heads' outputs on mixes of own and shared experts."""
         below = layers.boundary(x)
         mixed, _, shared = self.level(
-            layers, "", dict.fromkeys(tasks, below), x, self.task_experts, self.shared_experts, is_last=True
+            layers, 0, dict.fromkeys(tasks, below), x, self.task_experts, self.shared_experts, is_last=True
         )
         return Outputs({task: layers.head(task, mixed[task]) for task in tasks}, cut=[shared, below])

@@ -29,7 +29,7 @@ class CrossStitch(Model):
         """Returns the heads' outputs on the last mixes; the columns are one stack [B, T, D]."""
         columns = x
         for number, units in enumerate(self.column_layers, 1):
-            columns = layers.experts("column", columns, [units], len(tasks), first=number)
+            columns = layers.experts("column", columns, [units], len(tasks), first=number, kind="column")
             stitched = [self._stitched(layers, f"{task}_stitch_{number}", columns, i) for i, task in enumerate(tasks)]
             if number < len(self.column_layers):
                 columns = layers.stack(stitched)

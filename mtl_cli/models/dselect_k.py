@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from mtl_cli.backend import Tensor, keras, tf
 from mtl_cli.models.base import Model, Outputs
-from mtl_cli.networks.layers import Layers, uniform
+from mtl_cli.networks.layers import Gate, Layers, uniform
 from mtl_cli.settings import NonNegative
 from mtl_cli.tasks import Count
 
@@ -55,16 +55,20 @@ class DSelectK(Model):
         """Returns a task's gate [B, E], and a row's entropy and cost of codes beyond the experts, [B, 2]."""
         k, bits, E = self.num_nonzeros, max(1, ceil(log2(self.experts))), self.experts
         seen = x if self.routing == "example" else x[:, :0]
-        z = layers.dense(f"{task}_code", seen, k * bits, "linear", use_bias=True, start=uniform(self.gamma / 100))
+        z = layers.dense(
+            f"{task}_code", seen, k * bits, "linear", use_bias=True, kind="code", start=uniform(self.gamma / 100)
+        )
         chosen = self._codes(keras.layers.Reshape((k, bits))(z))
         mixed = chosen[:, 0]
         if k > 1:
-            w = layers.dense(f"{task}_selector", seen, k, "softmax", use_bias=True, start=uniform(0.05))
+            w = layers.dense(
+                f"{task}_selector", seen, k, "softmax", use_bias=True, kind="selector", start=uniform(0.05)
+            )
             mixed = layers.mix(w, chosen)
-        weights = layers.gated_by(f"{task}_gate", mixed, [str(i) for i in range(1, 1 + E)], task)
+        layers.gates[f"{task}_gate"] = Gate(mixed, task, [str(i) for i in range(1, 1 + E)])
         entropy = keras.ops.sum(-chosen * keras.ops.log(chosen + 1e-6), axis=(1, 2))
         reach = keras.ops.sum(1 / keras.ops.sum(chosen, axis=2), axis=1)
-        return weights, keras.ops.stack([entropy, reach if 2**bits > E else 0 * reach], axis=1)
+        return mixed, keras.ops.stack([entropy, reach if 2**bits > E else 0 * reach], axis=1)
 
     def _codes(self, z: Any) -> Any:
         """Returns r [B, k, E] of codes [B, k, n]: from the last bit on, each one doubles what there is."""

@@ -45,14 +45,14 @@ class ExpertModel(Model):
             return 0.0
         return self.load_balance * tf.add_n([variation(tf.reduce_sum(weights, axis=0)) for weights in gates.values()])
 
-    def gate(self, layers: Layers, name: str, x: Any, experts: Sequence[str], task: str | None) -> Any:
+    def gate(self, layers: Layers, name: str, x: Any, experts: Sequence[str], task: str | None, level: int = 0) -> Any:
         """Returns the weights of experts, [B, E], from x."""
-        return layers.gate(name, x, experts, task, self.gate_layers, use_bias=self.gate_bias)
+        return layers.gate(name, x, experts, task, self.gate_layers, use_bias=self.gate_bias, level=level)
 
     def level(
         self,
         layers: Layers,
-        prefix: str,
+        level: int,
         paths: Mapping[str, Any],
         shared_path: Any,
         task_experts: int,
@@ -66,7 +66,7 @@ class ExpertModel(Model):
 
         Args:
             layers: Makes the layers.
-            prefix: Of the layers' names.
+            level: Which one it is, from 1; 0: the only one.
             paths: What each task's experts and gate get, [B, F].
             shared_path: What the shared ones get.
             task_experts: How many experts a task has.
@@ -76,21 +76,22 @@ class ExpertModel(Model):
         Returns:
             The mix of each task, the mix of all (None in the last level), and the shared experts [B, s, D].
         """
+        prefix = f"level{level}_" if level else ""
         own = {
             task: layers.experts(f"{prefix}{task}_expert", path, self.expert_layers, task_experts)
             for task, path in paths.items()
-        } if task_experts else {}  # fmt: skip
+        }
         shared = layers.experts(f"{prefix}expert", shared_path, self.expert_layers, shared_experts)
         names = {task: [f"{task}_{i}" for i in range(1, 1 + task_experts)] for task in paths}
         of_all = [f"shared_{i}" for i in range(1, 1 + shared_experts)]
         mixed: dict[str, Any] = {}
         for task, path in paths.items():
-            weights = self.gate(layers, f"{prefix}{task}_gate", path, [*names[task], *of_all], task)
-            mixed[task] = layers.mix(weights, layers.together([own[task], shared] if own else [shared]))
+            weights = self.gate(layers, f"{prefix}{task}_gate", path, [*names[task], *of_all], task, level)
+            mixed[task] = layers.mix(weights, layers.beside([own[task], shared]))
         if is_last:
             return mixed, None, shared
-        weights = self.gate(layers, f"{prefix}gate", shared_path, [*chain(*names.values()), *of_all], None)
-        return mixed, layers.mix(weights, layers.together([*own.values(), shared])), shared
+        weights = self.gate(layers, f"{prefix}gate", shared_path, [*chain(*names.values()), *of_all], None, level)
+        return mixed, layers.mix(weights, layers.beside([*own.values(), shared])), shared
 
 
 def variation(values: Tensor) -> Tensor:

@@ -35,11 +35,11 @@ class Mtan(Model):
             seen = {task: [before, passed[task]] if passed else [before] for task in tasks}
             masked = {task: h * self._mask(layers, f"{task}_mask_{number}", seen[task], units) for task in tasks}
             if number < depth:
-                passed = layers.each(f"passed_{number}", masked, units, "relu")
+                passed = layers.each(f"passed_{number}", masked, units, "relu", kind="passed")
         raw = {task: layers.head(task, masked[task]) for task in tasks}
         return Outputs(raw, cut=[h, below] if depth == 1 else None, last_layer=[f"shared_{depth}"])
 
     def _mask(self, layers: Layers, name: str, seen: Sequence[Any], units: int) -> Any:
         """Returns a task's mask of a layer, [B, units]."""
-        hidden = layers.dense(f"{name}_hidden", layers.beside(seen), self.attention_units or units, "relu")
-        return layers.dense(name, hidden, units, "sigmoid")
+        hidden = layers.dense(f"{name}_hidden", layers.beside(seen), self.attention_units or units, "relu", kind="mask")
+        return layers.dense(name, hidden, units, "sigmoid", kind="mask")

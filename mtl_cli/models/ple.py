@@ -32,9 +32,8 @@ class Ple(ExpertModel):
         below = layers.boundary(x) if self.levels == 1 else x
         paths, shared_path, shared = dict.fromkeys(tasks, below), x, None
         for level in range(1, 1 + self.levels):
-            prefix = f"level{level}_" if self.levels > 1 else ""
             paths, shared_path, shared = self.level(
-                layers, prefix, paths, shared_path, self.task_experts, self.shared_experts,
+                layers, level if self.levels > 1 else 0, paths, shared_path, self.task_experts, self.shared_experts,
                 is_last=level == self.levels,
             )  # fmt: skip
         raw = {task: layers.head(task, paths[task]) for task in tasks}

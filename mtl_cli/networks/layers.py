@@ -4,7 +4,7 @@ All are plain Keras layers, so that a saved model needs nothing of this package.
 units of an expert.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import prod
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtl_cli.backend import Array, keras
+from mtl_cli.networks.masks import Mask
 
 Initializer = Callable[[int], Any]
 """Gives Keras' initialiser of kernels for a seed."""
@@ -32,9 +33,11 @@ class Kernel(NamedTuple):
     """A variable on which `l2` acts, and how its first values are drawn."""
 
     variable: Any
-    stacked: int | None
+    stacked: int | None = None
     """The axis along which it is a kernel for each expert, each drawn by itself; None: it is one kernel."""
-    is_output: bool
+    is_output: bool = False
+    kind: str = ""
+    """What its layer is called in words; nothing for embeddings, which are told of as features."""
 
 
 class Gate(NamedTuple):
@@ -45,6 +48,8 @@ class Gate(NamedTuple):
     """Whose it is; None: all tasks use it."""
     experts: Sequence[str]
     """Their names."""
+    level: int = 0
+    """Of how many the how-manieth, from 1; 0 where there is one level."""
 
 
 Start = Callable[[np.random.Generator, tuple[int, ...]], Array]
@@ -80,45 +85,37 @@ class Layers:
         self._gate_dropout = gate_dropout
         self._made: dict[str, Any] = {}
         self._named: set[str] = set()
-        self._dropped: list[int] = []
-        self._factors: Any = None
-        self._places: Iterator[slice] = iter(())
-        self._gated: list[int] = []
-        self._kept: Any = None
-        self._gate_places: Iterator[slice] = iter(())
+        self._units = Mask("factors")
+        self._experts = Mask("kept")
         self._has_boundary = False
         self._trains = False
         self.kernels: list[Kernel] = []
         """In the order in which they are drawn, but that outputs' come last."""
-        self.starts: dict[int, Callable[[np.random.Generator], Array]] = {}
-        """What draws the first values of other variables, by their ids; those that aren't there begin at 0."""
+        self._starts: dict[int, tuple[Start, tuple[int, ...]]] = {}
+        """What draws the first values of other variables, by their ids, with their shapes; the rest begin at 0."""
         self.gates: dict[str, Gate] = {}
         """Those of this pass, by name."""
 
     @property
     def dropped(self) -> int:
         """How many hidden units dropout acts on."""
-        return sum(self._dropped)
+        return self._units.width
 
     @property
     def gated(self) -> int:
         """How many experts may be left out of gates."""
-        return sum(self._gated)
+        return self._experts.width
 
     @property
     def differs(self) -> bool:
         """Tells, after the first pass, whether training needs a second one."""
-        return bool(self._dropped or self._gated or self._has_boundary)
+        return bool(self.dropped or self.gated or self._has_boundary)
 
     def begin_training(self) -> list[Any]:
         """Begins the second pass, and returns what it has as inputs beside the features."""
         self._named.clear()
         self.gates, self._trains = {}, True
-        if self._dropped:
-            self._factors, self._places = keras.Input((self.dropped,), name="factors"), _slices(self._dropped)
-        if self._gated:
-            self._kept, self._gate_places = keras.Input((self.gated,), name="kept"), _slices(self._gated)
-        return [each for each in (self._factors, self._kept) if each is not None]
+        return [mask.begin() for mask in (self._units, self._experts) if mask.width]
 
     def all(self) -> list[Any]:
         """Returns all layers, in the order in which they were made."""
@@ -132,6 +129,7 @@ class Layers:
         activation: str | None = None,
         use_bias: bool | None = None,
         *,
+        kind: str = "layers",
         is_output: bool = False,
         start: Start | None = None,
     ) -> Any:
@@ -139,12 +137,14 @@ class Layers:
         act = self._activation if activation is None else activation
         bias = self._use_bias if use_bias is None else use_bias
         make = partial(keras.layers.Dense, units, act, bias, kernel_initializer="zeros", name=name)
-        return self._kernel(name, make, x, None, is_output=is_output, start=start)
+        return self._kernel(name, make, x, kind, is_output=is_output, start=start)
 
-    def each(self, name: str, xs: Mapping[str, Any], units: int, activation: str | None = None) -> dict[str, Any]:
+    def each(
+        self, name: str, xs: Mapping[str, Any], units: int, activation: str | None = None, *, kind: str = "layers"
+    ) -> dict[str, Any]:
         """Returns act(x K + b) of several x, by the same layer."""
         (first, x), *others = xs.items()
-        found = {first: self.dense(name, x, units, activation)}
+        found = {first: self.dense(name, x, units, activation, kind=kind)}
         return found | {key: self._made[name](x) for key, x in others}
 
     def scale(self, name: str, x: Any, equation: str, start: Start, *, use_bias: bool = False) -> Any:
@@ -159,8 +159,7 @@ class Layers:
         layer, is_new = self._layer(name, make)
         y = layer(x)
         if is_new:
-            shape = tuple(layer.kernel.shape)
-            self.starts[id(layer.kernel)] = partial(_started, start, shape)
+            self._starts[id(layer.kernel)] = start, tuple(layer.kernel.shape)
         return y
 
     def mlp(self, name: str, x: Any, widths: Sequence[int]) -> Any:
@@ -169,7 +168,9 @@ class Layers:
             x = self.drop(self.dense(f"{name}_{number}", x, units))
         return x
 
-    def experts(self, name: str, x: Any, widths: Sequence[int], count: int, first: int = 1) -> Any:
+    def experts(
+        self, name: str, x: Any, widths: Sequence[int], count: int, first: int = 1, *, kind: str = "expert"
+    ) -> Any:
         """Returns the outputs [B, E, D] of `count` networks with these hidden layers, on x [B, F] or [B, E, F].
 
         Each layer is one product for all of them. They are numbered from `first` on.
@@ -181,7 +182,7 @@ class Layers:
                 keras.layers.EinsumDense, equation, (count, units), self._activation, "eh" if self._use_bias else None,
                 kernel_initializer="zeros", name=f"{name}_{number}",
             )  # fmt: skip
-            x = self.drop(self._kernel(f"{name}_{number}", make, x, axis))
+            x = self.drop(self._kernel(f"{name}_{number}", make, x, kind, axis))
         return x
 
     def gate(
@@ -193,6 +194,7 @@ class Layers:
         widths: Sequence[int] = (),
         *,
         use_bias: bool = False,
+        level: int = 0,
     ) -> Any:
         """Returns the weights of experts, [B, E]: the softmax of a linear layer behind hidden ones.
 
@@ -200,36 +202,28 @@ class Layers:
         none is (Zhao et al., RecSys 2019).
         """
         for number, units in enumerate(widths, 1):
-            x = self.dense(f"{name}_hidden_{number}", x, units)
-        weights = self.dense(name, x, len(experts), "softmax", use_bias)
+            x = self.dense(f"{name}_hidden_{number}", x, units, kind="gate")
+        weights = self.dense(name, x, len(experts), "softmax", use_bias, kind="gate")
         if self._gate_dropout and not self._trains:
-            self._gated.append(len(experts))
+            self._experts.note(len(experts))
         elif self._gate_dropout:
-            kept = weights * self._kept[:, next(self._gate_places)]
+            kept = weights * self._experts.next()
             total = keras.ops.sum(kept, axis=1, keepdims=True)
             some = total > 0
             weights = keras.ops.where(some, kept / keras.ops.where(some, total, 1.0), weights)
-        return self.gated_by(name, weights, experts, task)
-
-    def gated_by(self, name: str, weights: Any, experts: Sequence[str], task: str | None) -> Any:
-        """Returns the weights of experts, [B, E], and keeps them as a gate of this name."""
-        self.gates[name] = Gate(weights, task, experts)
+        self.gates[name] = Gate(weights, task, experts, level)
         return weights
 
     def mix(self, gate: Any, experts: Any) -> Any:
         """Returns sum_e g_e e, [B, D], of weights [B, E] and experts [B, E, D]."""
         return keras.layers.Dot(axes=1)([gate, experts])
 
-    def together(self, experts: Sequence[Any]) -> Any:
-        """Returns experts [B, E, D] of several kinds beside each other."""
-        return experts[0] if len(experts) == 1 else keras.layers.Concatenate(axis=1)(list(experts))
-
     def stack(self, parts: Sequence[Any]) -> Any:
         """Returns tensors [B, D] as one, [B, n, D]."""
         return keras.ops.stack(list(parts), axis=1)
 
     def beside(self, parts: Sequence[Any]) -> Any:
-        """Returns the units of tensors [B, ...] beside each other, [B, sum]."""
+        """Returns tensors beside each other along their second axis: units [B, F], or experts [B, E, D]."""
         return parts[0] if len(parts) == 1 else keras.layers.Concatenate(axis=1)(list(parts))
 
     def head(self, task: str, x: Any) -> Any:
@@ -248,9 +242,9 @@ class Layers:
         if self._dropout is None:
             return x
         if not self._trains:
-            self._dropped.append(prod(x.shape[1:]))
+            self._units.note(prod(x.shape[1:]))
             return keras.layers.Dropout(self._dropout)(x)
-        factors = self._factors[:, next(self._places)]
+        factors = self._units.next()
         return x * (factors if len(x.shape) == 2 else keras.layers.Reshape(x.shape[1:])(factors))
 
     def _kernel(
@@ -258,7 +252,8 @@ class Layers:
         name: str,
         make: Callable[[], Any],
         x: Any,
-        stacked: int | None,
+        kind: str,
+        stacked: int | None = None,
         *,
         is_output: bool = False,
         start: Start | None = None,
@@ -266,10 +261,9 @@ class Layers:
         layer, is_new = self._layer(name, make)
         y = layer(x)
         if is_new:
-            self.kernels.append(Kernel(layer.kernel, stacked, is_output))
+            self.kernels.append(Kernel(layer.kernel, stacked, is_output, kind))
             if start is not None:
-                for variable in layer.trainable_variables:
-                    self.starts[id(variable)] = partial(_started, start, tuple(variable.shape))
+                self._starts |= {id(v): (start, tuple(v.shape)) for v in layer.trainable_variables}
         return y
 
     def _layer(self, name: str, make: Callable[[], Any]) -> tuple[Any, bool]:
@@ -287,19 +281,10 @@ class Layers:
         Each expert of a stacked kernel has a seed and the fans (its inputs and units) of its own.
         """
         values: dict[int, Array] = {}
-        drawn_here = [kernel for kernel in self.kernels if id(kernel.variable) not in self.starts]
+        drawn_here = [kernel for kernel in self.kernels if id(kernel.variable) not in self._starts]
         for kernel in sorted(drawn_here, key=lambda kernel: kernel.is_output):
             shape = list(kernel.variable.shape)
             count = 1 if kernel.stacked is None else shape.pop(kernel.stacked)
             drawn = [initializer(int(random.integers(2**31)))(shape, kernel.variable.dtype) for _ in range(count)]
             values[id(kernel.variable)] = drawn[0] if kernel.stacked is None else np.stack(drawn, kernel.stacked)
-        return values | {key: start(random) for key, start in self.starts.items()}
-
-
-def _slices(widths: Sequence[int]) -> Iterator[slice]:
-    ends = np.cumsum(widths).tolist()
-    return iter([slice(end - width, end) for end, width in zip(ends, widths, strict=True)])
-
-
-def _started(start: Start, shape: tuple[int, ...], random: np.random.Generator) -> Array:
-    return start(random, shape)
+        return values | {key: start(random, shape) for key, (start, shape) in self._starts.items()}

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from mtl_cli.backend import Tensor, keras, tf
-from mtl_cli.networks.layers import Gate
+from mtl_cli.networks.layers import Gate, Kernel
 
 Variable = Any
 
@@ -55,8 +55,7 @@ class Network:
         cut: Tensors of `model` at which the shared variables end and the tasks' own begin: every path from a shared
             variable to a task's output goes through one of them, once. None where there is no such line.
         last_layer: The places in `shared` of the last shared layer's variables.
-        kernels: By the ids of the variables that `l2` acts on, the axis along which one is a kernel for each of several
-            experts; None where it is one kernel.
+        kernels: By their ids, the variables that `l2` acts on.
         initial: The parameters that a network built with a seed begins with.
         dropped: D, how many hidden units dropout acts on; 0 without dropout.
         gated: How many experts may be left out of gates at random; 0 where none is.
@@ -71,7 +70,7 @@ class Network:
     own: dict[str, list[Variable]]
     cut: list[Any] | None
     last_layer: list[int]
-    kernels: Mapping[int, int | None]
+    kernels: Mapping[int, Kernel]
     initial: Callable[[int], Params]
     dropped: int = 0
     gated: int = 0

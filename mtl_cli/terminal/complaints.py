@@ -3,11 +3,11 @@
 import re
 import shutil
 import sys
-import textwrap
 from contextlib import suppress
 from typing import Final
 
 from mtl_cli.errors import InputError, RunFailed
+from mtl_cli.terminal.formatting import filled
 from mtl_cli.untrusted.escaping import visible
 
 MOST_LINES: Final = 20
@@ -46,4 +46,4 @@ def _wrapped(text: str) -> str:
     """Returns the text broken between words for the terminal; what begins like a command stays whole."""
     whole = re.sub(r"mtl-train [^;:,()]*[^;:,() ]", lambda command: command[0].replace(" ", _JOINT), text)
     width = shutil.get_terminal_size().columns
-    return textwrap.fill(whole, width, break_long_words=False, break_on_hyphens=False).replace(_JOINT, " ")
+    return filled(whole, width).replace(_JOINT, " ")

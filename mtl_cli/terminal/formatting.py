@@ -1,6 +1,7 @@
 """Numbers and lengths of time, as a person reads them."""
 
 import math
+import textwrap
 
 
 def duration(seconds: float) -> str:
@@ -26,3 +27,10 @@ def format_number(value: float) -> str:
     if not math.isfinite(value) or abs(value) < 1000:
         return f"{value:.4g}"
     return f"{value:,.0f}"
+
+
+def filled(text: str, width: int, first: str = "", others: str = "") -> str:
+    """Returns the text in lines, broken between words alone, which begin with these indentations."""
+    return textwrap.fill(
+        text, width, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )

@@ -1,10 +1,9 @@
 """What one should know of a model's gates, in words. Imports no TensorFlow."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
-from mtl_cli.terminal.run_view import SHOWN_TASKS
+from mtl_cli.terminal.run_view import first_few
 
 IDLE: Final = 0.01
 """The mean weight below which an expert isn't used by a gate."""
@@ -18,20 +17,14 @@ def gate_notes(gates: Mapping[str, Mapping[str, Any]]) -> list[str]:
     notes, likeliest, used = [], dict[str, str](), dict[str, float]()
     for name, gate in gates.items():
         experts: Mapping[str, float] = gate["experts"]
-        level = re.match(r"level\d+_", name)
         for expert, use in experts.items():
-            key = (level[0] if level else "") + expert
+            key = f"level{gate['level']}_{expert}" if gate["level"] else expert
             used[key] = max(used.get(key, 0.0), use)
         if gate["usage_entropy"] < COLLAPSED and len(experts) > 1:
             likeliest[name] = max(experts, key=experts.__getitem__)
     if likeliest:
-        listed = _listed([f"{name} (expert {expert})" for name, expert in likeliest.items()])
+        listed = first_few([f"{name} (expert {expert})" for name, expert in likeliest.items()])
         notes.append(f"gates that give all rows one expert: {listed}; {_WAYS}")
     if idle := [expert for expert, use in used.items() if use < IDLE]:
-        notes.append(f"experts that no gate gives 1 %: {_listed(idle)}; {_WAYS}")
+        notes.append(f"experts that no gate gives 1 %: {first_few(idle)}; {_WAYS}")
     return notes
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN_TASKS:,} more" if len(names) > SHOWN_TASKS else ""
-    return ", ".join(names[:SHOWN_TASKS]) + more

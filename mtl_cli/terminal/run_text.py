@@ -1,9 +1,7 @@
 """A run in words: the lines that open it and the ones that close it."""
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
-from math import prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,11 +16,9 @@ from mtl_cli.terminal.config_notes import config_notes
 from mtl_cli.terminal.diagnostics_text import summed_up
 from mtl_cli.terminal.formatting import duration, format_number
 from mtl_cli.terminal.gates_text import gate_notes
-from mtl_cli.terminal.run_view import SHOWN_TASKS, Ending, RunHeader
+from mtl_cli.terminal.run_view import Ending, RunHeader, first_few
 from mtl_cli.untrusted.escaping import shown
 
-PLAIN: Final = ("shared", "hidden", "raw", "copy")
-"""Names of layers that are called layers."""
 MOST_OF_LOSS: Final = 0.9
 """The part of `val_loss` from which on a task is said to make most of it."""
 
@@ -54,14 +50,15 @@ def run_header(config: Config, dataset: Dataset, folder: Path) -> RunHeader:
 
 def network_facts(dataset: Dataset, network: Network, device: str) -> dict[str, str]:
     """Returns the network that was built: layers and parameters, the shared ones and each task's own."""
+    sizes = network.sizes()
     own = {
-        name: f"{_layers(network, variables) or 'no layers'}, {_size(variables):,} parameters"
+        name: f"{_layers(network, variables) or 'no layers'}, {sizes['own'][name]:,} parameters"
         for name, variables in network.own.items()
     }
     alike = len(own) > 1 and len(set(own.values())) == 1
     return {
         "shared": f"{dataset.encoder.width} features, {_layers(network, network.shared) or 'layers none'}, "
-        f"{_size(network.shared):,} parameters",
+        f"{sizes['shared']:,} parameters",
         "heads": f"{next(iter(own.values()))} each" if alike else _of_tasks(own, "; "),
         "device": device.partition(":")[0],
     }
@@ -147,8 +144,7 @@ def _notes(config: Config, summary: Mapping[str, Any]) -> list[str]:
 
 
 def _of_tasks(values: Mapping[str, str], between: str = ", ") -> str:
-    listed = between.join(f"{task} {value}" for task, value in list(values.items())[:SHOWN_TASKS])
-    return listed + f" and {len(values) - SHOWN_TASKS} more" * (len(values) > SHOWN_TASKS)
+    return first_few([f"{task} {value}" for task, value in values.items()], between)
 
 
 def _from_to(shares: NDArray[np.float64]) -> str:
@@ -158,17 +154,8 @@ def _from_to(shares: NDArray[np.float64]) -> str:
 def _layers(network: Network, variables: Sequence[Any]) -> str:
     """Returns the layers that these variables are of, by kind, with their units; of experts how many there are, too."""
     kinds: dict[str, list[str]] = {}
-    for variable in variables:
-        if id(variable) in network.kernels and variable.name != "embeddings":
-            name = variable.path.split("/")[-2]
-            for task in network.own:
-                name = re.sub(rf"^(level\d+_)?{task}_", "", name)
-            name = re.sub(r"^level\d+_|_\d+", "", name)
-            stacked, units = network.kernels[id(variable)], str(variable.shape[-1])
-            units = units if stacked is None else f"{variable.shape[stacked]} x {units}"
-            kinds.setdefault("layers" if name in PLAIN else name, []).append(units)
-    return ", ".join(f"{kind} {' - '.join(units)}" for kind, units in kinds.items())
-
-
-def _size(variables: Sequence[Any]) -> int:
-    return sum(prod(v.shape) for v in variables)
+    for kernel in filter(None, (network.kernels.get(id(v)) for v in variables)):
+        shape = kernel.variable.shape
+        count = "" if kernel.stacked is None else f"{shape[kernel.stacked]} x "
+        kinds.setdefault(kernel.kind, []).append(f"{count}{shape[-1]}")
+    return ", ".join(f"{kind} {' - '.join(units)}" for kind, units in kinds.items() if kind)

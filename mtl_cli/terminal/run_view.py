@@ -20,6 +20,16 @@ SHOWN_NOTES = 20
 LONGEST_NOTE = 1000
 
 
+def first_few(parts: Sequence[str], between: str = ", ") -> str:
+    """Returns what is said of tasks, or of parts of them, as far as one reads it; the rest are counted.
+
+    >>> first_few("abc"), first_few("abcdefghij")
+    ('a, b, c', 'a, b, c, d, e, f, g, h and 2 more')
+    """
+    more = f" and {len(parts) - SHOWN_TASKS:,} more" if len(parts) > SHOWN_TASKS else ""
+    return between.join(parts[:SHOWN_TASKS]) + more
+
+
 @dataclass(frozen=True)
 class RunHeader:
     """What will train, for the opening lines."""
@@ -137,9 +147,8 @@ class Quiet(View):
         for note in plan.shown_notes():
             print(note, file=sys.stderr)
         names = [row[0] for row in plan.tasks]
-        shown = ", ".join(names[:SHOWN_TASKS]) + (f" and {len(names) - SHOWN_TASKS} more" * (len(names) > SHOWN_TASKS))
         print(
-            f"{plan.title}; tasks {shown}; {plan.steps:,} iterations; files in {plan.folder}",
+            f"{plan.title}; tasks {first_few(names)}; {plan.steps:,} iterations; files in {plan.folder}",
             file=self._file,
             flush=True,
         )

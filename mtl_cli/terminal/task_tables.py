@@ -1,7 +1,6 @@
 """Tables of a run's tasks: a row for each, or a block where a row is too wide. No name is ever cut. No TensorFlow."""
 
 import sys
-import textwrap
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mtl_cli.terminal.formatting import format_number
+from mtl_cli.terminal.formatting import filled, format_number
 from mtl_cli.terminal.run_view import SHOWN_TASKS, Ending, RunHeader
 from mtl_cli.untrusted.escaping import printable
 
@@ -56,12 +55,7 @@ def closing(ending: Ending, console: Console) -> list[RenderableType]:
 def wrapped(text: str, console: Console, label: str = "") -> Text:
     """Returns the text behind a label, broken between words alone, and indented from the second line on."""
     width = max(console.width, 2 * len(label) + 1)
-    return Text(
-        textwrap.fill(
-            text, width, initial_indent=label, subsequent_indent=" " * len(label),
-            break_long_words=False, break_on_hyphens=False,
-        )
-    )  # fmt: skip
+    return Text(filled(text, width, label, " " * len(label)))
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], names: int, indent: int = 0) -> Table:

@@ -6,11 +6,10 @@ host `quantities` makes of it what diagnostics.csv holds. Shapes: B rows, E expe
 """
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +18,6 @@ from mtl_cli.backend import Tensor, tf
 from mtl_cli.networks.layers import Gate
 from mtl_cli.run_folder.csv_files import Quantity
 from mtl_cli.terminal.gates_text import IDLE
-
-_LEVEL: Final = re.compile(r"level(\d+)_")
 
 
 def width(gates: Mapping[str, Gate]) -> int:
@@ -52,8 +49,8 @@ def quantities(gates: Mapping[str, Gate], row: NDArray[np.float32]) -> Iterator[
     """
     numbers, place = row.astype(np.float64), 0
     uses: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for name, gate in gates.items():
-        count, of, level = len(gate.experts), gate.task or "", _level(name)
+    for gate in gates.values():
+        count, of, level = len(gate.experts), gate.task or "", _level(gate)
         means, entropy = numbers[place : place + count], numbers[place + count]
         place += count + 1
         for expert, mean in zip(gate.experts, means.tolist(), strict=True):
@@ -67,7 +64,12 @@ def quantities(gates: Mapping[str, Gate], row: NDArray[np.float32]) -> Iterator[
         yield from ((f"expert_use{level}", "", expert, use) for expert, use in mean_use.items())
         yield f"idle_experts{level}", "", "", float(sum(use < IDLE for use in mean_use.values()))
     for one, other in _pairs(gates):
-        yield f"gate_distance{_level(one)}", gates[one].task or "", gates[other].task or "", float(numbers[place])
+        yield (
+            f"gate_distance{_level(gates[one])}",
+            gates[one].task or "",
+            gates[other].task or "",
+            float(numbers[place]),
+        )
         place += 1
 
 
@@ -86,22 +88,22 @@ def summed_up(means: NDArray[np.float64], entropy: float) -> dict[str, float]:
 
 def described(gates: Mapping[str, Gate], weights: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Returns what summary.json says of gates, from their weights on all rows of a split, in blocks [B, E]."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name in gates:
         rows = np.concatenate([np.asarray(block, np.float64) for block in weights[name]])
         means = rows.mean(axis=0)
         entropy = float(np.mean(-np.sum(rows * np.log(np.where(rows > 0, rows, 1.0)), axis=1)))
         experts = dict(zip(gates[name].experts, means.tolist(), strict=True))
-        found[name] = {"task": gates[name].task, "experts": experts, **summed_up(means, entropy)}
+        found[name] = {"task": gates[name].task, "level": gates[name].level, "experts": experts}
+        found[name] |= summed_up(means, entropy)
     return found
 
 
 def _pairs(gates: Mapping[str, Gate]) -> list[tuple[str, str]]:
     """Returns the pairs of tasks' gates over the same experts."""
-    own = [(name, tuple(gate.experts)) for name, gate in gates.items() if gate.task is not None]
-    return [(one, other) for (one, a), (other, b) in combinations(own, 2) if a == b and _level(one) == _level(other)]
+    own = [(name, (gate.level, *gate.experts)) for name, gate in gates.items() if gate.task is not None]
+    return [(one, other) for (one, experts), (other, others) in combinations(own, 2) if experts == others]
 
 
-def _level(name: str) -> str:
-    found = _LEVEL.match(name)
-    return f"_{found[1]}" if found else ""
+def _level(gate: Gate) -> str:
+    return f"_{gate.level}" if gate.level else ""

@@ -3,8 +3,8 @@
 from mtl_cli.terminal.gates_text import gate_notes
 
 
-def gate(usage: float, **experts: float) -> dict[str, object]:
-    return {"task": "a", "experts": experts, "usage_entropy": usage}
+def gate(usage: float, level: int = 0, **experts: float) -> dict[str, object]:
+    return {"task": "a", "level": level, "experts": experts, "usage_entropy": usage}
 
 
 def test_gates_in_use_have_no_note() -> None:
@@ -19,8 +19,8 @@ def test_collapsed_gates_and_idle_experts_are_named() -> None:
 
 
 def test_experts_of_one_name_in_two_levels_are_two() -> None:
-    levels = {f"level{level}_a_gate": gate(0.5, e1=use, e2=1 - use) for level, use in ((1, 0.0), (2, 0.5))}
+    levels = {f"level{level}_a_gate": gate(0.5, level, e1=use, e2=1 - use) for level, use in ((1, 0.0), (2, 0.5))}
     (note,) = gate_notes(levels)
     assert note.startswith("experts that no gate gives 1 %: level1_e1; ")
-    many = {f"level{i}_gate": gate(0.5, e1=0.0, e2=1.0) for i in range(10)}
-    assert "level7_e1 and 2 more; " in gate_notes(many)[0]
+    many = {f"level{i}_gate": gate(0.5, i, e1=0.0, e2=1.0) for i in range(1, 11)}
+    assert "level8_e1 and 2 more; " in gate_notes(many)[0]

@@ -83,7 +83,7 @@ class Alternating(Mode):
                 for task in context.tasks
             }
             losses_T = tf.where(picked_T, tf.stack([forward.losses[task] for task, forward in found.items()]), 0.0)
-            pulls = [context.penalty(state.params, [task]) + forward.extra for task, forward in found.items()]
+            pulls = [context.penalty(state.params, [task], forward.extra) for task, forward in found.items()]
             objective = tf.reduce_sum(losses_T + tf.where(picked_T, tf.stack(pulls), 0.0))
         gradients = state.params.like(context.gradients(tape, objective, everything))
         for number, task in enumerate(context.tasks):
@@ -112,7 +112,7 @@ class Alternating(Mode):
             tape.watch([*shared, *own])
             forward = context.forward(state.params, [rows], batch)
             loss = forward.losses[task]
-            objective = loss + context.penalty(state.params, [task]) + forward.extra
+            objective = loss + context.penalty(state.params, [task], forward.extra)
         gradients = context.gradients(tape, objective, [*shared, *own])
         losses = tf.scatter_nd([[1 + number]], [loss], [1 + len(context.tasks)])
         return self._updated(context, state, task, gradients, learning_rate), losses

@@ -47,7 +47,7 @@ class Joint(Mode):
             tape.watch(parameters)
             forward = context.forward(state.params, rows, batch)
             losses = {task: forward.losses[task] for task in context.tasks}
-            penalty = context.penalty(state.params, context.tasks) + forward.extra
+            penalty = context.penalty(state.params, context.tasks, forward.extra)
         last_layer = [state.params.shared[place] for place in context.network.last_layer]
         gradients = TaskGradients(tape, losses, forward.cut, state.params, last_layer)
         losses_T, present_T = tf.stack(list(losses.values())), context.present_T(rows)

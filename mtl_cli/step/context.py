@@ -78,9 +78,13 @@ class StepContext:
             of_gates |= whole
         return Forward(losses, None if self.network.cut is None else cut, extra, of_gates)
 
-    def penalty(self, params: Params, tasks: Iterable[str]) -> Tensor:
-        """Returns what is added to the loss for the sizes of the shared parameters and of these tasks' own."""
-        return self.model.penalty(self.network.decayed(params, tasks))
+    def penalty(self, params: Params, tasks: Iterable[str], extra: Tensor) -> Tensor:
+        """Returns what is added to the loss: `extra`, and for the sizes of shared parameters and of these tasks' own.
+
+        No 0 is added, by which XLA would round other numbers otherwise.
+        """
+        sizes = self.model.penalty(self.network.decayed(params, tasks))
+        return sizes + extra if tf.is_tensor(extra) else sizes
 
     def present_T(self, rows: Sequence[Rows]) -> Tensor:
         """Tells for each task whether it has a label in this batch, [T]."""

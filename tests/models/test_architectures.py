@@ -154,7 +154,7 @@ def test_l2_acts_on_kernels_alone(variant: str) -> None:
     names = {name.format(task) for name in DECAYED[variant] for task in WEIGHTS}
     values = dict(zip([v.path for v in variables(context.network)], state.params.all(), strict=True))
     expected = 0.5 * sum(np.square(values[f"{name}/kernel"].numpy().astype(np.float64)).sum() for name in names)
-    assert float(context.penalty(state.params, context.tasks)) == pytest.approx(expected, rel=1e-5)
+    assert float(context.penalty(state.params, context.tasks, 0.0)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("variant", ["mmoe", "cgc", "ple", "adatt", "dselect_k", "dselect_k by task"])
